@@ -1,0 +1,37 @@
+"""Celery carries "there is work"; the work itself is state in tables, so every message may be lost or repeated."""
+
+import os
+
+from celery import Celery
+from celery.schedules import schedule
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("heliopolis", broker=os.environ.get("REDIS_URL"))
+app.conf.update(
+    # A worker killed outright gets its message back after this many seconds; the schedule is faster anyway.
+    broker_transport_options={"visibility_timeout": 300},
+    broker_connection_retry_on_startup=True,
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_hijack_root_logger=False,
+    beat_schedule={
+        "advance due intervals": {
+            "task": "marketplace.tasks.advance_due_intervals",
+            "schedule": schedule(10.0),
+            "options": {"expires": 10},
+        },
+        "resolve data matches": {
+            "task": "marketplace.tasks.resolve_data_matches",
+            "schedule": schedule(10.0),
+            "options": {"expires": 10},
+        },
+        "roll up settled intervals": {
+            "task": "analytics.tasks.roll_up_settled_intervals",
+            "schedule": schedule(15.0),
+            "options": {"expires": 15},
+        },
+    },
+)
+app.autodiscover_tasks(["marketplace", "analytics"])
