@@ -1,0 +1,53 @@
+"""What the application's role may do, in one place; granted anew after every migration.
+
+Two roles: the owner runs migrations, the application's role serves, works and tests. The
+application can add to history and answer commands; it cannot change, remove or empty anything.
+"""
+
+from django.conf import settings
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+APPEND_ONLY = (
+    "ledger_block",
+    "ledger_transfer",
+    "marketplace_clearing",
+    "marketplace_datafile",
+    "marketplace_reading",
+    "marketplace_ruleset",
+)
+# Tables whose rows stay for ever but of which some columns may be set.
+UPDATABLE_COLUMNS = {
+    "ledger_head": ("epoch", "holder", "lease_until", "last_block", "last_transfer_id"),
+    "ledger_inboxcommand": ("state", "refusal", "block_id", "position"),
+    "ledger_account": (),
+    "marketplace_match": ("state", "deadline_at"),
+}
+INSERTABLE_COLUMNS = {"ledger_account": ("id", "path", "unit", "overdraft_limit")}
+
+
+def grant_privileges(connection: BaseDatabaseWrapper) -> None:
+    """Bring the application role's privileges to what this module says. Run by the owner."""
+    role = connection.ops.quote_name(settings.APP_ROLE)
+    tables = set(connection.introspection.table_names())
+    statements = [
+        f"GRANT USAGE ON SCHEMA public TO {role}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
+        f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
+        f"REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {role}",
+        f"REVOKE INSERT, DELETE ON ledger_head FROM {role}",
+    ]
+    for table in (*APPEND_ONLY, *UPDATABLE_COLUMNS):
+        statements.append(f"REVOKE UPDATE, DELETE ON {table} FROM {role}")
+    for table, columns in UPDATABLE_COLUMNS.items():
+        if columns:
+            statements.append(
+                f"GRANT UPDATE ({', '.join(columns)}) ON {table} TO {role}"
+            )
+    for table, columns in INSERTABLE_COLUMNS.items():
+        statements.append(f"REVOKE INSERT ON {table} FROM {role}")
+        statements.append(f"GRANT INSERT ({', '.join(columns)}) ON {table} TO {role}")
+    if not tables.issuperset({*APPEND_ONLY, *UPDATABLE_COLUMNS}):
+        return  # migrated backwards: there is nothing left to guard
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)

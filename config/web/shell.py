@@ -1,0 +1,8 @@
+"""What every page needs."""
+
+from django.http import HttpRequest
+
+
+def page_shell(request: HttpRequest) -> dict[str, object]:
+    """Values for the page frame."""
+    return {}

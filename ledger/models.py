@@ -1,0 +1,228 @@
+"""The ledger's tables. Triggers and privileges (migration 0002) make history append-only.
+
+Sign convention, once: a transfer moves a positive amount from its debit account to its credit
+account. An account's balance is what it received less what it gave:
+``credits_posted - debits_posted``.
+"""
+
+from django.db import models
+from django.db.models import F, Q
+
+
+class Head(models.Model):
+    """The one row that says how far the book is written, and by whom. Key to the fence."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    epoch = models.BigIntegerField(
+        default=0, help_text="Counts writers; a stale one is refused."
+    )
+    holder = models.TextField(default="", help_text="Name of the writing worker.")
+    lease_until = models.DateTimeField(
+        null=True, help_text="A successor may take over after it."
+    )
+    last_block = models.BigIntegerField(default=0)
+    last_transfer_id = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="head_is_one_row")
+        ]
+
+    def __str__(self) -> str:
+        return f"block {self.last_block}, epoch {self.epoch}"
+
+
+class Account(models.Model):
+    """Claims of one holder in one unit, as four counters that only transfers change."""
+
+    path = models.TextField(
+        unique=True, help_text="Name chosen by the application, for ever."
+    )
+    unit = models.TextField(help_text="Minor unit of the amounts, e.g. CNY/6.")
+    overdraft_limit = models.BigIntegerField(
+        null=True, help_text="How far debits may pass posted credits; NULL: no limit."
+    )
+    debits_pending = models.BigIntegerField(default=0, db_default=0)
+    debits_posted = models.BigIntegerField(default=0, db_default=0)
+    credits_pending = models.BigIntegerField(default=0, db_default=0)
+    credits_posted = models.BigIntegerField(default=0, db_default=0)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    debits_pending__gte=0,
+                    debits_posted__gte=0,
+                    credits_pending__gte=0,
+                    credits_posted__gte=0,
+                ),
+                name="account_counters_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(overdraft_limit__isnull=True)
+                | Q(
+                    debits_pending__lte=F("overdraft_limit")
+                    + F("credits_posted")
+                    - F("debits_posted")
+                ),
+                name="account_within_overdraft_limit",
+            ),
+            models.CheckConstraint(
+                condition=Q(overdraft_limit__isnull=True) | Q(overdraft_limit__gte=0),
+                name="account_overdraft_limit_not_negative",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.path
+
+    @property
+    def balance(self) -> int:
+        """What the account received less what it gave."""
+        return self.credits_posted - self.debits_posted
+
+    @property
+    def available(self) -> int | None:
+        """What it may still give, holds deducted; None without a limit."""
+        if self.overdraft_limit is None:
+            return None
+        return self.balance - self.debits_pending + self.overdraft_limit
+
+
+class Block(models.Model):
+    """What one commit of the settlement worker booked."""
+
+    number = models.BigIntegerField(primary_key=True)
+    epoch = models.BigIntegerField()
+    command_count = models.IntegerField()
+    transfer_count = models.IntegerField()
+    booked_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"block {self.number}"
+
+
+class InboxCommand(models.Model):
+    """A command and its answer. The row is the queue: pending, then booked or refused, once."""
+
+    class State(models.IntegerChoices):
+        PENDING = 0, "pending"
+        BOOKED = 1, "booked"
+        REFUSED = 2, "refused"
+
+    key = models.TextField(unique=True)
+    fingerprint = models.BinaryField(max_length=32, help_text="SHA-256 of the body.")
+    body = models.BinaryField(help_text="Canonical bytes, see ledger.domain.commands.")
+    transfer_count = models.IntegerField()
+    submitted_at = models.DateTimeField()
+    state = models.SmallIntegerField(choices=State, default=State.PENDING, db_default=0)
+    refusal = models.TextField(
+        default="", db_default="", help_text="Code of the refusal."
+    )
+    block = models.ForeignKey(Block, models.PROTECT, null=True, related_name="commands")
+    position = models.IntegerField(
+        null=True, help_text="Order of judgement inside the block."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["block", "position"], name="inbox_judged_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    state=0, block__isnull=True, position__isnull=True, refusal=""
+                )
+                | Q(state=1, block__isnull=False, position__isnull=False, refusal="")
+                | (
+                    Q(state=2, block__isnull=False, position__isnull=False)
+                    & ~Q(refusal="")
+                ),
+                name="inbox_answer_complete",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(state=0), name="inbox_pending"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Transfer(models.Model):
+    """One movement. Foreign keys are checked per statement by the trigger, not row by row."""
+
+    class Kind(models.IntegerChoices):
+        POSTED = 0, "posted"
+        HOLD = 1, "hold"
+        POST = 2, "post"
+        RELEASE = 3, "release"
+
+    id = models.BigIntegerField(
+        primary_key=True, help_text="Gapless, in order of booking."
+    )
+    command = models.ForeignKey(
+        InboxCommand,
+        models.PROTECT,
+        db_constraint=False,
+        db_index=False,
+        related_name="transfers",
+    )
+    leg = models.IntegerField(help_text="Position inside the command.")
+    kind = models.SmallIntegerField(choices=Kind)
+    debit_account = models.ForeignKey(
+        Account, models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+    )
+    credit_account = models.ForeignKey(
+        Account, models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+    )
+    amount = models.BigIntegerField()
+    code = models.SmallIntegerField(help_text="The application's reason.")
+    hold = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    corrects = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount__gt=0), name="transfer_amount_positive"
+            ),
+            models.CheckConstraint(
+                condition=~Q(debit_account=F("credit_account")),
+                name="transfer_two_accounts",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=[0, 1], hold__isnull=True)
+                | Q(kind__in=[2, 3], hold__isnull=False),
+                name="transfer_names_its_hold",
+            ),
+            models.UniqueConstraint(
+                fields=["hold"],
+                condition=Q(hold__isnull=False),
+                name="hold_resolved_once",
+            ),
+            models.UniqueConstraint(
+                fields=["command", "leg"], name="transfer_of_command_once"
+            ),
+        ]
+        indexes = [
+            # A statement reads one account's transfers in order of booking.
+            models.Index(fields=["debit_account", "id"], name="transfer_by_debit"),
+            models.Index(fields=["credit_account", "id"], name="transfer_by_credit"),
+        ]
+
+    def __str__(self) -> str:
+        return f"transfer {self.id}"

@@ -1,0 +1,40 @@
+"""The marketplace's tables: people and places, readings, the market core, the data kind."""
+
+from marketplace.models.data import DataFile
+from marketplace.models.market import (
+    Clearing,
+    DeliveryInterval,
+    Delivery,
+    Hold,
+    Kind,
+    Match,
+    Offer,
+    Request,
+    Settlement,
+)
+from marketplace.models.people import Membership, Participant, User
+from marketplace.models.places import Community, MeteringPoint, RuleSet, Site, Zone
+from marketplace.models.readings import Reading, ReadingBatch
+
+__all__ = [
+    "Clearing",
+    "Community",
+    "DataFile",
+    "Delivery",
+    "DeliveryInterval",
+    "Hold",
+    "Kind",
+    "Match",
+    "Membership",
+    "MeteringPoint",
+    "Offer",
+    "Participant",
+    "Reading",
+    "ReadingBatch",
+    "Request",
+    "RuleSet",
+    "Settlement",
+    "Site",
+    "User",
+    "Zone",
+]

@@ -1,0 +1,96 @@
+"""Accounts with e-mail sign-in, and the participants they act for."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.db import models
+from django.db.models import Q
+
+
+class UserManager(BaseUserManager["User"]):
+    """Creates users by e-mail address; there is no other name."""
+
+    def create_user(
+        self, email: str, password: str | None = None, **fields: Any
+    ) -> "User":
+        """Create a user; without a password only a reset link lets them in."""
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+
+class User(AbstractUser):
+    """A person who signs in."""
+
+    username = None  # type: ignore[assignment]  # the e-mail address is the only name
+    email = models.EmailField(unique=True)
+    language = models.CharField(max_length=8, default="en")
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects = UserManager()  # type: ignore[assignment,misc]  # AbstractUser's manager asks for a username
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class Participant(models.Model):
+    """Who trades or watches. A person may act for several; each has one role."""
+
+    class Role(models.TextChoices):
+        HOUSEHOLD = "household", "household"
+        ENTERPRISE = "enterprise", "enterprise"
+        DATA_PROVIDER = "data_provider", "data provider"
+        PLANNER = "planner", "city planner"
+        OPERATOR = "operator", "operator"
+
+    role = models.CharField(max_length=16, choices=Role)
+    name = models.TextField()
+    community = models.ForeignKey(
+        "Community", models.PROTECT, null=True, related_name="participants"
+    )
+    energy_account_id = models.BigIntegerField(
+        null=True, unique=True, help_text="Ledger account of metered energy; no limit."
+    )
+    wallet_account_id = models.BigIntegerField(
+        null=True,
+        unique=True,
+        help_text="Ledger account that pays for data; never overdrawn.",
+    )
+    credit_limit_micro = models.BigIntegerField(
+        null=True,
+        help_text="Owing more keeps the member out of the next auction; NULL: the rules'.",
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["community", "role", "name"],
+                condition=Q(community__isnull=False),
+                name="participant_name_in_community",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A person may act for a participant."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    participant = models.ForeignKey(
+        Participant, models.CASCADE, related_name="memberships"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "participant"], name="membership_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} for {self.participant_id}"
