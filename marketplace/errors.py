@@ -1,0 +1,102 @@
+"""Errors of the marketplace, one tree.
+
+MarketplaceError
+├── Invalid                a value that cannot be accepted; names the field (HTTP 400)
+│   └── AggregatesInvalid  an uploaded file of aggregates; names the line
+├── NotFound               no such thing, or it is not yours (HTTP 404)
+├── RoleNotAllowed         the participant's role does not do this (HTTP 403)
+├── WalletMissing          the participant has no wallet yet
+├── WalletCurrencyDiffers  the wallet was opened in another currency
+├── ListingClosed          the offer or request has ended, or has its match
+├── NotDeliverable         the match is not held, or its time is over
+├── FileDamaged            the stored bytes are not those that were published
+└── IdempotencyKeyReused   an Idempotency-Key came back with another request
+
+All others become HTTP 409.
+"""
+
+
+def N_(text: str) -> str:  # noqa: N802 - the name by which extractors know a text to translate
+    """Mark a text for translation; this module knows no framework that could translate it."""
+    return text
+
+
+class MarketplaceError(Exception):
+    """Base of every anticipated error; ``code`` is stable and part of the API.
+
+    ``text`` is a format string in English, fit for translation, and ``params`` fill it in.
+    """
+
+    code = "marketplace_error"
+
+    def __init__(self, text: str, **params: object) -> None:
+        super().__init__(text.format(**params))
+        self.text, self.params = text, params
+
+
+class Invalid(MarketplaceError):
+    """A value cannot be accepted as it is."""
+
+    code = "invalid"
+
+    def __init__(self, field: str, text: str, **params: object) -> None:
+        super().__init__(text, **params)
+        self.field = field
+
+
+class AggregatesInvalid(Invalid):
+    """An uploaded file is not a file of aggregates as its terms say; ``line`` counts from 1."""
+
+    code = "file_invalid"
+
+    def __init__(self, line: int, text: str, **params: object) -> None:
+        super().__init__("content", text, line=line, **params)
+        self.line = line
+
+
+class NotFound(MarketplaceError):
+    """There is no such thing, or the asker may not know of it."""
+
+    code = "not_found"
+
+
+class RoleNotAllowed(MarketplaceError):
+    """The participant's role does not do this."""
+
+    code = "role_not_allowed"
+
+
+class WalletMissing(MarketplaceError):
+    """The participant has no wallet to pay from or to be paid into."""
+
+    code = "wallet_missing"
+
+
+class WalletCurrencyDiffers(MarketplaceError):
+    """A wallet keeps the currency it was opened in."""
+
+    code = "wallet_currency_differs"
+
+
+class ListingClosed(MarketplaceError):
+    """The offer or request has ended, or the request has its match."""
+
+    code = "listing_closed"
+
+
+class NotDeliverable(MarketplaceError):
+    """The match is not held yet, was refused or released, or its deadline has passed."""
+
+    code = "not_deliverable"
+
+
+class FileDamaged(MarketplaceError):
+    """The stored bytes are not those that were published."""
+
+    code = "file_damaged"
+
+
+class IdempotencyKeyReused(MarketplaceError):
+    """An Idempotency-Key came back with another request."""
+
+    code = "key_reused"
