@@ -15,6 +15,7 @@ from marketplace.models.market import (
 from marketplace.models.people import Membership, Participant, User
 from marketplace.models.places import Community, MeteringPoint, RuleSet, Site, Zone
 from marketplace.models.readings import Reading, ReadingBatch
+from marketplace.models.requests import IdempotencyKey
 
 __all__ = [
     "Clearing",
@@ -23,6 +24,7 @@ __all__ = [
     "Delivery",
     "DeliveryInterval",
     "Hold",
+    "IdempotencyKey",
     "Kind",
     "Match",
     "Membership",

@@ -220,8 +220,15 @@ class Match(models.Model):
                 ),
                 name="match_fits_its_kind",
             ),
+            # A request is matched once; only a refused match (6) leaves it open for another.
             models.UniqueConstraint(
-                fields=["offer", "request"], condition=Q(kind=2), name="data_match_once"
+                fields=["request"], condition=Q(kind=2) & ~Q(state=6), name="data_request_matched_once"
+            ),
+        ]
+        indexes = [
+            # Held data matches whose deadline may have passed.
+            models.Index(
+                fields=["deadline_at"], condition=Q(kind=2, state=2), name="data_match_due"
             ),
         ]
 
@@ -243,6 +250,11 @@ class Hold(models.Model):
     state = models.SmallIntegerField(choices=State, default=State.SUBMITTED)
     refusal = models.TextField(default="")
     submitted_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["id"], condition=Q(state=1), name="hold_submitted"),
+        ]
 
     def __str__(self) -> str:
         return self.command_key
