@@ -1,0 +1,165 @@
+"""From readings and standing terms to a cleared interval book: pure, deterministic."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from marketplace.domain.clearing import Clearing, Ties, clear_uniform_price
+from marketplace.domain.interval_book import Int64Array, IntervalBook
+from marketplace.domain.pairing import Trades, pair_trades
+from marketplace.domain.rules import BandPrices
+from marketplace.domain.standing import KeyArray, limits_for_band
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """Who is expected to report in an interval, and on what terms, in the order of meter codes.
+
+    ``offer_ids`` and ``request_ids`` are 0 where a side has no standing rule in force or it is
+    paused; ``has_*_limit`` is False where the rule set's default limit applies.
+    """
+
+    metering_point_ids: Int64Array
+    account_ids: Int64Array
+    credit_limits: Int64Array
+    spread_keys: KeyArray
+    offer_ids: Int64Array
+    sell_limits: Int64Array
+    has_sell_limit: npt.NDArray[np.bool_]
+    request_ids: Int64Array
+    buy_limits: Int64Array
+    has_buy_limit: npt.NDArray[np.bool_]
+
+    def limits(self, prices: BandPrices) -> tuple[Int64Array, Int64Array]:
+        """Return buy and sell limits in a tariff band: the member's own, else the default."""
+        buy, sell = limits_for_band(self.spread_keys, prices)
+        return (
+            np.where(self.has_buy_limit, self.buy_limits, buy),
+            np.where(self.has_sell_limit, self.sell_limits, sell),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Metered:
+    """Current readings of an interval, as columns in any order. [Wh]"""
+
+    metering_point_ids: Int64Array
+    import_wh: Int64Array
+    export_wh: Int64Array
+
+
+@dataclass(frozen=True, eq=False)
+class Cleared:
+    """An interval's book with the auction's outcome; trades name rows of the book."""
+
+    book: IntervalBook
+    price_low: int | None
+    price_high: int | None
+    seller_rows: Int64Array
+    buyer_rows: Int64Array
+    quantity_wh: Int64Array
+
+
+def clear_interval_book(
+    *, terms: Terms, metered: Metered, prices: BandPrices, over_limit: npt.NDArray[np.bool_]
+) -> Cleared:
+    """Run the auction of a metered interval.
+
+    Parameters
+    ----------
+    terms : Terms
+        Expected metering points and their standing terms.
+    metered : Metered
+        Readings; a metering point without one is reported as missing, never as zero.
+    prices : BandPrices
+        Tariffs and fee of the interval. [micro/kWh]
+    over_limit : ndarray of bool, shape (n,)
+        Rows of ``terms`` whose member owes more than the credit limit: they meet the grid.
+    """
+    order = np.argsort(metered.metering_point_ids, kind="stable")
+    at = np.searchsorted(metered.metering_point_ids, terms.metering_point_ids, sorter=order)
+    at = order[np.minimum(at, len(order) - 1)] if len(order) else np.zeros_like(at)
+    present = (
+        metered.metering_point_ids[at] == terms.metering_point_ids
+        if len(order)
+        else np.zeros(len(at), dtype=np.bool_)
+    )
+    rows = np.flatnonzero(present)
+    import_wh, export_wh = metered.import_wh[at[rows]], metered.export_wh[at[rows]]
+    buy_limits, sell_limits = (limits[rows] for limits in terms.limits(prices))
+    admitted = ~over_limit[rows]
+    bids = np.flatnonzero((terms.request_ids[rows] > 0) & (import_wh > 0) & admitted)
+    offers = np.flatnonzero((terms.offer_ids[rows] > 0) & (export_wh > 0) & admitted)
+    clearing = clear_uniform_price(
+        buy_limits[bids],
+        import_wh[bids],
+        sell_limits[offers],
+        export_wh[offers],
+        ties=Ties.PRO_RATA,
+        # Rows stand in the order of meter codes, so the row is the rank.
+        bid_ranks=bids,
+        offer_ranks=offers,
+    )
+    trades = pair_trades(clearing) if clearing.volume_wh else _no_trades()
+    book = IntervalBook(
+        price=clearing.price,
+        retail=prices.retail_micro_per_kwh,
+        feed_in=prices.feed_in_micro_per_kwh,
+        platform_fee=prices.platform_fee_micro_per_kwh,
+        metering_point_ids=terms.metering_point_ids[rows],
+        account_ids=terms.account_ids[rows],
+        import_wh=import_wh,
+        export_wh=export_wh,
+        offer_ids=_only(terms.offer_ids[rows], offers),
+        request_ids=_only(terms.request_ids[rows], bids),
+        sell_limits=_only(sell_limits, offers),
+        buy_limits=_only(buy_limits, bids),
+        sold_wh=_placed(clearing.offer_fills, offers, len(rows)),
+        bought_wh=_placed(clearing.bid_fills, bids, len(rows)),
+        left_out_ids=terms.metering_point_ids[rows][~admitted],
+        missing_ids=terms.metering_point_ids[~present],
+    )
+    return _cleared(book, clearing, trades, bids, offers)
+
+
+def welfare_nano(book: IntervalBook) -> int:
+    """Return what all limits say the trades are worth beyond their cost. [10**-3 micro]"""
+    return sum(
+        quantity * limit
+        for quantity, limit in zip(book.bought_wh.tolist(), book.buy_limits.tolist(), strict=True)
+    ) - sum(
+        quantity * limit
+        for quantity, limit in zip(book.sold_wh.tolist(), book.sell_limits.tolist(), strict=True)
+    )
+
+
+def _cleared(
+    book: IntervalBook, clearing: Clearing, trades: Trades, bids: Int64Array, offers: Int64Array
+) -> Cleared:
+    return Cleared(
+        book=book,
+        price_low=clearing.price_low,
+        price_high=clearing.price_high,
+        seller_rows=offers[trades.offer_index],
+        buyer_rows=bids[trades.bid_index],
+        quantity_wh=trades.quantity_wh,
+    )
+
+
+def _no_trades() -> Trades:
+    nothing = np.zeros(0, dtype=np.int64)
+    return Trades(nothing, nothing, nothing)
+
+
+def _only(values: Int64Array, rows: Int64Array) -> Int64Array:
+    """Keep the values of some rows, and 0 elsewhere."""
+    kept = np.zeros_like(values)
+    kept[rows] = values[rows]
+    return kept
+
+
+def _placed(values: Int64Array, rows: Int64Array, count: int) -> Int64Array:
+    placed = np.zeros(count, dtype=np.int64)
+    placed[rows] = values
+    return placed

@@ -1,0 +1,45 @@
+"""Which intervals are due for what."""
+
+from django.db.models import Exists, OuterRef, Q
+
+from marketplace.models import Clearing, Community, DeliveryInterval, Settlement
+
+State = DeliveryInterval.State
+
+
+def due_interval_ids(*, community_id: int, limit: int) -> list[int]:
+    """Return the intervals to clear or clear again, earliest first."""
+    return list(
+        DeliveryInterval.objects.filter(
+            Q(state=State.METERED) | Q(state=State.SETTLED, has_news=True),
+            community_id=community_id,
+        )
+        .order_by("starts_at")
+        .values_list("id", flat=True)[:limit]
+    )
+
+
+def due_settlement_ids(*, community_id: int, limit: int) -> list[int]:
+    """Return the clearings whose settlement was not submitted yet, earliest first."""
+    submitted = Settlement.objects.filter(clearing=OuterRef("pk"))
+    return list(
+        Clearing.objects.filter(
+            ~Exists(submitted),
+            interval__community_id=community_id,
+            interval__state=State.CLEARED,
+        )
+        .order_by("interval__starts_at", "revision")
+        .values_list("id", flat=True)[:limit]
+    )
+
+
+def has_unsettled_clearing(*, community_id: int) -> bool:
+    """Return whether any cleared interval of a community still waits for its booking."""
+    return DeliveryInterval.objects.filter(
+        community_id=community_id, state=State.CLEARED
+    ).exists()
+
+
+def list_community_ids() -> list[int]:
+    """Return every community."""
+    return list(Community.objects.order_by("id").values_list("id", flat=True))

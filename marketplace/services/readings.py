@@ -1,0 +1,230 @@
+"""Take readings in: all of a batch, or nothing. A correction is a new version."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from django.db import connection, transaction
+
+from ledger.domain.copy_format import HEADER, TRAILER, copy_rows
+from marketplace.domain.interval_book import Int64Array
+from marketplace.domain.readings_file import ReadingsFile, ReadingsInvalid
+from marketplace.domain.rules import Rules, load_rules
+from marketplace.models import (
+    Community,
+    DeliveryInterval,
+    MeteringPoint,
+    Reading,
+    ReadingBatch,
+    RuleSet,
+)
+from marketplace.queries.terms import list_current_readings
+
+COPY_ROWS = 50_000
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of a batch's rows."""
+
+    new: int
+    corrected: int
+    unchanged: int
+    repeated: int
+
+
+@transaction.atomic
+def import_readings(
+    *,
+    community_id: int,
+    readings: ReadingsFile,
+    source: str,
+    sha256: str,
+    now: datetime,
+    quality: int = Reading.Quality.MEASURED,
+) -> Imported:
+    """Store a batch of readings of one community.
+
+    Parameters
+    ----------
+    readings : ReadingsFile
+        Checked rows; errors name their lines.
+    source, sha256 : str
+        Where they came from, and the hash of what was sent.
+
+    Raises
+    ------
+    ReadingsInvalid
+        On an unknown or inactive meter, or an interval length that is not the rules'. Nothing is
+        stored.
+    """
+    # The community's row is the lock: batches of one community take turns, so that two versions
+    # of a reading are numbered one after the other.
+    community = Community.objects.select_for_update(no_key=True).get(id=community_id)
+    points = _metering_points(community, readings, source)
+    starts, interval_index = np.unique(readings.start_epoch_s, return_inverse=True)
+    interval_ids = _open_intervals(community, starts, readings, source)[interval_index]
+    versions = _versions(interval_ids, points, readings)
+    stored = versions > 0
+    imported = Imported(
+        new=int((versions == 1).sum()),
+        corrected=int((versions > 1).sum()),
+        unchanged=int((versions == 0).sum()),
+        repeated=readings.repeated,
+    )
+    if stored.any():
+        batch = ReadingBatch.objects.create(
+            source=source, sha256=sha256, reading_count=int(stored.sum()), received_at=now
+        )
+        columns = [
+            interval_ids[stored],
+            points[stored],
+            versions[stored],
+            readings.import_wh[stored],
+            readings.export_wh[stored],
+        ]
+        _copy(columns, quality=quality, batch_id=batch.id)
+        DeliveryInterval.objects.filter(
+            id__in=np.unique(interval_ids[stored]).tolist(), revision__gt=0
+        ).update(has_news=True)
+    return imported
+
+
+def _metering_points(community: Community, readings: ReadingsFile, source: str) -> Int64Array:
+    """Return each row's metering point, active at its start."""
+    known = {
+        code: (point_id, active_from, active_until)
+        for code, point_id, active_from, active_until in MeteringPoint.objects.filter(
+            community=community
+        ).values_list("code", "id", "active_from", "active_until")
+    }
+    ids = np.zeros(len(readings.meters), dtype=np.int64)
+    first_s = np.zeros_like(ids)
+    last_s = np.full_like(ids, np.iinfo(np.int64).max)
+    for index, meter in enumerate(readings.meters):
+        if meter in known:
+            ids[index], active_from, active_until = known[meter]
+            first_s[index] = int(active_from.timestamp())
+            if active_until is not None:
+                last_s[index] = int(active_until.timestamp()) - 1
+    points = ids[readings.meter_index]
+    _refuse_first(
+        points == 0,
+        readings,
+        source,
+        f"is not a metering point of {community.name}",
+        "register it first, or correct its name",
+    )
+    start_s = readings.start_epoch_s
+    _refuse_first(
+        (start_s < first_s[readings.meter_index]) | (start_s > last_s[readings.meter_index]),
+        readings,
+        source,
+        "is not active at this time",
+        "correct the time, or the metering point's period",
+    )
+    return points
+
+
+def _refuse_first(
+    bad: np.ndarray, readings: ReadingsFile, source: str, what: str, remedy: str
+) -> None:
+    if not bad.any():
+        return
+    row = int(np.flatnonzero(bad)[0])
+    meter = readings.meters[readings.meter_index[row]]
+    raise ReadingsInvalid(source, int(readings.lines[row]), f"meter {meter!r} {what}", remedy)
+
+
+def _open_intervals(
+    community: Community, starts_s: Int64Array, readings: ReadingsFile, source: str
+) -> Int64Array:
+    """Return the ids of the intervals that start then, opening those that are new; locks them."""
+    rule_sets = list(RuleSet.objects.filter(community=community).order_by("effective_from"))
+    rules: dict[int, Rules] = {each.id: load_rules(each.document) for each in rule_sets}
+    length = timedelta(minutes=readings.minutes)
+    rows = []
+    for start_s in starts_s.tolist():
+        starts_at = datetime.fromtimestamp(start_s, UTC)
+        in_force = [each for each in rule_sets if each.effective_from <= starts_at]
+        if not in_force or rules[in_force[-1].id].interval_minutes != readings.minutes:
+            line = int(readings.lines[np.flatnonzero(readings.start_epoch_s == start_s)[0]])
+            raise ReadingsInvalid(
+                source,
+                line,
+                f"{readings.minutes} minutes at {starts_at.isoformat()} is not a delivery interval"
+                f" of {community.name}",
+                "send readings of the length and the period that the community's rules name",
+            )
+        rows.append((community.id, starts_at, starts_at + length, in_force[-1].id))
+    DeliveryInterval.objects.bulk_create(
+        [
+            DeliveryInterval(
+                community_id=owner, starts_at=start, ends_at=end, rule_set_id=rule_set
+            )
+            for owner, start, end, rule_set in rows
+        ],
+        batch_size=2000,
+        ignore_conflicts=True,
+    )
+    # Locked, so that a clearing sees either none of this batch, or all of it and its news.
+    found = dict(
+        DeliveryInterval.objects.select_for_update(no_key=True)
+        .filter(community=community, starts_at__in=[row[1] for row in rows])
+        .order_by("id")
+        .values_list("starts_at", "id")
+    )
+    return np.array([found[row[1]] for row in rows], dtype=np.int64)
+
+
+def _versions(
+    interval_ids: Int64Array, points: Int64Array, readings: ReadingsFile
+) -> Int64Array:
+    """Return the version that each row becomes; 0 where the current reading says the same."""
+    versions = np.ones(len(points), dtype=np.int64)
+    current = list_current_readings(interval_ids=np.unique(interval_ids).tolist()).T
+    if not len(current):
+        return versions
+    # One sortable number per (interval, metering point): ranks keep the product small.
+    known_points, ranks = np.unique(np.concatenate([current[:, 1], points]), return_inverse=True)
+    width = len(known_points)
+    keys = current[:, 0] * width + ranks[: len(current)]
+    wanted = interval_ids * width + ranks[len(current) :]
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    known = keys[at] == wanted
+    same = (
+        known
+        & (current[at, 3] == readings.import_wh)
+        & (current[at, 4] == readings.export_wh)
+    )
+    versions[known] = current[at[known], 2] + 1
+    versions[same] = 0
+    return versions
+
+
+def _copy(columns: list[Int64Array], *, quality: int, batch_id: int) -> None:
+    """Copy readings in, in the order of their key, a bounded piece at a time."""
+    order = np.lexsort((columns[1], columns[0]))
+    types = ("int8", "int8", "int2", "int8", "int8")
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(
+            "COPY marketplace_reading (interval_id, metering_point_id, version, import_wh,"
+            " export_wh, quality, batch_id) FROM STDIN (FORMAT BINARY)"
+        ) as copy,
+    ):
+        copy.write(HEADER)
+        for first in range(0, len(order), COPY_ROWS):
+            piece = order[first : first + COPY_ROWS]
+            constant = np.ones(len(piece), dtype=np.int64)
+            copy.write(
+                copy_rows(
+                    [
+                        *((kind, column[piece]) for kind, column in zip(types, columns, strict=True)),
+                        ("int2", constant * quality),
+                        ("int8", constant * batch_id),
+                    ],
+                    rows=len(piece),
+                )
+            )
+        copy.write(TRAILER)

@@ -1,0 +1,87 @@
+"""Standing rules: what makes a metering point's orders, in versions that are never edited."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from marketplace.domain.money import PRICE_MAX_MICRO_PER_KWH
+from marketplace.errors import Invalid, N_
+from marketplace.models import Kind, MeteringPoint, Offer, Request
+
+
+@dataclass(frozen=True)
+class StandingRule:
+    """Sell surplus at or above, buy deficit at or below; None draws the rule set's default."""
+
+    version: int
+    sell_at_or_above_micro_per_kwh: int | None
+    buy_at_or_below_micro_per_kwh: int | None
+    is_paused: bool
+    valid_from: datetime
+    valid_until: datetime | None
+
+
+@transaction.atomic
+def set_standing_rule(
+    *,
+    metering_point_id: int,
+    sell_at_or_above_micro_per_kwh: int | None,
+    buy_at_or_below_micro_per_kwh: int | None,
+    is_paused: bool,
+    valid_until: datetime | None,
+    now: datetime,
+) -> StandingRule:
+    """Replace a metering point's standing rule from now on; the old version stays as history.
+
+    An interval follows the rule that is in force when it starts.
+
+    Raises
+    ------
+    Invalid
+        If a limit is out of bounds or the end is not in the future.
+    """
+    limits = {
+        "sell_at_or_above_micro_per_kwh": sell_at_or_above_micro_per_kwh,
+        "buy_at_or_below_micro_per_kwh": buy_at_or_below_micro_per_kwh,
+    }
+    for field, limit in limits.items():
+        if limit is not None and abs(limit) > PRICE_MAX_MICRO_PER_KWH:
+            raise Invalid(
+                field,
+                N_("a limit price must be within {bound} micro/kWh of zero"),
+                bound=PRICE_MAX_MICRO_PER_KWH,
+            )
+    if valid_until is not None and valid_until <= now:
+        raise Invalid("valid_until", N_("the end of a standing rule must lie in the future"))
+    # The row of the metering point is the lock: two new versions at once take turns.
+    point = (
+        MeteringPoint.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("site")
+        .get(id=metering_point_id)
+    )
+    for listing, limit in zip((Offer, Request), limits.values(), strict=True):
+        versions = listing.objects.filter(kind=Kind.ENERGY, metering_point=point)
+        last = versions.order_by("-version").first()
+        if last is not None and (last.valid_until is None or last.valid_until > now):
+            last.valid_until = max(now, last.valid_from)
+            last.save(update_fields=["valid_until"])
+        listing.objects.create(
+            kind=Kind.ENERGY,
+            participant_id=point.site.participant_id,
+            metering_point=point,
+            version=last.version + 1 if last else 1,
+            limit_price_micro=limit,
+            is_paused=is_paused,
+            valid_from=now,
+            valid_until=valid_until,
+            created_at=now,
+        )
+    return StandingRule(
+        version=last.version + 1 if last else 1,
+        sell_at_or_above_micro_per_kwh=sell_at_or_above_micro_per_kwh,
+        buy_at_or_below_micro_per_kwh=buy_at_or_below_micro_per_kwh,
+        is_paused=is_paused,
+        valid_from=now,
+        valid_until=valid_until,
+    )
