@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import resource
 import subprocess
 import sys
 from decimal import Decimal
@@ -230,6 +231,22 @@ def test_files_that_cannot_be_used(desk: Desk, book: str, out: str, message: str
     assert message in desk.capsys.readouterr().err
     assert desk.book.read_text() == MIXED
     assert os.listdir(folder) == ["BOOK.csv"]
+
+
+def test_a_full_disk_leaves_the_old_trades_and_no_partial_file(desk: Desk) -> None:
+    desk.out.write_text("old")
+    desk.book.write_text(MIXED)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        code = main([str(desk.book), "--out", str(desk.out)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert code == 2
+    assert "File too large; name a file that can be written" in desk.capsys.readouterr().err
+    assert desk.out.read_text() == "old"
+    assert sorted(os.listdir(desk.out.parent)) == ["BOOK.csv", "TRADES.csv"]
 
 
 def test_a_pipe_or_device_is_written_to_and_not_replaced(desk: Desk, tmp_path: Path) -> None:

@@ -192,6 +192,14 @@ def test_trades_add_up_to_the_fills_and_pair_the_eager_with_the_eager(
     assert len(set(pairs)) == len(pairs)
 
 
+def test_who_gets_nothing_of_a_shared_level_has_no_trade() -> None:
+    result = clear_uniform_price(*book([(2, 1)], [(1, 1), (1, 5)]), ties=Ties.PRO_RATA)
+
+    trades = pair_trades(result)
+    assert result.offer_fills.tolist() == [0, 1]
+    assert (trades.offer_index.tolist(), trades.quantity_wh.tolist()) == ([1], [1])
+
+
 @given(sides(), sides(), st.randoms(use_true_random=False))
 def test_pro_rata_the_order_of_rows_changes_nobodys_fill_and_no_trade(
     bids: Rows, offers: Rows, random: Random
