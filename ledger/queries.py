@@ -4,8 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import connection
 from django.db.models import Q
 
+from ledger.domain.commands import Int64Array
+from ledger.domain.copy_format import columns_of
 from ledger.models import Account, Block, Head, InboxCommand, Transfer
 
 
@@ -64,6 +67,11 @@ def get_balances(*, account_ids: Iterable[int]) -> dict[int, Balance]:
         )
         for account in Account.objects.filter(id__in=list(account_ids))
     }
+
+
+def get_units(*, account_ids: Iterable[int]) -> dict[int, str]:
+    """Return the units that accounts are kept in, by account id."""
+    return dict(Account.objects.filter(id__in=list(account_ids)).values_list("id", "unit"))
 
 
 def get_answers(*, keys: Sequence[str]) -> dict[str, Answer]:
@@ -154,3 +162,22 @@ def _line(transfer: Transfer, own: set[int]) -> TransferLine:
         ),
         booked_at=block.booked_at,
     )
+
+
+def get_transfer_columns(*, key: str) -> Int64Array:
+    """Return one command's transfers as columns: debit, credit, amount, code, in order.
+
+    Returns
+    -------
+    ndarray of int64, shape (4, n)
+    """
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(
+            "COPY (SELECT t.debit_account_id, t.credit_account_id, t.amount, t.code::bigint"
+            " FROM ledger_transfer t JOIN ledger_inboxcommand c ON c.id = t.command_id"
+            " WHERE c.key = %s ORDER BY t.leg) TO STDOUT (FORMAT BINARY)",
+            [key],
+        ) as copy,
+    ):
+        return columns_of(b"".join(copy), 4)

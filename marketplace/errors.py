@@ -4,6 +4,8 @@ MarketplaceError
 ├── Invalid                a value that cannot be accepted; names the field (HTTP 400)
 │   └── AggregatesInvalid  an uploaded file of aggregates; names the line
 ├── NotFound               no such thing, or it is not yours (HTTP 404)
+├── NameTaken              a name that must be unique is in use
+├── CommunityDiffers       a community of this name exists under other rules
 ├── RoleNotAllowed         the participant's role does not do this (HTTP 403)
 ├── WalletMissing          the participant has no wallet yet
 ├── WalletCurrencyDiffers  the wallet was opened in another currency
@@ -30,7 +32,7 @@ class MarketplaceError(Exception):
     code = "marketplace_error"
 
     def __init__(self, text: str, **params: object) -> None:
-        super().__init__(text.format(**params))
+        super().__init__(text.format(**params) if params else text)
         self.text, self.params = text, params
 
 
@@ -58,6 +60,18 @@ class NotFound(MarketplaceError):
     """There is no such thing, or the asker may not know of it."""
 
     code = "not_found"
+
+
+class NameTaken(MarketplaceError):
+    """A name that must be unique is in use."""
+
+    code = "name_taken"
+
+
+class CommunityDiffers(MarketplaceError):
+    """A community of this name exists under other rules."""
+
+    code = "community_differs"
 
 
 class RoleNotAllowed(MarketplaceError):

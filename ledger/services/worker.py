@@ -207,7 +207,7 @@ def _decoded(body: bytes) -> Transfers | None:
 def _load_book(commands: Sequence[Transfers]) -> Book:
     """Read the accounts and holds that some commands touch."""
     touched = np.unique(
-        np.concatenate([[], *([each.debit, each.credit] for each in commands)])
+        np.concatenate([[], *(side for each in commands for side in (each.debit, each.credit))])
     )
     book = load_accounts(touched.astype(np.int64).tolist())
     names = book.expect_references(commands)

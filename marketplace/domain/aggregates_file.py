@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from marketplace.domain.data_matching import AREA_MAX, DataKind, DataTerms
-from marketplace.errors import AggregatesInvalid, N_
+from marketplace.errors import N_, AggregatesInvalid
 
 FILE_MAX_BYTES: Final = 5 * 1000 * 1000
 LINE_MAX_CHARACTERS: Final = 1000
@@ -142,7 +142,8 @@ def _check_row(number: int, line: str, terms: DataTerms) -> tuple[str, datetime]
 def _check_area(number: int, area: str) -> None:
     if not area.strip() or len(area) > AREA_MAX or area.lstrip()[0] in FORMULA_SIGNS:
         raise AggregatesInvalid(
-            number, N_("Line {line}: area must be a name of at most {maximum} characters."),
+            number,
+            N_("Line {line}: area must be a name of at most {maximum} characters."),
             maximum=AREA_MAX,
         )
     if any(unicodedata.category(sign) == "Cc" for sign in area):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, Self
 
-from marketplace.errors import Invalid, N_
+from marketplace.errors import N_, Invalid
 
 TITLE_MAX: Final = 200
 AREA_MAX: Final = 100

@@ -9,7 +9,7 @@ take the second, so that one of them wins.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -21,13 +21,19 @@ from ledger.domain.commands import Command, TransferKind, Transfers
 from ledger.queries import get_units
 from ledger.services import submit
 from marketplace.domain.aggregates_file import check_aggregates
-from marketplace.domain.data_matching import DataListing, DataTerms, best_offer, check_price, fits
+from marketplace.domain.data_matching import (
+    DataListing,
+    DataTerms,
+    best_offer,
+    check_price,
+    fits,
+)
 from marketplace.domain.transfer_codes import TransferCode
 from marketplace.errors import (
+    N_,
     FileDamaged,
     Invalid,
     ListingClosed,
-    N_,
     NotDeliverable,
     NotFound,
     RoleNotAllowed,
@@ -206,13 +212,15 @@ def withdraw_data_request(*, request_id: int, participant_id: int, now: datetime
 
 
 @transaction.atomic
-def deliver_data_file(*, match_id: int, participant_id: int, now: datetime) -> DeliveredFile:
+def deliver_data_file(
+    *, match_id: int, participant_ids: Collection[int], now: datetime
+) -> DeliveredFile:
     """Hand the file to its buyer; the first time, the hold is posted to the provider.
 
     Raises
     ------
     NotFound
-        If the participant is not the buyer of such a match.
+        If none of the participants is the buyer of such a match.
     NotDeliverable
         If the money is not held yet, was refused or released, or the deadline has passed.
     FileDamaged
@@ -221,7 +229,7 @@ def deliver_data_file(*, match_id: int, participant_id: int, now: datetime) -> D
     match = (
         Match.objects.select_for_update(no_key=True, of=("self",))
         .select_related("offer__participant", "request__participant")
-        .filter(id=match_id, kind=Kind.DATA, request__participant_id=participant_id)
+        .filter(id=match_id, kind=Kind.DATA, request__participant__in=participant_ids)
         .first()
     )
     if match is None:

@@ -10,7 +10,13 @@ from ledger.domain.commands import Command, Transfers
 from ledger.queries import get_units
 from ledger.services import open_accounts, submit
 from marketplace.domain.transfer_codes import TransferCode
-from marketplace.errors import Invalid, N_, NotFound, WalletCurrencyDiffers, WalletMissing
+from marketplace.errors import (
+    N_,
+    Invalid,
+    NotFound,
+    WalletCurrencyDiffers,
+    WalletMissing,
+)
 from marketplace.models import Participant
 from marketplace.services.places import money_unit
 
@@ -38,9 +44,7 @@ def open_wallet(*, participant_id: int, currency: str) -> int:
 
 
 @transaction.atomic
-def post_deposit(
-    *, participant_id: int, amount_micro: int, reference: str, now: datetime
-) -> str:
+def post_deposit(*, participant_id: int, amount_micro: int, reference: str, now: datetime) -> str:
     """Submit a deposit from the bank into a wallet; return the key of its command.
 
     The reference is the bank's: the same one again, with the same content, changes nothing.

@@ -1,0 +1,20 @@
+"""Scans for due work. Celery only says when; what is due stands in the tables."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from marketplace.queries.intervals import list_community_ids
+from marketplace.services import data_answers, market_day
+
+
+@shared_task(ignore_result=True)
+def advance_due_intervals(**_: object) -> None:
+    """Meter, clear and settle what is due in every community. Safe twice, late, or on two hosts."""
+    for community_id in list_community_ids():
+        market_day.advance_community(community_id=community_id, now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def resolve_data_matches(**_: object) -> None:
+    """Move data matches along by the ledger's answers. Safe twice, late, or on two hosts."""
+    data_answers.resolve_data_matches(now=timezone.now())
