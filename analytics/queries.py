@@ -1,0 +1,120 @@
+"""Read rollups: per interval and zone, and summed over a period."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, DecimalField, F, Sum
+from django.db.models.functions import Cast, Coalesce
+
+from analytics.models import IntervalRollup
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """What one interval of one zone came to. [Wh] and [micro/kWh]"""
+
+    interval_id: int
+    zone_id: int
+    community_id: int
+    starts_at: datetime
+    revision: int
+    meter_count: int
+    import_wh: int
+    export_wh: int
+    bought_wh: int
+    sold_wh: int
+    grid_import_wh: int
+    grid_export_wh: int
+    price_micro_per_kwh: int | None
+
+    @property
+    def self_sufficiency(self) -> float | None:
+        """Share of the import that neighbours delivered; None without import."""
+        return _share(self.bought_wh, self.import_wh)
+
+    @property
+    def self_consumption(self) -> float | None:
+        """Share of the export that neighbours took; None without export."""
+        return _share(self.sold_wh, self.export_wh)
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodTotals:
+    """A community, or one zone of it, over a period. [Wh] and [micro/kWh]"""
+
+    interval_count: int
+    import_wh: int
+    export_wh: int
+    bought_wh: int
+    sold_wh: int
+    grid_import_wh: int
+    grid_export_wh: int
+    mean_price_micro_per_kwh: int | None
+
+    @property
+    def self_sufficiency(self) -> float | None:
+        """Share of the import that neighbours delivered; None without import."""
+        return _share(self.bought_wh, self.import_wh)
+
+    @property
+    def self_consumption(self) -> float | None:
+        """Share of the export that neighbours took; None without export."""
+        return _share(self.sold_wh, self.export_wh)
+
+
+_COLUMNS: Sequence[str] = tuple(Rollup.__dataclass_fields__)
+_SUMS = (
+    "import_wh",
+    "export_wh",
+    "bought_wh",
+    "sold_wh",
+    "grid_import_wh",
+    "grid_export_wh",
+)
+
+
+def list_interval_rollups(
+    *, community_id: int, start: datetime, end: datetime, zone_id: int | None = None
+) -> list[Rollup]:
+    """Return the rollups of intervals that start in ``[start, end)``, by time and zone."""
+    found = IntervalRollup.objects.filter(
+        community_id=community_id, starts_at__gte=start, starts_at__lt=end
+    )
+    if zone_id is not None:
+        found = found.filter(zone_id=zone_id)
+    return [Rollup(*row) for row in found.order_by("starts_at", "zone_id").values_list(*_COLUMNS)]
+
+
+def get_period_totals(
+    *, community_id: int, start: datetime, end: datetime, zone_id: int | None = None
+) -> PeriodTotals:
+    """Sum the intervals that start in ``[start, end)``.
+
+    Returns
+    -------
+    PeriodTotals
+        The mean price is weighted by what was bought, rounded down; None where nothing was.
+    """
+    found = IntervalRollup.objects.filter(
+        community_id=community_id, starts_at__gte=start, starts_at__lt=end
+    )
+    if zone_id is not None:
+        found = found.filter(zone_id=zone_id)
+    # A city's energy times a price can pass 64 bits; numeric cannot.
+    exact_wh = Cast("bought_wh", DecimalField(max_digits=40, decimal_places=0))
+    row = found.aggregate(
+        intervals=Count("interval_id", distinct=True),
+        value=Sum(exact_wh * F("price_micro_per_kwh")),
+        **{name: Coalesce(Sum(name), 0) for name in _SUMS},
+    )
+    bought_wh = int(row["bought_wh"])
+    return PeriodTotals(
+        interval_count=row["intervals"],
+        **{name: int(row[name]) for name in _SUMS},
+        mean_price_micro_per_kwh=int(row["value"] or 0) // bought_wh if bought_wh else None,
+    )
+
+
+def _share(part_wh: int, whole_wh: int) -> float | None:
+    return part_wh / whole_wh if whole_wh else None

@@ -1,0 +1,11 @@
+"""Scheduled work: every task may run twice, late, or on two hosts."""
+
+from celery import shared_task
+
+from analytics import services
+
+
+@shared_task(name="analytics.tasks.roll_up_settled_intervals", ignore_result=True)
+def roll_up_settled_intervals(**_: object) -> None:
+    """Roll up what has settled since the last time; the rest waits for the next message."""
+    services.roll_up_settled()

@@ -1,0 +1,110 @@
+"""What settled intervals came to, zone by zone, for whoever makes statistics of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from marketplace.models import DeliveryInterval
+
+# One statement is one snapshot: state, readings and trades of an interval belong together. Each
+# zone of the community has its row, so that an interval without any reading is told from one
+# that was not looked at.
+_ZONE_TOTALS = """
+WITH chosen AS MATERIALIZED (
+    SELECT i.id, i.community_id, i.starts_at, i.revision
+    FROM marketplace_deliveryinterval i
+    WHERE i.id = ANY(%(intervals)s) AND i.state = 4 AND NOT i.has_news
+), current_reading AS (
+    SELECT DISTINCT ON (r.interval_id, r.metering_point_id)
+        r.interval_id, r.metering_point_id, r.import_wh, r.export_wh
+    FROM marketplace_reading r
+    WHERE r.interval_id = ANY(%(intervals)s)
+    ORDER BY r.interval_id, r.metering_point_id, r.version DESC
+), metered AS (
+    SELECT r.interval_id, s.zone_id, count(*) AS meter_count,
+           sum(r.import_wh)::bigint AS import_wh, sum(r.export_wh)::bigint AS export_wh
+    FROM current_reading r
+    JOIN marketplace_meteringpoint m ON m.id = r.metering_point_id
+    JOIN marketplace_site s ON s.id = m.site_id
+    GROUP BY r.interval_id, s.zone_id
+), trade AS MATERIALIZED (
+    SELECT t.interval_id, t.offer_id, t.request_id, t.quantity
+    FROM chosen c
+    JOIN marketplace_match t ON t.interval_id = c.id AND t.revision = c.revision
+), sold AS (
+    SELECT t.interval_id, s.zone_id, sum(t.quantity)::bigint AS wh
+    FROM trade t
+    JOIN marketplace_offer o ON o.id = t.offer_id
+    JOIN marketplace_meteringpoint m ON m.id = o.metering_point_id
+    JOIN marketplace_site s ON s.id = m.site_id
+    GROUP BY t.interval_id, s.zone_id
+), bought AS (
+    SELECT t.interval_id, s.zone_id, sum(t.quantity)::bigint AS wh
+    FROM trade t
+    JOIN marketplace_request q ON q.id = t.request_id
+    JOIN marketplace_meteringpoint m ON m.id = q.metering_point_id
+    JOIN marketplace_site s ON s.id = m.site_id
+    GROUP BY t.interval_id, s.zone_id
+)
+SELECT c.id, z.id, c.community_id, c.starts_at, c.revision, coalesce(metered.meter_count, 0),
+       coalesce(metered.import_wh, 0), coalesce(metered.export_wh, 0),
+       coalesce(bought.wh, 0), coalesce(sold.wh, 0), k.price_micro_per_kwh
+FROM chosen c
+JOIN marketplace_zone z ON z.community_id = c.community_id
+JOIN marketplace_clearing k ON k.interval_id = c.id AND k.revision = c.revision
+LEFT JOIN metered ON metered.interval_id = c.id AND metered.zone_id = z.id
+LEFT JOIN sold ON sold.interval_id = c.id AND sold.zone_id = z.id
+LEFT JOIN bought ON bought.interval_id = c.id AND bought.zone_id = z.id
+ORDER BY c.id, z.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneTotals:
+    """One settled interval in one zone. [Wh] and [micro/kWh]"""
+
+    interval_id: int
+    zone_id: int
+    community_id: int
+    starts_at: datetime
+    revision: int
+    meter_count: int
+    import_wh: int
+    export_wh: int
+    bought_wh: int
+    sold_wh: int
+    price_micro_per_kwh: int | None
+
+
+def settled_intervals(*, community_id: int | None = None) -> "QuerySet[DeliveryInterval]":
+    """Return the settled intervals whose readings are all in their latest clearing.
+
+    A query that was not run yet, so that the asker can leave out in the database what it has.
+    """
+    # News are cleared first: their totals would mix new readings with old trades.
+    found = DeliveryInterval.objects.filter(
+        state=DeliveryInterval.State.SETTLED, has_news=False
+    ).order_by("id")
+    return found if community_id is None else found.filter(community_id=community_id)
+
+
+def list_zone_totals(*, interval_ids: Sequence[int]) -> list[ZoneTotals]:
+    """Return the totals of settled intervals, by their latest revision.
+
+    Parameters
+    ----------
+    interval_ids : sequence of int
+        Intervals that are not settled, or have news, are left out.
+
+    Returns
+    -------
+    list of ZoneTotals
+        In order of interval and zone; one for every zone of the interval's community. What was
+        bought counts for the buyer's zone, what was sold for the seller's. [Wh]
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_ZONE_TOTALS, {"intervals": list(interval_ids)})
+        return [ZoneTotals(*row) for row in cursor.fetchall()]
