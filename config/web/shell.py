@@ -1,8 +1,83 @@
-"""What every page needs."""
+"""What every page needs: the persona in use, its places to go, the languages."""
 
+from dataclasses import dataclass
+
+from django.conf import settings
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from marketplace.queries.pages import Persona
+from config.web.personas import current_persona, personas_of
+
+ROLE_NAMES = {
+    "household": gettext_lazy("Household"),
+    "enterprise": gettext_lazy("Enterprise"),
+    "data_provider": gettext_lazy("Data provider"),
+    "planner": gettext_lazy("City planner"),
+    "operator": gettext_lazy("Operator"),
+}
+
+
+@dataclass(frozen=True)
+class Link:
+    """A place to go."""
+
+    label: str
+    url: str
+    is_current: bool = False
+
+
+def home_url(persona: Persona) -> str:
+    """Return the home page of a persona."""
+    match persona.role:
+        case "household":
+            return reverse("household", args=[persona.participant_id])
+        case "enterprise":
+            return reverse("enterprise", args=[persona.participant_id])
+        case "data_provider":
+            return reverse("data_provider")
+        case "planner":
+            return reverse("planner", args=[persona.participant_id])
+        case _:
+            return reverse("operator", args=[persona.participant_id])
 
 
 def page_shell(request: HttpRequest) -> dict[str, object]:
-    """Values for the page frame."""
-    return {}
+    """Values for the page frame; nothing is read before a template asks."""
+    return {
+        "languages": settings.LANGUAGES,
+        "shell_links": SimpleLazyObject(lambda: _links(request)),
+        "shell_personas": SimpleLazyObject(lambda: _switcher(request)),
+    }
+
+
+def _links(request: HttpRequest) -> list[Link]:
+    persona = current_persona(request)
+    if persona is None:
+        return []
+    places = [(_("Home"), home_url(persona))]
+    if persona.role in ("household", "enterprise"):
+        places.append((_("Statement"), reverse("statement", args=[persona.participant_id])))
+    if persona.place is not None:
+        places.append((_("Community"), reverse("community", args=[persona.place.community_id])))
+    places.append((_("Data hall"), reverse("data_hall")))
+    return [Link(label, url, request.path == url) for label, url in places]
+
+
+def _switcher(request: HttpRequest) -> list[Link]:
+    """Return the person's roles where there is a choice."""
+    personas = personas_of(request)
+    if len(personas) < 2:
+        return []
+    current = current_persona(request)
+    return [
+        Link(
+            f"{persona.name} · {ROLE_NAMES[persona.role]}",
+            home_url(persona),
+            current is not None and persona.participant_id == current.participant_id,
+        )
+        for persona in personas
+    ]

@@ -1,0 +1,11 @@
+"""Every view that answers without sign-in; a test compares this list with the URL map."""
+
+PUBLIC_VIEWS = (
+    "healthz",
+    "password_reset",
+    "password_reset_complete",
+    "password_reset_confirm",
+    "password_reset_done",
+    "set_language",
+    "sign_in",
+)

@@ -1,0 +1,175 @@
+"""A household's and an enterprise's own pages: home, rule, statement."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from config.web.days import chosen_day, render_in
+from config.web.personas import use_persona
+from config.web.rule_form import RuleForm
+from config.web.transfer_words import worded_transfers
+from marketplace.errors import Invalid
+from marketplace.queries import statements
+from marketplace.queries.pages import Persona, Place
+from marketplace.queries.pages_member import MeterName, list_meters
+from marketplace.queries.pages_rules import RuleVersion, list_rule_versions
+from marketplace.services.standing import set_standing_rule
+
+MEMBER_ROLES = ("household", "enterprise")
+FIELDS_OF_SERVICE = {
+    "sell_at_or_above_micro_per_kwh": "sell",
+    "buy_at_or_below_micro_per_kwh": "buy",
+    "valid_until": "last_day",
+}
+
+
+@require_safe
+def household(request: HttpRequest, participant_id: int) -> HttpResponse:
+    """What I earned, saved, and why; my rule."""
+    persona = use_persona(request, participant_id, "household")
+    place = place_or_404(persona)
+    now = timezone.now()
+    context = day_context(request, persona, place, now)
+    return render_in(request, place, "pages/household.html", context)
+
+
+def day_context(
+    request: HttpRequest, persona: Persona, place: Place, now: datetime
+) -> dict[str, object]:
+    """Return what a member's home shows of a day, and their rules."""
+    chosen = chosen_day(request, place, now)
+    lines = statements.list_statement_lines(
+        persona=persona, place=place, start=chosen.start, end=chosen.end
+    )
+    return {
+        "persona": persona,
+        "chosen": chosen,
+        "lines": lines,
+        "intervals": [line.interval for line in lines],
+        "totals": statements.total_of(lines),
+        "rules": rule_cards(persona, place, now),
+    }
+
+
+@dataclass(frozen=True)
+class RuleCard:
+    """A metering point with its rule, its history and a form to change it."""
+
+    meter: MeterName
+    rule: RuleVersion | None
+    history: list[RuleVersion]
+    form: RuleForm
+
+
+def rule_cards(persona: Persona, place: Place, now: datetime) -> list[RuleCard]:
+    """Return the rules of a member's metering points."""
+    meters = list_meters(participant_id=persona.participant_id)
+    versions = list_rule_versions(metering_point_ids=[meter.metering_point_id for meter in meters])
+    cards = []
+    for meter in meters:
+        history = versions.get(meter.metering_point_id, [])
+        current = next((version for version in history if version.is_in_force(now)), None)
+        form = RuleForm.of(current, place.zone, _prefix(meter.metering_point_id))
+        cards.append(RuleCard(meter, current, history, form))
+    return cards
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def rule(request: HttpRequest, participant_id: int, metering_point_id: int) -> HttpResponse:
+    """Change the standing rule of one of the member's own metering points."""
+    persona = use_persona(request, participant_id, *MEMBER_ROLES)
+    place = place_or_404(persona)
+    now = timezone.now()
+    cards = [
+        card
+        for card in rule_cards(persona, place, now)
+        if card.meter.metering_point_id == metering_point_id
+    ]
+    if not cards:
+        raise Http404
+    if request.method == "POST":
+        form = RuleForm(request.POST, prefix=_prefix(metering_point_id))
+        if form.is_valid() and _accepted(form, metering_point_id, place, now):
+            messages.success(request, _("Your rule is saved. It counts from the next interval on."))
+            return redirect(persona.role, persona.participant_id)
+        cards = [replace(cards[0], form=form)]
+    context: dict[str, object] = {"persona": persona, "rules": cards}
+    return render_in(request, place, "pages/rule.html", context)
+
+
+def _accepted(form: RuleForm, metering_point_id: int, place: Place, now: datetime) -> bool:
+    try:
+        set_standing_rule(
+            metering_point_id=metering_point_id,
+            sell_at_or_above_micro_per_kwh=form.sell_micro,
+            buy_at_or_below_micro_per_kwh=form.buy_micro,
+            is_paused=form.cleaned_data["pause"],
+            valid_until=form.valid_until(place.zone),
+            now=now,
+        )
+    except Invalid as refusal:
+        form.add_error(FIELDS_OF_SERVICE.get(refusal.field), translated(refusal))
+        return False
+    return True
+
+
+def translated(refusal: Invalid) -> str:
+    """Return an error of a service in the reader's language."""
+    text = _(refusal.text)
+    return text.format(**refusal.params) if refusal.params else text
+
+
+@require_safe
+def statement(request: HttpRequest, participant_id: int) -> HttpResponse:
+    """Every interval of a day with its exact money; each line leads to its transfers."""
+    persona = use_persona(request, participant_id, *MEMBER_ROLES)
+    place = place_or_404(persona)
+    chosen = chosen_day(request, place, timezone.now())
+    lines = statements.list_statement_lines(
+        persona=persona, place=place, start=chosen.start, end=chosen.end
+    )
+    context = {
+        "persona": persona,
+        "chosen": chosen,
+        "lines": lines,
+        "totals": statements.total_of(lines),
+    }
+    return render_in(request, place, "pages/statement.html", context)
+
+
+@require_safe
+def statement_interval(
+    request: HttpRequest, participant_id: int, interval_id: int
+) -> HttpResponse:
+    """The transfers behind one line of a statement; a fragment for a page, or a page."""
+    persona = use_persona(request, participant_id, *MEMBER_ROLES)
+    place = place_or_404(persona)
+    found = statements.get_statement_line(persona=persona, place=place, interval_id=interval_id)
+    if found is None:
+        raise Http404
+    line, transfers = found
+    is_fragment = bool(request.headers.get("HX-Request"))
+    template = "pages/transfers.html" if is_fragment else "pages/statement_interval.html"
+    context = {
+        "persona": persona,
+        "line": line,
+        "transfers": worded_transfers(transfers, place),
+    }
+    return render_in(request, place, template, context)
+
+
+def place_or_404(persona: Persona) -> Place:
+    """Return the persona's community; a persona without one has no such page."""
+    if persona.place is None:
+        raise Http404
+    return persona.place
+
+
+def _prefix(metering_point_id: int) -> str:
+    return f"rule{metering_point_id}"

@@ -1,0 +1,45 @@
+"""Whom a request acts for. A persona somebody may not use does not exist for them."""
+
+from django.http import Http404, HttpRequest
+
+from marketplace.queries.pages import Persona, list_personas
+
+_SESSION_KEY = "participant_id"
+_MEMO = "_heliopolis_personas"
+
+
+def personas_of(request: HttpRequest) -> list[Persona]:
+    """Return everything the signed-in person may act for; read once per request."""
+    if not hasattr(request, "user") or not request.user.is_authenticated:
+        return []
+    known: list[Persona] | None = getattr(request, _MEMO, None)
+    if known is None:
+        known = list_personas(user_id=request.user.pk)
+        setattr(request, _MEMO, known)
+    return known
+
+
+def use_persona(request: HttpRequest, participant_id: int, *roles: str) -> Persona:
+    """Return the persona a page is about, and remember it as the one in use.
+
+    Raises
+    ------
+    Http404
+        If the signed-in person may not act for it, or it has another role: a stranger does not
+        even learn that it exists.
+    """
+    for persona in personas_of(request):
+        if persona.participant_id == participant_id and persona.role in roles:
+            if request.session.get(_SESSION_KEY) != participant_id:
+                request.session[_SESSION_KEY] = participant_id
+            return persona
+    raise Http404
+
+
+def current_persona(request: HttpRequest) -> Persona | None:
+    """Return the persona used last, else the first one; None for a person without any."""
+    personas = personas_of(request)
+    if not personas:
+        return None
+    used = request.session.get(_SESSION_KEY)
+    return next((one for one in personas if one.participant_id == used), personas[0])

@@ -1,0 +1,51 @@
+"""What a transfer of the book was for, in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from ledger.queries import TransferLine
+from marketplace.domain.transfer_codes import TransferCode
+from marketplace.queries.pages import Place
+
+REASONS = {
+    TransferCode.POOL_PURCHASE: gettext_lazy("Bought from neighbours, platform fee included"),
+    TransferCode.POOL_SALE: gettext_lazy("Sold to neighbours"),
+    TransferCode.GRID_PURCHASE: gettext_lazy("Bought from the grid"),
+    TransferCode.GRID_SALE: gettext_lazy("Sold to the grid"),
+    TransferCode.PLATFORM_FEE: gettext_lazy("Platform fee"),
+    TransferCode.ROUNDING: gettext_lazy("Rounding"),
+    TransferCode.DATA_PURCHASE: gettext_lazy("Data"),
+    TransferCode.DEPOSIT: gettext_lazy("Deposit"),
+}
+
+
+@dataclass(frozen=True)
+class WordedTransfer:
+    """A transfer with its reason and the other side in words."""
+
+    line: TransferLine
+    reason: str
+    counterparty: str
+    revision: int
+
+
+def worded_transfers(lines: Sequence[TransferLine], place: Place) -> list[WordedTransfer]:
+    """Return transfers of interval settlements in words."""
+    names = {
+        place.pool_account_id: _("Community pool"),
+        place.supplier_account_id: _("Supplier"),
+        place.platform_account_id: _("Platform"),
+        place.rounding_account_id: _("Rounding"),
+    }
+    return [
+        WordedTransfer(
+            line=line,
+            reason=str(REASONS[TransferCode(line.code)]),
+            counterparty=names.get(line.counterparty_account_id, _("Another member")),
+            revision=int(line.command_key.rpartition(":")[2]),
+        )
+        for line in lines
+    ]

@@ -1,0 +1,123 @@
+"""Reads that every page needs: whom a person acts for, and where."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from django.db.models import Max, Min
+
+from marketplace.models import (
+    Community,
+    DeliveryInterval,
+    Membership,
+    Participant,
+    RuleSet,
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A community as pages show it."""
+
+    community_id: int
+    name: str
+    local_name: str
+    timezone: str
+    currency: str
+    pool_account_id: int
+    supplier_account_id: int
+    platform_account_id: int
+    rounding_account_id: int
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The civil time zone."""
+        return ZoneInfo(self.timezone)
+
+    def name_in(self, language: str) -> str:
+        """Return the name in a language, as far as there is one."""
+        return self.local_name if language.startswith("zh") and self.local_name else self.name
+
+
+@dataclass(frozen=True)
+class Persona:
+    """A participant that a person may act for, in its role."""
+
+    participant_id: int
+    role: str
+    name: str
+    place: Place | None
+    energy_account_id: int | None
+    wallet_account_id: int | None
+
+
+@dataclass(frozen=True)
+class MarketDays:
+    """First and last civil day that has a settled interval."""
+
+    first: date
+    last: date
+
+
+def list_personas(*, user_id: int) -> list[Persona]:
+    """Return everything one person may act for, in the order it was given to them."""
+    memberships = (
+        Membership.objects.filter(user_id=user_id)
+        .select_related("participant__community")
+        .order_by("id")
+    )
+    return [_persona(membership.participant) for membership in memberships]
+
+
+def list_places() -> list[Place]:
+    """Return all communities by name."""
+    return [place_of(community) for community in Community.objects.order_by("name")]
+
+
+def get_market_days(*, place: Place) -> MarketDays | None:
+    """Return the days that have something to show; None before the first settlement."""
+    found = DeliveryInterval.objects.filter(
+        community_id=place.community_id, state=DeliveryInterval.State.SETTLED
+    ).aggregate(first=Min("starts_at"), last=Max("starts_at"))
+    if found["first"] is None:
+        return None
+    first, last = (found[key].astimezone(place.zone).date() for key in ("first", "last"))
+    return MarketDays(first, last)
+
+
+def get_minimum_group_size(*, community_id: int, now: datetime) -> int:
+    """Return how many meters a published figure must cover at least, by the rules in force."""
+    document = (
+        RuleSet.objects.filter(community_id=community_id, effective_from__lte=now)
+        .order_by("-effective_from")
+        .values_list("document", flat=True)
+        .first()
+    )
+    return int(document["minimum_group_size"]) if document else 1
+
+
+def place_of(community: Community) -> Place:
+    """Return a community as a plain value."""
+    return Place(
+        community_id=community.id,
+        name=community.name,
+        local_name=community.local_name,
+        timezone=community.timezone,
+        currency=community.currency,
+        pool_account_id=community.pool_account_id,
+        supplier_account_id=community.supplier_account_id,
+        platform_account_id=community.platform_account_id,
+        rounding_account_id=community.rounding_account_id,
+    )
+
+
+def _persona(participant: Participant) -> Persona:
+    community = participant.community
+    return Persona(
+        participant_id=participant.id,
+        role=participant.role,
+        name=participant.name,
+        place=place_of(community) if community else None,
+        energy_account_id=participant.energy_account_id,
+        wallet_account_id=participant.wallet_account_id,
+    )

@@ -1,0 +1,166 @@
+"""One member's intervals: what was metered, what the neighbours took and gave, at which prices."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import F, Sum
+
+from marketplace.models import (
+    Clearing,
+    DeliveryInterval,
+    Kind,
+    Match,
+    MeteringPoint,
+    Offer,
+    Reading,
+    Request,
+)
+from marketplace.queries.pages import Place
+
+
+@dataclass(frozen=True)
+class MemberInterval:
+    """An interval as one member sees it; energies are None while a reading is missing. [Wh]"""
+
+    interval_id: int
+    starts_at: datetime
+    ends_at: datetime
+    state: str
+    revision: int
+    import_wh: int | None
+    export_wh: int | None
+    bought_wh: int
+    sold_wh: int
+    price_micro_per_kwh: int | None
+    retail_micro_per_kwh: int | None
+    feed_in_micro_per_kwh: int | None
+    platform_fee_micro_per_kwh: int | None
+
+    @property
+    def grid_import_wh(self) -> int | None:
+        """What the neighbours did not cover."""
+        return None if self.import_wh is None else self.import_wh - self.bought_wh
+
+    @property
+    def grid_export_wh(self) -> int | None:
+        """What the neighbours did not take."""
+        return None if self.export_wh is None else self.export_wh - self.sold_wh
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its money is submitted to the book."""
+        return self.state == DeliveryInterval.State.SETTLED.label
+
+    @property
+    def command_keys(self) -> list[str]:
+        """Keys of the ledger commands that settled it, one per revision."""
+        return [f"settle:{self.interval_id}:{number}" for number in range(1, self.revision + 1)]
+
+
+@dataclass(frozen=True)
+class MeterName:
+    """A metering point with the site it measures."""
+
+    metering_point_id: int
+    code: str
+    site: str
+
+
+def list_meters(*, participant_id: int) -> list[MeterName]:
+    """Return a member's metering points."""
+    points = MeteringPoint.objects.filter(site__participant_id=participant_id)
+    return [
+        MeterName(*row) for row in points.order_by("id").values_list("id", "code", "site__label")
+    ]
+
+
+def list_member_intervals(
+    *, participant_id: int, place: Place, start: datetime, end: datetime
+) -> list[MemberInterval]:
+    """Return a member's intervals that start in a period, in order."""
+    intervals = DeliveryInterval.objects.filter(
+        community_id=place.community_id, starts_at__gte=start, starts_at__lt=end
+    ).order_by("starts_at")
+    return _member_intervals(participant_id, list(intervals))
+
+
+def get_member_interval(
+    *, participant_id: int, place: Place, interval_id: int
+) -> MemberInterval | None:
+    """Return one interval of the member's community; None if it is no interval of it."""
+    found = DeliveryInterval.objects.filter(community_id=place.community_id, pk=interval_id)
+    rows = _member_intervals(participant_id, list(found))
+    return rows[0] if rows else None
+
+
+def _member_intervals(
+    participant_id: int, intervals: list[DeliveryInterval]
+) -> list[MemberInterval]:
+    ids = [interval.pk for interval in intervals]
+    readings = _readings(participant_id, ids)
+    clearings = {
+        clearing.interval_id: clearing
+        for clearing in Clearing.objects.filter(
+            interval__in=ids, revision=F("interval__revision")
+        ).defer("book")
+    }
+    points = MeteringPoint.objects.filter(site__participant_id=participant_id).values("id")
+    sold = _matched(ids, offer__in=Offer.objects.filter(metering_point__in=points))
+    bought = _matched(ids, request__in=Request.objects.filter(metering_point__in=points))
+    rows = []
+    for interval in intervals:
+        clearing = clearings.get(interval.pk)
+        imported, exported = readings.get(interval.pk, (None, None))
+        rows.append(
+            MemberInterval(
+                interval_id=interval.pk,
+                starts_at=interval.starts_at,
+                ends_at=interval.ends_at,
+                state=DeliveryInterval.State(interval.state).label,
+                revision=interval.revision,
+                import_wh=imported,
+                export_wh=exported,
+                bought_wh=bought.get(interval.pk, 0),
+                sold_wh=sold.get(interval.pk, 0),
+                price_micro_per_kwh=clearing.price_micro_per_kwh if clearing else None,
+                retail_micro_per_kwh=clearing.retail_micro_per_kwh if clearing else None,
+                feed_in_micro_per_kwh=clearing.feed_in_micro_per_kwh if clearing else None,
+                platform_fee_micro_per_kwh=(
+                    clearing.platform_fee_micro_per_kwh if clearing else None
+                ),
+            )
+        )
+    return rows
+
+
+def _readings(participant_id: int, interval_ids: Iterable[int]) -> dict[int, tuple[int, int]]:
+    """Return import and export by interval, the latest version of each meter's reading."""
+    latest = (
+        Reading.objects.filter(
+            interval__in=interval_ids, metering_point__site__participant_id=participant_id
+        )
+        .order_by("interval", "metering_point", "-version")
+        .distinct("interval", "metering_point")
+        .values_list("interval_id", "import_wh", "export_wh")
+    )
+    totals: dict[int, tuple[int, int]] = {}
+    for interval_id, imported, exported in latest:
+        before = totals.get(interval_id, (0, 0))
+        totals[interval_id] = (before[0] + imported, before[1] + exported)
+    return totals
+
+
+def _matched(interval_ids: Iterable[int], **side: object) -> dict[int, int]:
+    found = (
+        Match.objects.filter(
+            kind=Kind.ENERGY,
+            interval__in=interval_ids,
+            revision=F("interval__revision"),
+            **side,
+        )
+        .values("interval_id")
+        .annotate(total=Sum("quantity"))
+        .order_by()
+    )
+    return {row["interval_id"]: row["total"] for row in found}

@@ -1,0 +1,50 @@
+"""Standing rules as their owners see them: the one in force and those before it."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+from marketplace.models import Kind, Offer, Request
+
+
+@dataclass(frozen=True)
+class RuleVersion:
+    """Terms of one metering point over a time; None prices draw the rule set's default."""
+
+    version: int
+    sell_at_or_above_micro_per_kwh: int | None
+    buy_at_or_below_micro_per_kwh: int | None
+    is_paused: bool
+    valid_from: datetime
+    valid_until: datetime | None
+
+    def is_in_force(self, now: datetime) -> bool:
+        """Return whether an interval that starts now would follow these terms."""
+        return self.valid_from <= now and (self.valid_until is None or now < self.valid_until)
+
+
+def list_rule_versions(*, metering_point_ids: list[int]) -> dict[int, list[RuleVersion]]:
+    """Return the versions of each metering point's rule, newest first."""
+    requests = {
+        (request.metering_point_id, request.version): request
+        for request in Request.objects.filter(
+            kind=Kind.ENERGY, metering_point__in=metering_point_ids
+        )
+    }
+    found: dict[int, list[RuleVersion]] = defaultdict(list)
+    for offer in Offer.objects.filter(
+        kind=Kind.ENERGY, metering_point__in=metering_point_ids
+    ).order_by("-version"):
+        assert offer.metering_point_id is not None  # a constraint of energy offers
+        request = requests.get((offer.metering_point_id, offer.version))
+        found[offer.metering_point_id].append(
+            RuleVersion(
+                version=offer.version,
+                sell_at_or_above_micro_per_kwh=offer.limit_price_micro,
+                buy_at_or_below_micro_per_kwh=request.limit_price_micro if request else None,
+                is_paused=offer.is_paused,
+                valid_from=offer.valid_from,
+                valid_until=offer.valid_until,
+            )
+        )
+    return found
