@@ -49,3 +49,19 @@ def copy_rows(
             raise OverflowError(f"column {index} does not fit {kind}")
         block[f"value{index}"] = values
     return block.tobytes()
+
+
+def columns_of(payload: bytes, count: int) -> npt.NDArray[np.int64]:
+    """Read what ``COPY ... TO STDOUT (FORMAT BINARY)`` gave for ``count`` columns of ``int8 NOT NULL``.
+
+    Returns
+    -------
+    ndarray of int64, shape (count, rows)
+    """
+    fields: list[tuple[str, str]] = [("fields", ">i2")]
+    for index in range(count):
+        fields += [(f"length{index}", ">i4"), (f"value{index}", ">i8")]
+    rows = np.frombuffer(payload[len(HEADER) : -len(TRAILER)], dtype=np.dtype(fields))
+    if len(rows) and not all((rows[f"length{index}"] == 8).all() for index in range(count)):
+        raise ValueError("every column must be int8 and not null")
+    return np.stack([rows[f"value{index}"].astype(np.int64) for index in range(count)])
