@@ -1,19 +1,22 @@
 """Clear intervals whose readings are complete, or whose time to complete them is over."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
 import numpy as np
 from django.db import connection, transaction
+from django.db.models import F, Q
 
 from ledger.domain.copy_format import HEADER, TRAILER, copy_rows
 from ledger.queries import get_balances
-from marketplace.domain.auction import Cleared, Terms, clear_interval_book
+from marketplace.domain.auction import Cleared, Metered, Terms, clear_interval_book
 from marketplace.domain.interval_book import IntervalBook, LateReadings, pack
 from marketplace.domain.rules import Rules, load_rules
 from marketplace.models import Clearing, DeliveryInterval, Kind, Match
 from marketplace.queries.intervals import due_interval_ids, has_unsettled_clearing
-from marketplace.queries.terms import NO_CREDIT_LIMIT, TermsInForce, get_metered
+from marketplace.queries.terms import NO_CREDIT_LIMIT, TermsInForce, list_current_readings
 
 State = DeliveryInterval.State
 
@@ -55,65 +58,93 @@ def meter_intervals(*, community_id: int, now: datetime, limit: int = 1000) -> i
         return cursor.rowcount
 
 
-def clear_next_interval(
-    *, community_id: int, now: datetime, terms: TermsInForce | None = None
-) -> int | None:
-    """Clear the earliest interval of a community that is due; None if there is none.
-
-    An interval is due when it is metered, or when readings came after its latest clearing. Where
-    members have a credit limit an interval waits until what was cleared before it is booked, so
-    that what a member owes is the same on every machine.
-    """
-    terms = terms or TermsInForce(community_id=community_id)
-    for interval_id in due_interval_ids(community_id=community_id, limit=1):
-        if clear_interval(interval_id=interval_id, now=now, terms=terms):
-            return interval_id
-    return None
-
-
 @transaction.atomic
-def clear_interval(*, interval_id: int, now: datetime, terms: TermsInForce) -> bool:
-    """Clear one interval and store its book and trades. Safe to repeat: the state is the claim.
+def clear_due_intervals(
+    *, community_id: int, now: datetime, terms: TermsInForce | None = None, limit: int = 100
+) -> int:
+    """Clear the earliest intervals of a community that are due, and store books and trades.
+
+    An interval is due when it is metered, or when readings came after its latest clearing. Safe to
+    run twice or on two workers at once: the state is the claim, and a locked row is passed over.
+    Where members have a credit limit, intervals are cleared one by one, each after the one before
+    is booked, so that what a member owes then is the same on every machine.
 
     Returns
     -------
-    bool
-        False if the interval is not due any more, is worked on elsewhere, or has to wait for
-        earlier bookings.
+    int
+        How many were cleared; 0 if none is due, or all wait for bookings or for another worker.
     """
-    interval = (
+    terms = terms or TermsInForce(community_id=community_id)
+    due = due_interval_ids(community_id=community_id, limit=limit)
+    intervals = list(
         DeliveryInterval.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
         .select_related("rule_set")
-        .filter(id=interval_id)
-        .first()
+        .filter(_IS_DUE, id__in=due)
+        .order_by("starts_at")
     )
-    if interval is None or not (interval.state == State.METERED or _has_settled_news(interval)):
-        return False
-    rules = load_rules(interval.rule_set.document)
-    in_force = terms.at(interval.starts_at)
-    limits = _credit_limits(in_force, rules)
-    if (limits < NO_CREDIT_LIMIT).any() and has_unsettled_clearing(
-        community_id=interval.community_id
-    ):
-        return False
+    rules = {each.rule_set_id: load_rules(each.rule_set.document) for each in intervals}
+    if _has_credit_limits(intervals, rules, terms):
+        if has_unsettled_clearing(community_id=community_id):
+            return 0
+        intervals = intervals[:1]
+    readings = _readings_of(intervals)
+    outcomes = [
+        _clear(each, rules[each.rule_set_id], terms.at(each.starts_at), readings[each.id], now)
+        for each in intervals
+    ]
+    _store(outcomes, now=now)
+    return len(outcomes)
+
+
+_IS_DUE = Q(state=State.METERED) | Q(state=State.SETTLED, has_news=True)
+
+
+@dataclass(frozen=True, eq=False)
+class _Outcome:
+    """What clearing an interval came to."""
+
+    interval: DeliveryInterval
+    reason: Clearing.Reason
+    cleared: Cleared
+
+
+def _clear(
+    interval: DeliveryInterval, rules: Rules, terms: Terms, metered: Metered, now: datetime
+) -> _Outcome:
     deadline = interval.ends_at + timedelta(days=rules.correction_deadline_days)
     if interval.revision and now > deadline:
-        cleared = _amend(interval, in_force)
-        reason = Clearing.Reason.AFTER_DEADLINE
-    else:
-        cleared = clear_interval_book(
-            terms=in_force,
-            metered=get_metered(interval_id=interval.id),
-            prices=rules.prices_at(interval.starts_at),
-            over_limit=_over_limit(in_force, limits),
-        )
-        reason = _reason(interval, cleared.book)
-    _store(interval, cleared, reason=reason, now=now)
-    return True
+        cleared = _amend(interval, terms, metered)
+        return _Outcome(interval, Clearing.Reason.AFTER_DEADLINE, cleared)
+    cleared = clear_interval_book(
+        terms=terms,
+        metered=metered,
+        prices=rules.prices_at(interval.starts_at),
+        over_limit=_over_limit(terms, _credit_limits(terms, rules)),
+    )
+    return _Outcome(interval, _reason(interval, cleared.book), cleared)
 
 
-def _has_settled_news(interval: DeliveryInterval) -> bool:
-    return interval.has_news and interval.state == State.SETTLED
+def _readings_of(intervals: Sequence[DeliveryInterval]) -> dict[int, Metered]:
+    """Return the current readings of each interval; a city's day comes as one stream."""
+    ids, points, _, import_wh, export_wh = list_current_readings(
+        interval_ids=[each.id for each in intervals]
+    )
+    readings = {}
+    for each in intervals:
+        part = slice(*np.searchsorted(ids, [each.id, each.id + 1]).tolist())
+        readings[each.id] = Metered(points[part], import_wh[part], export_wh[part])
+    return readings
+
+
+def _has_credit_limits(
+    intervals: Sequence[DeliveryInterval], rules: Mapping[int, Rules], terms: TermsInForce
+) -> bool:
+    if any(each.credit_limit_micro is not None for each in rules.values()):
+        return True
+    return any(
+        bool((terms.at(each.starts_at).credit_limits < NO_CREDIT_LIMIT).any())
+        for each in intervals
+    )
 
 
 def _reason(interval: DeliveryInterval, book: IntervalBook) -> Clearing.Reason:
@@ -141,11 +172,10 @@ def _over_limit(terms: Terms, limits: np.ndarray) -> np.ndarray:
     return over
 
 
-def _amend(interval: DeliveryInterval, terms: Terms) -> Cleared:
+def _amend(interval: DeliveryInterval, terms: Terms, metered: Metered) -> Cleared:
     """Take late readings over against the grid: the pool's trades stand."""
     before = Clearing.objects.get(interval=interval, revision=interval.revision)
     book = IntervalBook.unpacked(bytes(before.book))
-    metered = get_metered(interval_id=interval.id)
     accounts = dict(
         zip(terms.metering_point_ids.tolist(), terms.account_ids.tolist(), strict=True)
     )
@@ -187,21 +217,28 @@ def _earlier_trades(
     return rows[0], rows[1], trades[:, 2]
 
 
-def _store(
-    interval: DeliveryInterval, cleared: Cleared, *, reason: Clearing.Reason, now: datetime
-) -> None:
-    book = cleared.book
+def _store(outcomes: Sequence[_Outcome], *, now: datetime) -> None:
+    if not outcomes:
+        return
+    Clearing.objects.bulk_create([_clearing(each, now) for each in outcomes])
+    _copy_matches([each for each in outcomes if len(each.cleared.quantity_wh)])
+    DeliveryInterval.objects.filter(id__in=[each.interval.id for each in outcomes]).update(
+        state=State.CLEARED, revision=F("revision") + 1, has_news=False
+    )
+
+
+def _clearing(outcome: _Outcome, now: datetime) -> Clearing:
+    book = outcome.cleared.book
     canonical = book.canonical_bytes()
-    revision = interval.revision + 1
-    Clearing.objects.create(
-        interval=interval,
-        revision=revision,
-        rule_set_id=interval.rule_set_id,
-        reason=reason,
+    return Clearing(
+        interval_id=outcome.interval.id,
+        revision=outcome.interval.revision + 1,
+        rule_set_id=outcome.interval.rule_set_id,
+        reason=outcome.reason,
         volume_wh=book.volume_wh,
         price_micro_per_kwh=book.price,
-        price_low_micro_per_kwh=cleared.price_low,
-        price_high_micro_per_kwh=cleared.price_high,
+        price_low_micro_per_kwh=outcome.cleared.price_low,
+        price_high_micro_per_kwh=outcome.cleared.price_high,
         retail_micro_per_kwh=book.retail,
         feed_in_micro_per_kwh=book.feed_in,
         platform_fee_micro_per_kwh=book.platform_fee,
@@ -211,28 +248,9 @@ def _store(
         book_sha256=sha256(canonical).hexdigest(),
         cleared_at=now,
     )
-    if len(cleared.quantity_wh):
-        _copy_matches(interval.id, revision, cleared)
-    interval.state, interval.revision, interval.has_news = State.CLEARED, revision, False
-    interval.save(update_fields=["state", "revision", "has_news"])
 
 
-def _copy_matches(interval_id: int, revision: int, cleared: Cleared) -> None:
-    book, count = cleared.book, len(cleared.quantity_wh)
-    constant = np.ones(count, dtype=np.int64)
-    rows = copy_rows(
-        [
-            ("int2", constant * Kind.ENERGY),
-            ("int8", book.offer_ids[cleared.seller_rows]),
-            ("int8", book.request_ids[cleared.buyer_rows]),
-            ("int8", constant * interval_id),
-            ("int2", constant * revision),
-            ("int8", cleared.quantity_wh),
-            ("int8", constant * (book.price or 0)),
-            ("int2", constant * Match.State.DELIVERED),
-        ],
-        rows=count,
-    )
+def _copy_matches(outcomes: Sequence[_Outcome]) -> None:
     with (
         connection.cursor() as cursor,
         cursor.copy(
@@ -240,4 +258,25 @@ def _copy_matches(interval_id: int, revision: int, cleared: Cleared) -> None:
             " price_micro, state) FROM STDIN (FORMAT BINARY)"
         ) as copy,
     ):
-        copy.write(HEADER + rows + TRAILER)
+        copy.write(HEADER)
+        for each in outcomes:
+            copy.write(_match_rows(each))
+        copy.write(TRAILER)
+
+
+def _match_rows(outcome: _Outcome) -> bytes:
+    book, cleared = outcome.cleared.book, outcome.cleared
+    constant = np.ones(len(cleared.quantity_wh), dtype=np.int64)
+    return copy_rows(
+        [
+            ("int2", constant * Kind.ENERGY),
+            ("int8", book.offer_ids[cleared.seller_rows]),
+            ("int8", book.request_ids[cleared.buyer_rows]),
+            ("int8", constant * outcome.interval.id),
+            ("int2", constant * (outcome.interval.revision + 1)),
+            ("int8", cleared.quantity_wh),
+            ("int8", constant * (book.price or 0)),
+            ("int2", constant * Match.State.DELIVERED),
+        ],
+        rows=len(constant),
+    )

@@ -8,6 +8,7 @@ first, so that an offer and a request that arrive at once see each other; delive
 take the second, so that one of them wins.
 """
 
+import base64
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -66,6 +67,11 @@ class DeliveredFile:
     sha256: str
     content: bytes
 
+    @property
+    def repr_digest(self) -> str:
+        """The hash as HTTP carries it (RFC 9530)."""
+        return f"sha-256=:{base64.b64encode(bytes.fromhex(self.sha256)).decode()}:"
+
 
 @transaction.atomic
 def publish_data_offer(
@@ -117,15 +123,15 @@ def publish_data_offer(
 
 
 @transaction.atomic
-def withdraw_data_offer(*, offer_id: int, participant_id: int, now: datetime) -> None:
+def withdraw_data_offer(*, offer_id: int, participant_ids: Collection[int], now: datetime) -> None:
     """End an offer: nobody new is matched with it; who was matched still gets the file.
 
     Raises
     ------
     NotFound, ListingClosed
-        If it is not the participant's offer, or has ended before.
+        If it is no offer of these participants, or has ended before.
     """
-    own = Offer.objects.filter(id=offer_id, kind=Kind.DATA, participant_id=participant_id)
+    own = Offer.objects.filter(id=offer_id, kind=Kind.DATA, participant__in=participant_ids)
     if not own.exists():
         raise NotFound(N_("There is no such offer of yours."))
     if not own.filter(valid_until=None).update(valid_until=now):
@@ -164,16 +170,18 @@ def post_data_request(
 
 
 @transaction.atomic
-def rematch_data_request(*, request_id: int, participant_id: int, now: datetime) -> Match | None:
+def rematch_data_request(
+    *, request_id: int, participant_ids: Collection[int], now: datetime
+) -> Match | None:
     """Try again for a request whose hold was refused, e.g. after a deposit.
 
     Raises
     ------
     NotFound, ListingClosed
-        If it is not the participant's request, or it has its match or has ended.
+        If it is no request of these participants, or it has its match or has ended.
     """
     _lock_matching()
-    own = Request.objects.filter(id=request_id, kind=Kind.DATA, participant_id=participant_id)
+    own = Request.objects.filter(id=request_id, kind=Kind.DATA, participant__in=participant_ids)
     request = own.first()
     if request is None:
         raise NotFound(N_("There is no such request of yours."))
@@ -183,7 +191,7 @@ def rematch_data_request(*, request_id: int, participant_id: int, now: datetime)
     return _match_with_best_offer(
         DataListing(
             request.id,
-            participant_id,
+            request.participant_id,
             DataTerms.of(request.terms),
             request.limit_price_micro or 0,
             request.created_at,
@@ -193,16 +201,18 @@ def rematch_data_request(*, request_id: int, participant_id: int, now: datetime)
 
 
 @transaction.atomic
-def withdraw_data_request(*, request_id: int, participant_id: int, now: datetime) -> None:
+def withdraw_data_request(
+    *, request_id: int, participant_ids: Collection[int], now: datetime
+) -> None:
     """End a request that has no match yet.
 
     Raises
     ------
     NotFound, ListingClosed
-        If it is not the participant's request, or it has its match or has ended.
+        If it is no request of these participants, or it has its match or has ended.
     """
     _lock_matching()
-    own = Request.objects.filter(id=request_id, kind=Kind.DATA, participant_id=participant_id)
+    own = Request.objects.filter(id=request_id, kind=Kind.DATA, participant__in=participant_ids)
     request = own.first()
     if request is None:
         raise NotFound(N_("There is no such request of yours."))

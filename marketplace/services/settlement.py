@@ -8,7 +8,11 @@ from ledger.domain.commands import Command
 from ledger.queries import Answer, get_answers
 from ledger.services import submit
 from marketplace.domain.interval_book import IntervalBook
-from marketplace.domain.settlement import CommunityAccounts, entries_of, transfers_between
+from marketplace.domain.settlement import (
+    CommunityAccounts,
+    entries_of,
+    transfers_between,
+)
 from marketplace.models import Clearing, Community, DeliveryInterval, Kind, Settlement
 from marketplace.queries.intervals import due_settlement_ids
 
@@ -25,54 +29,61 @@ def community_accounts(community: Community) -> CommunityAccounts:
     )
 
 
-def settle_clearings(*, community_id: int, now: datetime, limit: int = 100) -> int:
-    """Submit the settlement of clearings that have none yet; return how many."""
-    count = 0
-    for clearing_id in due_settlement_ids(community_id=community_id, limit=limit):
-        count += settle_clearing(clearing_id=clearing_id, now=now)
-    return count
-
-
 @transaction.atomic
-def settle_clearing(*, clearing_id: int, now: datetime) -> bool:
-    """Submit one clearing's money as one ledger command: what is due less what was posted before.
+def settle_clearings(*, community_id: int, now: datetime, limit: int = 100) -> int:
+    """Submit the money of clearings that have no settlement yet; return how many.
 
-    Safe to repeat: the settlement row is unique per clearing and the command key per revision.
+    Each becomes one ledger command: what is due less what earlier revisions posted. Safe to
+    repeat: a settlement is unique per clearing and a command key per revision.
     """
-    clearing = (
-        Clearing.objects.select_related("interval__community")
-        .filter(id=clearing_id, settlement__isnull=True)
-        .first()
-    )
-    if clearing is None:
-        return False
+    due = due_settlement_ids(community_id=community_id, limit=limit)
     # The interval's row is the lock of everything that happens to it.
-    DeliveryInterval.objects.select_for_update(no_key=True).get(id=clearing.interval_id)
-    if Settlement.objects.filter(clearing=clearing).exists():
-        return False
-    accounts = community_accounts(clearing.interval.community)
+    locked = DeliveryInterval.objects.select_for_update(
+        skip_locked=True, no_key=True, of=("self",)
+    ).filter(clearings__in=due, state=State.CLEARED)
+    clearings = list(
+        Clearing.objects.filter(
+            id__in=due,
+            interval__in=list(locked.order_by("id").values_list("id", flat=True)),
+            settlement__isnull=True,
+        ).order_by("interval__starts_at", "revision")
+    )
+    accounts = community_accounts(Community.objects.get(id=community_id))
+    commands = {each.id: _command(each, accounts) for each in clearings}
+    submit(commands=[each for each in commands.values() if each], submitted_at=now)
+    Settlement.objects.bulk_create(
+        [_settlement(each, commands[each.id], now) for each in clearings]
+    )
+    _set_settled([each.interval_id for each in clearings if commands[each.id] is None])
+    return len(clearings)
+
+
+def _command(clearing: Clearing, accounts: CommunityAccounts) -> Command | None:
+    """Return the command that settles a clearing; None if nothing moves."""
     before = (
-        Clearing.objects.filter(interval=clearing.interval, revision=clearing.revision - 1)
+        Clearing.objects.filter(interval=clearing.interval_id, revision=clearing.revision - 1)
         .only("book")
         .first()
+        if clearing.revision > 1
+        else None
     )
     transfers = transfers_between(
         entries_of(IntervalBook.unpacked(bytes(before.book)), accounts) if before else None,
         entries_of(IntervalBook.unpacked(bytes(clearing.book)), accounts),
     )
-    key = f"settle:{clearing.interval_id}:{clearing.revision}"
-    if transfers is not None:
-        submit(commands=[Command.of(key, transfers)], submitted_at=now)
-    Settlement.objects.create(
+    if transfers is None:
+        return None
+    return Command.of(f"settle:{clearing.interval_id}:{clearing.revision}", transfers)
+
+
+def _settlement(clearing: Clearing, command: Command | None, now: datetime) -> Settlement:
+    return Settlement(
         kind=Kind.ENERGY,
         clearing=clearing,
-        command_key=None if transfers is None else key,
-        state=Settlement.State.BOOKED if transfers is None else Settlement.State.SUBMITTED,
+        command_key=command.key if command else None,
+        state=Settlement.State.SUBMITTED if command else Settlement.State.BOOKED,
         submitted_at=now,
     )
-    if transfers is None:
-        _set_settled([clearing.interval_id])
-    return True
 
 
 @transaction.atomic

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import transaction
 
 from marketplace.domain.money import PRICE_MAX_MICRO_PER_KWH
-from marketplace.errors import Invalid, N_
+from marketplace.errors import N_, Invalid
 from marketplace.models import Kind, MeteringPoint, Offer, Request
 
 

@@ -1,0 +1,155 @@
+"""What a community's market came to over all its intervals, as stored."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from ledger.domain.copy_format import columns_of
+from marketplace.domain.interval_book import Int64Array
+from marketplace.models import (
+    Clearing,
+    Community,
+    DeliveryInterval,
+    MeteringPoint,
+    RuleSet,
+)
+
+State = DeliveryInterval.State
+
+
+@dataclass(frozen=True)
+class PeriodTotals:
+    """Sums over all intervals. [Wh] and, for ``price_weight``, [Wh * micro/kWh]"""
+
+    households: int
+    intervals: int
+    unsettled: int
+    missing_readings: int
+    import_wh: int
+    export_wh: int
+    traded_wh: int
+    price_weight: int
+
+
+@dataclass(frozen=True)
+class SettledInterval:
+    """An interval with what its settlement was made from."""
+
+    id: int
+    starts_at: datetime
+    revision: int
+    rule_set_id: int
+
+
+@dataclass(frozen=True)
+class CommunityParties:
+    """A community's currency and the ledger accounts that are not members'."""
+
+    currency: str
+    pool_account_id: int
+    supplier_account_id: int
+    platform_account_id: int
+    rounding_account_id: int
+
+
+def get_period_totals(*, community_id: int) -> PeriodTotals:
+    """Return the sums of a community's whole history, by its current readings and clearings."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(sum(import_wh), 0), coalesce(sum(export_wh), 0) FROM ("
+            " SELECT DISTINCT ON (r.interval_id, r.metering_point_id) r.import_wh, r.export_wh"
+            " FROM marketplace_reading r JOIN marketplace_deliveryinterval i"
+            " ON i.id = r.interval_id WHERE i.community_id = %s"
+            " ORDER BY r.interval_id, r.metering_point_id, r.version DESC) AS current",
+            [community_id],
+        )
+        import_wh, export_wh = cursor.fetchone()
+        cursor.execute(
+            "SELECT count(*), count(*) FILTER (WHERE i.state <> 4 OR i.has_news),"
+            " coalesce(sum(c.missing_count), 0), coalesce(sum(c.volume_wh), 0),"
+            " coalesce(sum(c.volume_wh::numeric * c.price_micro_per_kwh), 0)"
+            " FROM marketplace_deliveryinterval i LEFT JOIN marketplace_clearing c"
+            " ON c.interval_id = i.id AND c.revision = i.revision WHERE i.community_id = %s",
+            [community_id],
+        )
+        intervals, unsettled, missing, traded_wh, price_weight = map(int, cursor.fetchone())
+    return PeriodTotals(
+        households=MeteringPoint.objects.filter(community_id=community_id).count(),
+        intervals=intervals,
+        unsettled=unsettled,
+        missing_readings=missing,
+        import_wh=int(import_wh),
+        export_wh=int(export_wh),
+        traded_wh=traded_wh,
+        price_weight=price_weight,
+    )
+
+
+def count_settled(*, community_id: int) -> tuple[int, int]:
+    """Return how many intervals are settled without news, and how many there are."""
+    found = DeliveryInterval.objects.filter(community_id=community_id)
+    return found.filter(state=State.SETTLED, has_news=False).count(), found.count()
+
+
+def list_settled_intervals(*, community_id: int) -> Iterator[SettledInterval]:
+    """Yield a community's settled intervals in order of time."""
+    rows = DeliveryInterval.objects.filter(community_id=community_id, state=State.SETTLED)
+    for row in rows.order_by("starts_at").values_list(
+        "id", "starts_at", "revision", "rule_set_id"
+    ):
+        yield SettledInterval(*row)
+
+
+def get_community_parties(*, community_id: int) -> CommunityParties:
+    """Return a community's own ledger accounts."""
+    return CommunityParties(
+        *Community.objects.values_list(
+            "currency",
+            "pool_account_id",
+            "supplier_account_id",
+            "platform_account_id",
+            "rounding_account_id",
+        ).get(id=community_id)
+    )
+
+
+def get_rule_documents(*, community_id: int) -> dict[int, dict[str, object]]:
+    """Return the documents of a community's rule sets by id."""
+    return dict(
+        RuleSet.objects.filter(community_id=community_id).values_list("id", "document")
+    )
+
+
+def get_energy_accounts(*, community_id: int) -> dict[int, int]:
+    """Return the energy account of each metering point's participant, by metering point."""
+    return dict(
+        MeteringPoint.objects.filter(community_id=community_id).values_list(
+            "id", "site__participant__energy_account_id"
+        )
+    )
+
+
+def list_trades(*, intervals: Sequence[SettledInterval]) -> Int64Array:
+    """Return trades as columns: interval, buyer's and seller's metering point, Wh, price."""
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(
+            "COPY (SELECT m.interval_id, r.metering_point_id, o.metering_point_id, m.quantity,"
+            " m.price_micro FROM unnest(%s::bigint[], %s::smallint[]) AS i(id, revision)"
+            " JOIN marketplace_match m ON m.interval_id = i.id AND m.revision = i.revision"
+            " JOIN marketplace_request r ON r.id = m.request_id"
+            " JOIN marketplace_offer o ON o.id = m.offer_id) TO STDOUT (FORMAT BINARY)",
+            [[each.id for each in intervals], [each.revision for each in intervals]],
+        ) as copy,
+    ):
+        return columns_of(b"".join(copy), 5)
+
+
+def list_settlement_keys(*, interval_ids: Sequence[int]) -> dict[str, int]:
+    """Return the ledger commands of all revisions of some intervals, with their interval."""
+    keys = Clearing.objects.filter(
+        interval_id__in=interval_ids, settlement__command_key__isnull=False
+    ).values_list("settlement__command_key", "interval_id")
+    return {key: interval_id for key, interval_id in keys if key is not None}
