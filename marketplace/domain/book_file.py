@@ -138,22 +138,24 @@ def _raise_first_fault(block: bytes, *, line: int) -> None:
 
 def _fault(line: bytes) -> str | None:
     """Say what is wrong with a line and what to do, or None."""
+    fields = line.split(b",")
     if len(line) > LINE_MAX_BYTES:
         return f"the line is longer than {LINE_MAX_BYTES} bytes; write one order a line"
     if not _is_text(line):
         return "the line is not text; save the book as CSV in UTF-8"
     if not line.strip():
         return "the line is empty; remove it"
-    fields = line.split(b",")
     if len(fields) != 3:
         return f"the line has {len(fields)} fields, not 3; write {HEADER.decode()}"
-    side, price, quantity = fields
+    return _order_fault(*fields)
+
+
+def _order_fault(side: bytes, price: bytes, quantity: bytes) -> str | None:
     if side not in (b"bid", b"offer"):
         return f"the side is {_shown(side)}; write bid or offer"
     fault = _integer_fault("price", price, "micro per kWh")
-    if fault is None:
-        fault = _integer_fault("quantity", quantity, "Wh")
-    if fault is None and not quantity.strip(b"0"):
+    fault = fault or _integer_fault("quantity", quantity, "Wh")
+    if fault is None and int(quantity) == 0:
         return "the quantity is 0; write at least 1 Wh, or remove the order"
     if fault is None and quantity.startswith(b"-"):
         return f"the quantity is {_shown(quantity)}, below 0; an offer is what sells, not a minus"
