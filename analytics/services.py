@@ -10,7 +10,7 @@ from analytics.models import IntervalRollup
 from marketplace.queries.rollups import ZoneTotals, list_zone_totals, settled_intervals
 
 # Intervals read by one statement: few enough for the database to walk them by index in memory.
-_CHUNK = 32
+_CHUNK = 16
 
 # A writer that was overtaken must not put an older revision over a newer one.
 _UPSERT = """

@@ -17,6 +17,14 @@ WITH chosen AS MATERIALIZED (
     SELECT i.id, i.community_id, i.starts_at, i.revision
     FROM marketplace_deliveryinterval i
     WHERE i.id = ANY(%(intervals)s) AND i.state = 4 AND NOT i.has_news
+), point AS MATERIALIZED (
+    SELECT m.id, s.zone_id FROM marketplace_meteringpoint m
+    JOIN marketplace_site s ON s.id = m.site_id
+    WHERE m.community_id IN (SELECT community_id FROM chosen)
+), seller AS MATERIALIZED (
+    SELECT o.id, p.zone_id FROM point p JOIN marketplace_offer o ON o.metering_point_id = p.id
+), buyer AS MATERIALIZED (
+    SELECT q.id, p.zone_id FROM point p JOIN marketplace_request q ON q.metering_point_id = p.id
 ), current_reading AS (
     SELECT DISTINCT ON (r.interval_id, r.metering_point_id)
         r.interval_id, r.metering_point_id, r.import_wh, r.export_wh
@@ -24,30 +32,20 @@ WITH chosen AS MATERIALIZED (
     WHERE r.interval_id = ANY(%(intervals)s)
     ORDER BY r.interval_id, r.metering_point_id, r.version DESC
 ), metered AS (
-    SELECT r.interval_id, s.zone_id, count(*) AS meter_count,
+    SELECT r.interval_id, p.zone_id, count(*) AS meter_count,
            sum(r.import_wh)::bigint AS import_wh, sum(r.export_wh)::bigint AS export_wh
-    FROM current_reading r
-    JOIN marketplace_meteringpoint m ON m.id = r.metering_point_id
-    JOIN marketplace_site s ON s.id = m.site_id
-    GROUP BY r.interval_id, s.zone_id
+    FROM current_reading r JOIN point p ON p.id = r.metering_point_id
+    GROUP BY r.interval_id, p.zone_id
 ), trade AS MATERIALIZED (
     SELECT t.interval_id, t.offer_id, t.request_id, t.quantity
     FROM chosen c
     JOIN marketplace_match t ON t.interval_id = c.id AND t.revision = c.revision
 ), sold AS (
     SELECT t.interval_id, s.zone_id, sum(t.quantity)::bigint AS wh
-    FROM trade t
-    JOIN marketplace_offer o ON o.id = t.offer_id
-    JOIN marketplace_meteringpoint m ON m.id = o.metering_point_id
-    JOIN marketplace_site s ON s.id = m.site_id
-    GROUP BY t.interval_id, s.zone_id
+    FROM trade t JOIN seller s ON s.id = t.offer_id GROUP BY t.interval_id, s.zone_id
 ), bought AS (
-    SELECT t.interval_id, s.zone_id, sum(t.quantity)::bigint AS wh
-    FROM trade t
-    JOIN marketplace_request q ON q.id = t.request_id
-    JOIN marketplace_meteringpoint m ON m.id = q.metering_point_id
-    JOIN marketplace_site s ON s.id = m.site_id
-    GROUP BY t.interval_id, s.zone_id
+    SELECT t.interval_id, b.zone_id, sum(t.quantity)::bigint AS wh
+    FROM trade t JOIN buyer b ON b.id = t.request_id GROUP BY t.interval_id, b.zone_id
 )
 SELECT c.id, z.id, c.community_id, c.starts_at, c.revision, coalesce(metered.meter_count, 0),
        coalesce(metered.import_wh, 0), coalesce(metered.export_wh, 0),
