@@ -158,7 +158,8 @@ def _wait_for_health(address: str, programs: Sequence[Program], pair: Pair | Non
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     host = os.environ.get("HELIOPOLIS_HOSTS", "127.0.0.1").split(",")[0]
     headers = {"Host": host, "X-Forwarded-Proto": "https"}
-    request = urllib.request.Request(f"{address}/healthz", headers=headers)
+    url = f"{address}/healthz"
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - our own http address
     while True:
         _keep_running(programs, pair)
         try:

@@ -1,0 +1,118 @@
+"""Fixtures of all tests: the application's role on real servers, never a flush, never a mock."""
+
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import TestCase, TransactionTestCase
+
+from tests import databases
+
+_numbers = itertools.count(1)
+_NO_FLUSH = (
+    "the application's role may not truncate, so a test cannot flush the database:"
+    " use the committed_db fixture instead of transaction=True, TransactionTestCase or live_server"
+)
+
+
+@dataclass(frozen=True)
+class CommittedDatabase:
+    """A database of one test, in which commits are real."""
+
+    name: str
+    app_url: str
+    owner_url: str
+    env: Mapping[str, str]
+
+    def manage(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        """Run a command of ``manage.py`` on this database, in a process of its own."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=databases.PROJECT,
+            env=dict(self.env),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
+    """Use a clone of the migrated template, instead of what pytest-django would make."""
+    name = databases.worker_name()
+    databases.clone_template(name)
+    yield
+    with django_db_blocker.unblock():
+        connection.close()
+    databases.drop(name)
+
+
+@pytest.fixture
+def committed_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[CommittedDatabase]:
+    """Switch to a fresh database for one test that needs commits, threads or processes."""
+    usual = databases.worker_name()
+    name = f"{usual}_{next(_numbers)}"
+    databases.clone_template(name)
+    urls = {
+        variable: databases.url_of(os.environ[variable], name)
+        for variable in ("DATABASE_URL", "DATABASE_OWNER_URL")
+    }
+    with django_db_blocker.unblock():
+        _switch(name)
+        try:
+            yield CommittedDatabase(
+                name=name,
+                app_url=urls["DATABASE_URL"],
+                owner_url=urls["DATABASE_OWNER_URL"],
+                env={**os.environ, **urls},
+            )
+        finally:
+            _switch(usual)
+    databases.drop(name)
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """Return the folder of real data, or skip the test and say so."""
+    folder = os.environ.get("HELIOPOLIS_REAL_DATA")
+    if not folder:
+        pytest.skip("no real data: HELIOPOLIS_REAL_DATA is not set")
+    if not Path(folder).is_dir():
+        pytest.fail(f"HELIOPOLIS_REAL_DATA={folder} is not a folder")
+    return Path(folder)
+
+
+@pytest.fixture
+def fresh_state(tmp_path: Path) -> dict[str, str]:
+    """Return an environment in which ``manage.py`` starts servers of its own, in an empty folder."""
+    named = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "HELIOPOLIS_SECRET_KEY", "PORT")
+    environment = {name: value for name, value in os.environ.items() if name not in named}
+    return {**environment, "HELIOPOLIS_STATE": str(tmp_path / "state")}
+
+
+@pytest.fixture
+def transactional_db() -> None:
+    """Refuse what live_server and transaction=True are made of."""
+    pytest.fail(_NO_FLUSH)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        marker = item.get_closest_marker("django_db")
+        kind = getattr(item, "cls", None) or object
+        flushes = issubclass(kind, TransactionTestCase) and not issubclass(kind, TestCase)
+        if flushes or (marker is not None and (marker.kwargs.get("transaction") or marker.args)):
+            raise pytest.UsageError(f"{item.nodeid}: {_NO_FLUSH}")
+
+
+def _switch(name: str) -> None:
+    connection.close()
+    connection.settings_dict["NAME"] = name

@@ -1,0 +1,111 @@
+"""The test session's databases: one migrated template, and clones of it.
+
+Everything is named in the environment, so that the workers of pytest-xdist and child processes
+share what the main process started.
+"""
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+PROJECT = Path(__file__).resolve().parent.parent
+SESSION = "HELIOPOLIS_TEST_SESSION"
+
+
+def session_folder() -> Path:
+    return Path(os.environ[SESSION])
+
+
+def session_name() -> str:
+    """Return what begins the name of every database of this session."""
+    return session_folder().name.replace("-", "_")
+
+
+def worker_name() -> str:
+    return f"{session_name()}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+
+
+def url_of(url: str, database: str) -> str:
+    """Return ``url`` with another database in it."""
+    return urlsplit(url)._replace(path=f"/{database}").geturl()
+
+
+def clone_template(name: str) -> None:
+    """Make a database that looks as after the last migration, as fast as files are copied."""
+    template = _ensure_template()
+    with _as_owner() as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+
+
+def drop(name: str) -> None:
+    """Remove a database, whoever still looks at it."""
+    with _as_owner() as connection:
+        connection.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        )
+
+
+def drop_session() -> None:
+    """Remove what the session made on a server that outlives it."""
+    with _as_owner() as connection:
+        names = connection.execute(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, %s)",
+            [f"{session_name()}_"],
+        ).fetchall()
+    for (name,) in names:
+        drop(name)
+
+
+def _ensure_template() -> str:
+    name = f"{session_name()}_template"
+    descriptor = os.open(session_folder() / "template.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        done = session_folder() / "template.done"
+        if not done.exists():
+            _make_template(name)
+            done.touch()
+    finally:
+        os.close(descriptor)
+    return name
+
+
+def _make_template(name: str) -> None:
+    drop(name)  # half of one, of a worker that failed
+    with _as_owner() as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    environment = {
+        **os.environ,
+        "DATABASE_URL": url_of(os.environ["DATABASE_URL"], name),
+        "DATABASE_OWNER_URL": url_of(os.environ["DATABASE_OWNER_URL"], name),
+    }
+    run = subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode != 0:
+        raise RuntimeError(f"the migrations failed:\n{run.stdout}{run.stderr}")
+
+
+@contextmanager
+def _as_owner() -> Iterator[psycopg.Connection]:
+    # "postgres" is there on every server, and nobody clones it.
+    url = url_of(os.environ["DATABASE_OWNER_URL"], "postgres")
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
