@@ -143,11 +143,11 @@ def get_data_revenue_micro(*, participant_id: int) -> int:
 
 
 def list_own_requests(
-    *, participant_id: int, before_id: int | None = None, limit: int = 100
+    *, participant_ids: Sequence[int], before_id: int | None = None, limit: int = 100
 ) -> list[RequestLine]:
     """Return a buyer's newest requests, before an id if given."""
     matches = Match.objects.filter(request=OuterRef("pk")).order_by("-id")
-    found = Request.objects.filter(kind=Kind.DATA, participant_id=participant_id).annotate(
+    found = Request.objects.filter(kind=Kind.DATA, participant__in=participant_ids).annotate(
         last_refusal=Coalesce(
             Subquery(matches.values("hold__refusal")[:1], output_field=TextField()),
             Value("", output_field=TextField()),

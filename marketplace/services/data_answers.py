@@ -68,9 +68,9 @@ def _resolve_settlements() -> int:
         for key, match_id in waiting.order_by("id").values_list("command_key", "match_id")[
             :SCAN_ROWS_MAX
         ]
-        if key is not None
+        if key is not None and match_id is not None
     }
-    by_state: dict[str, list[int | None]] = defaultdict(list)
+    by_state: dict[str, list[int]] = defaultdict(list)
     for answer in get_answers(keys=list(match_ids)).values():
         by_state[answer.state].append(match_ids[answer.key])
     of_data = Settlement.objects.filter(kind=Kind.DATA)

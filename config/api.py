@@ -1,0 +1,63 @@
+"""Every error of the API in one envelope: code, message, and fields where they matter.
+
+Codes are stable; messages are for people and may change.
+"""
+
+from typing import Any, Final
+
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404
+from django.utils.translation import gettext
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from ledger.errors import LedgerError
+from marketplace.errors import Invalid, MarketplaceError, NotFound, RoleNotAllowed
+
+STATUS_OF: Final[dict[type[Exception], int]] = {Invalid: 400, NotFound: 404, RoleNotAllowed: 403}
+
+
+def error_response(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Answer an anticipated error; None lets an unanticipated one crash and be reported."""
+    if isinstance(error, Http404):
+        error = exceptions.NotFound()
+    elif isinstance(error, DjangoPermissionDenied):
+        error = exceptions.PermissionDenied()
+    if isinstance(error, MarketplaceError | LedgerError):
+        answer = _anticipated(error)
+    elif isinstance(error, RequestDataTooBig):
+        answer = Response({"code": "too_large", "message": "The request is too large."}, 413)
+    elif isinstance(error, exceptions.APIException):
+        answer = _framework(error)
+    else:
+        return None
+    set_rollback()
+    return answer
+
+
+def _anticipated(error: MarketplaceError | LedgerError) -> Response:
+    status = next((code for kind, code in STATUS_OF.items() if isinstance(error, kind)), 409)
+    message = str(error)
+    if isinstance(error, MarketplaceError) and error.params:
+        message = gettext(error.text).format(**error.params)
+    elif isinstance(error, MarketplaceError):
+        message = gettext(error.text)
+    body: dict[str, object] = {"code": error.code, "message": message}
+    if isinstance(error, Invalid):
+        body["fields"] = {error.field: [message]}
+    return Response(body, status=status)
+
+
+def _framework(error: exceptions.APIException) -> Response:
+    headers = {}
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(wait))
+    if isinstance(error, exceptions.ValidationError):
+        body = {"code": "invalid", "message": "Some fields are not valid.", "fields": error.detail}
+    else:
+        body = {"code": str(error.default_code), "message": str(error.detail)}
+    return Response(body, status=error.status_code, headers=headers)

@@ -1,0 +1,19 @@
+"""Addresses of the data hall."""
+
+from django.urls import URLPattern, URLResolver, path
+
+from config.web import data
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("data", data.data_hall, name="data_hall"),
+    path("data/provide", data.data_provider, name="data_provider"),
+    path("data/requests", data.data_requests, name="data_requests"),
+    path("data/offers/<int:offer_id>/withdraw", data.withdraw_offer, name="data_offer_withdraw"),
+    path("data/requests/<int:request_id>/match", data.rematch_request, name="data_request_match"),
+    path(
+        "data/requests/<int:request_id>/withdraw",
+        data.withdraw_request,
+        name="data_request_withdraw",
+    ),
+    path("data/matches/<int:match_id>/file", data.download, name="data_match_file"),
+]
