@@ -1,0 +1,200 @@
+"""The demo city of Heliopolis: two communities on real homes, and somebody for every role.
+
+The readings are real, the people are not. The homes' local clock was re-dated into the city's
+time zone, and two of the homes stand in for small enterprises; see ``fixtures/README.md``.
+"""
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from config.replay.pipeline import Replayed, replay
+from ledger.errors import StaleWriter
+from ledger.services import SettlementWorker
+from marketplace.domain.rules import preset
+from marketplace.queries.data import list_own_offers, list_own_requests
+from marketplace.queries.people import find_member
+from marketplace.services.data import post_data_request, publish_data_offer
+from marketplace.services.data_answers import resolve_data_matches
+from marketplace.services.people import add_participant, add_person, join
+from marketplace.services.places import NewMember
+from marketplace.services.wallets import open_wallet, post_deposit
+
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+HOMES = FIXTURES / "homes_summer_week.csv"
+BIKES = FIXTURES / "bike_flows_synthetic.csv"
+CURRENCY = "CNY"
+BIKE_PRICE_MICRO = 25_000_000
+BIKE_LIMIT_MICRO = 40_000_000
+DEPOSIT_MICRO = 200_000_000
+
+
+@dataclass(frozen=True)
+class DemoCommunity:
+    """A community of the demo city and the homes whose readings it uses."""
+
+    name: str
+    local_name: str
+    meters: tuple[str, ...]
+    enterprise: NewMember
+
+
+@dataclass(frozen=True)
+class DemoPerson:
+    """Who signs in, and what they may see."""
+
+    email: str
+    language: str
+    acts_for: str
+
+
+SHANCHENG = DemoCommunity(
+    "Shancheng Court",
+    "山城苑",
+    tuple(f"H{number:02d}" for number in range(1, 10)),
+    NewMember(meter="H09", name="Sunrise Bakery", role="enterprise"),
+)
+HUPAN = DemoCommunity(
+    "Hupan Lane",
+    "湖畔里",
+    tuple(f"H{number:02d}" for number in range(10, 18)),
+    NewMember(meter="H17", name="Lakeside Workshop", role="enterprise"),
+)
+PEOPLE = (
+    DemoPerson("alice@heliopolis.example", "en", "household H01 in Shancheng Court"),
+    DemoPerson("bo@heliopolis.example", "zh-hans", "household H10 in Hupan Lane 湖畔里"),
+    DemoPerson("baker@heliopolis.example", "en", "enterprise Sunrise Bakery"),
+    DemoPerson("bikes@heliopolis.example", "en", "data provider Heliopolis Bikes"),
+    DemoPerson("planner@heliopolis.example", "en", "city planner"),
+    DemoPerson("operator@heliopolis.example", "en", "operator"),
+)
+
+
+def build_city(
+    *,
+    password: str,
+    folder: Path,
+    now: datetime,
+    on_progress: Callable[[str, int, int], None],
+) -> list[tuple[DemoCommunity, Replayed]]:
+    """Build the demo city, or find it as it was left; every step is safe to repeat.
+
+    Parameters
+    ----------
+    password : str
+        For everybody who does not exist yet.
+    folder : Path
+        Where each community's part of the readings is written.
+    on_progress : callable
+        Called with (community, settled intervals, all intervals).
+    """
+    replayed = []
+    for community in (SHANCHENG, HUPAN):
+        path = folder / f"{community.name.lower().replace(' ', '-')}.csv"
+        _write_part(path, community.meters)
+        done = replay(
+            path,
+            community_name=community.name,
+            local_name=community.local_name,
+            rules_document=preset("demo"),
+            timezone=None,
+            now=now,
+            members={community.enterprise.meter: community.enterprise},
+            on_progress=lambda settled, total, name=community.name: on_progress(
+                name, settled, total
+            ),
+        )
+        replayed.append((community, done))
+    _people(password, {each.name: done.community_id for each, done in replayed})
+    _data_market(now)
+    return replayed
+
+
+def _write_part(path: Path, meters: tuple[str, ...]) -> None:
+    """Write the rows of some meters into a file of their own."""
+    lines = HOMES.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    chosen = [line for line in lines[1:] if line.partition(",")[0] in meters]
+    path.write_text(lines[0] + "".join(chosen), encoding="utf-8")
+
+
+def _people(password: str, communities: dict[str, int]) -> None:
+    """Let each person of the demo act for their participant."""
+    participants = {
+        "alice": find_member(community_id=communities[SHANCHENG.name], meter="H01"),
+        "bo": find_member(community_id=communities[HUPAN.name], meter="H10"),
+        "baker": find_member(community_id=communities[SHANCHENG.name], meter="H09"),
+        "bikes": add_participant(role="data_provider", name="Heliopolis Bikes"),
+        "planner": add_participant(role="planner", name="City planning office"),
+        "operator": add_participant(role="operator", name="Heliopolis hall"),
+    }
+    for person in PEOPLE:
+        user_id = add_person(email=person.email, password=password, language=person.language)
+        join(user_id=user_id, participant_id=participants[person.email.partition("@")[0]])
+    for name in ("baker", "bikes"):
+        open_wallet(participant_id=participants[name], currency=CURRENCY)
+
+
+def _data_market(now: datetime) -> None:
+    """Publish the bike flows, ask for them, and reserve the price."""
+    provider = add_participant(role="data_provider", name="Heliopolis Bikes")
+    baker = find_member(community_name=SHANCHENG.name, meter="H09")
+    post_deposit(
+        participant_id=baker, amount_micro=DEPOSIT_MICRO, reference="demo-opening", now=now
+    )
+    _book(now)
+    start, end, minutes, area = _bike_period()
+    terms = {
+        "title": "Hourly bike flows (synthetic)",
+        "kind": "bike_flows",
+        "area": area,
+        "period_start": start.isoformat(),
+        "period_end": end.isoformat(),
+        "resolution_minutes": minutes,
+    }
+    if not list_own_offers(participant_id=provider, now=now):
+        publish_data_offer(
+            participant_id=provider,
+            terms={**terms, "licence": "CC BY 4.0. Name Heliopolis Bikes as the source."},
+            price_micro=BIKE_PRICE_MICRO,
+            file_name=BIKES.name,
+            content=BIKES.read_bytes(),
+            now=now,
+        )
+    if not list_own_requests(participant_id=baker):
+        post_data_request(
+            participant_id=baker,
+            terms={**terms, "title": "Where do cyclists pass in the morning?"},
+            limit_price_micro=BIKE_LIMIT_MICRO,
+            now=now,
+        )
+    _book(now)
+    resolve_data_matches(now=now)
+
+
+def _bike_rows() -> Iterator[dict[str, str]]:
+    with BIKES.open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)
+
+
+def _bike_period() -> tuple[datetime, datetime, int, str]:
+    """Return the period, resolution and first area of the file of bike flows."""
+    rows = list(_bike_rows())
+    starts = [datetime.fromisoformat(row["start"]).astimezone(UTC) for row in rows]
+    minutes = int(rows[0]["minutes"])
+    return min(starts), max(starts) + timedelta(minutes=minutes), minutes, "Heliopolis"
+
+
+def _book(now: datetime) -> None:
+    """Book what waits, unless a settlement worker is at it already."""
+    worker = SettlementWorker(holder="demo")
+    if not worker.take_head():
+        return
+    try:
+        worker.settle_inbox(now=now)
+    except StaleWriter:
+        return
+    finally:
+        worker.give_back()
