@@ -92,7 +92,7 @@ def real_data() -> Path:
 
 @pytest.fixture
 def fresh_state(tmp_path: Path) -> dict[str, str]:
-    """Return an environment in which ``manage.py`` starts servers of its own, in an empty folder."""
+    """Return an environment in which ``manage.py`` starts servers of its own, empty ones."""
     named = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "HELIOPOLIS_SECRET_KEY", "PORT")
     environment = {name: value for name, value in os.environ.items() if name not in named}
     return {**environment, "HELIOPOLIS_STATE": str(tmp_path / "state")}

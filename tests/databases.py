@@ -92,7 +92,7 @@ def _make_template(name: str) -> None:
         "DATABASE_OWNER_URL": url_of(os.environ["DATABASE_OWNER_URL"], name),
     }
     run = subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+        [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"],
         cwd=PROJECT,
         env=environment,
         capture_output=True,

@@ -231,5 +231,5 @@ def _find_programs() -> Path:
     for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
         return folder
     raise ServerFailed(
-        "no PostgreSQL found: run ./dev env, or install one and set PG_BIN to its folder of programs"
+        "no PostgreSQL found: run ./dev env, or install one and set PG_BIN to its folder bin"
     )
