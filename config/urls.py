@@ -1,3 +1,31 @@
-from django.urls import URLPattern, URLResolver
+"""The map of the house. Views need sign-in unless `config.public_views` names them."""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.contrib.auth import views as auth
+from django.urls import URLPattern, URLResolver, include, path
+
+from config.web import accounts, health
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", accounts.home, name="home"),
+    path("healthz", health.healthz, name="healthz"),
+    path("language", accounts.choose_language, name="set_language"),
+    path("accounts/sign-in", accounts.SignIn.as_view(), name="sign_in"),
+    path("accounts/sign-out", auth.LogoutView.as_view(), name="sign_out"),
+    path("accounts/password", auth.PasswordResetView.as_view(), name="password_reset"),
+    path(
+        "accounts/password/sent", auth.PasswordResetDoneView.as_view(), name="password_reset_done"
+    ),
+    path(
+        "accounts/password/<uidb64>/<token>",
+        auth.PasswordResetConfirmView.as_view(),
+        name="password_reset_confirm",
+    ),
+    path(
+        "accounts/password/changed",
+        auth.PasswordResetCompleteView.as_view(),
+        name="password_reset_complete",
+    ),
+    path("api/v1/", include("marketplace.api.urls")),
+    path("", include("config.web.urls")),
+    path("", include("config.web.data_urls")),
+]

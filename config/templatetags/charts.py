@@ -1,7 +1,7 @@
 """Charts for templates: plain rows in, a picture with words in the reader's language out."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from django import template
@@ -16,6 +16,7 @@ from config.web import charts
 register = template.Library()
 
 TICK_HOURS = 6
+LONGEST_DAY = timedelta(hours=25)
 
 
 class Timed(Protocol):
@@ -65,7 +66,7 @@ class FlowTotals(Protocol):
 @register.simple_tag
 def energy_chart(rows: Sequence[EnergyRow], title: str) -> SafeString:
     """Draw what went out above the line and what came in below it, by party."""
-    slots = [_slot(row, is_held=row.grid_import_wh is None) for row in rows]
+    slots = _slots(rows, [row.grid_import_wh is None for row in rows])
     return mark_safe(
         charts.stacked_bars(
             slots,
@@ -94,7 +95,7 @@ def price_chart(rows: Sequence[PriceRow], title: str, unit: str) -> SafeString:
 
     return mark_safe(
         charts.steps(
-            [_slot(row, is_held=row.retail_micro_per_kwh is None) for row in rows],
+            _slots(rows, [row.retail_micro_per_kwh is None for row in rows]),
             lines=[
                 line("retail", [row.retail_micro_per_kwh for row in rows]),
                 line("feed-in", [row.feed_in_micro_per_kwh for row in rows]),
@@ -163,8 +164,18 @@ def _kwh(energy_wh: int | None) -> float | None:
     return None if energy_wh is None else max(0, energy_wh) / 1000
 
 
-def _slot(row: Timed, *, is_held: bool) -> charts.Slot:
-    start, end = timezone.localtime(row.starts_at), timezone.localtime(row.ends_at)
-    is_tick = start.minute == 0 and start.hour % TICK_HOURS == 0
-    name = f"{start:%H:%M}\N{EN DASH}{end:%H:%M}"
-    return charts.Slot(name, f"{start:%H:%M}" if is_tick else "", is_held)
+def _slots(rows: Sequence[Timed], held: Sequence[bool]) -> list[charts.Slot]:
+    """Name the intervals; hours on the axis of a day, days on that of a longer time."""
+    is_long = bool(rows) and rows[-1].ends_at - rows[0].starts_at > LONGEST_DAY
+    slots = []
+    for row, is_held in zip(rows, held, strict=True):
+        start, end = timezone.localtime(row.starts_at), timezone.localtime(row.ends_at)
+        is_tick = start.minute == 0 and start.hour % (24 if is_long else TICK_HOURS) == 0
+        form = "%m-%d" if is_long else "%H:%M"
+        name = f"{start:%m-%d %H:%M}" if is_long else f"{start:%H:%M}"
+        slots.append(
+            charts.Slot(
+                f"{name}\N{EN DASH}{end:%H:%M}", f"{start:{form}}" if is_tick else "", is_held
+            )
+        )
+    return slots

@@ -85,6 +85,12 @@ def price_figure(price_micro_per_kwh: int | None) -> str:
 
 
 @register.filter
+def unit_symbol(currency: str) -> str:
+    """Write the unit of a price axis."""
+    return f"{SYMBOLS.get(currency, currency)}/kWh"
+
+
+@register.filter
 def share(value: Fraction | float | None) -> str:
     """Write a share of one as whole percent."""
     return NOTHING if value is None else f"{round(value * 100)}{NO_BREAK}%"

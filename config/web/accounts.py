@@ -12,9 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 from django.views.i18n import set_language
 
+from config.web.personas import current_persona
 from config.web.shell import home_url
 from marketplace.services import preferences
-from config.web.personas import current_persona
 
 
 class SignInForm(AuthenticationForm):

@@ -118,7 +118,9 @@ def steps(slots: Sequence[Slot], lines: Sequence[Series], words: Words) -> str:
     return _chart(slots, scale, "".join(marks), words)
 
 
-def flows(words: Words, *, names: Sequence[str], figures: Sequence[str], values: Sequence[int]) -> str:
+def flows(
+    words: Words, *, names: Sequence[str], figures: Sequence[str], values: Sequence[int]
+) -> str:
     """Draw where surplus went and where demand came from as bands.
 
     Parameters
@@ -154,12 +156,19 @@ def flows(words: Words, *, names: Sequence[str], figures: Sequence[str], values:
         f'<svg x="{bar}%" width="{100 - 2 * bar}%" y="0" height="{height}" '
         f'viewBox="0 0 100 {height}" preserveAspectRatio="none">{ribbons}</svg>'
     ]
-    ends = [(*left[0], "sun", 0), (*left[1], "grid", 0), (*right[0], "home", 1), (*right[1], "grid", 1)]
+    ends = [
+        (*left[0], "sun", 0),
+        (*left[1], "grid", 0),
+        (*right[0], "home", 1),
+        (*right[1], "grid", 1),
+    ]
     for (top, value, css, side), name, figure in zip(ends, names, figures, strict=True):
         if not value:
             continue
-        x, anchor, at = ("0", "start", f"{bar + 1.5}%") if side == 0 else (
-            f"{100 - bar}%", "end", f"{100 - bar - 1.5}%"
+        x, anchor, at = (
+            ("0", "start", f"{bar + 1.5}%")
+            if side == 0
+            else (f"{100 - bar}%", "end", f"{100 - bar - 1.5}%")
         )
         middle = top + max(tall(value), 1) / 2
         parts.append(
@@ -186,9 +195,7 @@ def _totals(series: Sequence[Series], count: int) -> list[float]:
     return [sum(one.values[index] or 0 for one in series) for index in range(count)]
 
 
-def _pile(
-    series: Sequence[Series], index: int, sign: int, scale: Scale, width: float
-) -> list[str]:
+def _pile(series: Sequence[Series], index: int, sign: int, scale: Scale, width: float) -> list[str]:
     """Return the rectangles of one slot in one direction, from zero outwards."""
     rects, reached = [], 0.0
     for one in series:
@@ -261,7 +268,10 @@ def _axis_labels(scale: Scale, unit: str, *, absolute: bool) -> str:
         shown = abs(value) if absolute or abs(value) < 1e-9 else value
         text = f"{shown:.{places}f}".replace("-", "\N{MINUS SIGN}")
         parts.append(f'<text x="100%" y="{scale.y(value) + 4:.2f}" text-anchor="end">{text}</text>')
-    return "".join(parts) + f'<text class="unit" x="100%" y="{PLOT_HEIGHT + 16}" text-anchor="end">{escape(unit)}</text>'
+    return (
+        "".join(parts)
+        + f'<text class="unit" x="100%" y="{PLOT_HEIGHT + 16}" text-anchor="end">{escape(unit)}</text>'
+    )
 
 
 def _chart(

@@ -144,9 +144,7 @@ def statement(request: HttpRequest, participant_id: int) -> HttpResponse:
 
 
 @require_safe
-def statement_interval(
-    request: HttpRequest, participant_id: int, interval_id: int
-) -> HttpResponse:
+def statement_interval(request: HttpRequest, participant_id: int, interval_id: int) -> HttpResponse:
     """The transfers behind one line of a statement; a fragment for a page, or a page."""
     persona = use_persona(request, participant_id, *MEMBER_ROLES)
     place = place_or_404(persona)

@@ -9,8 +9,8 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from marketplace.queries.pages import Persona
 from config.web.personas import current_persona, personas_of
+from marketplace.queries.pages import Persona
 
 ROLE_NAMES = {
     "household": gettext_lazy("Household"),

@@ -178,16 +178,12 @@ def _transfers(
     keys = [key for interval in intervals for key in interval.command_keys]
     if persona.energy_account_id is None or not keys:
         return found
-    for transfer in list_transfers_of_commands(
-        keys=keys, account_ids=[persona.energy_account_id]
-    ):
+    for transfer in list_transfers_of_commands(keys=keys, account_ids=[persona.energy_account_id]):
         found[int(transfer.command_key.split(":")[1])].append(transfer)
     return found
 
 
-def _statement_line(
-    interval: MemberInterval, transfers: Sequence[TransferLine]
-) -> StatementLine:
+def _statement_line(interval: MemberInterval, transfers: Sequence[TransferLine]) -> StatementLine:
     sums: dict[int, int] = defaultdict(int)
     for transfer in transfers:
         sums[transfer.code] += transfer.amount

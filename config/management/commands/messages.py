@@ -21,6 +21,7 @@ LOCALE = "zh_Hans"
 SOURCES = ("config", "analytics", "marketplace", "ledger")
 KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
     "_": None,
+    "N_": None,
     "gettext": None,
     "gettext_lazy": None,
     "gettext_noop": None,

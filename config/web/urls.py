@@ -1,0 +1,20 @@
+"""The personas' pages."""
+
+from django.urls import path
+
+from config.web import city, community, enterprise, member, operator
+
+urlpatterns = [
+    path("household/<int:participant_id>/", member.household, name="household"),
+    path("enterprise/<int:participant_id>/", enterprise.enterprise, name="enterprise"),
+    path("planner/<int:participant_id>/", city.planner, name="planner"),
+    path("operator/<int:participant_id>/", operator.operator, name="operator"),
+    path("community/<int:community_id>/", community.community, name="community"),
+    path("member/<int:participant_id>/rule/<int:metering_point_id>/", member.rule, name="rule"),
+    path("member/<int:participant_id>/statement/", member.statement, name="statement"),
+    path(
+        "member/<int:participant_id>/statement/<int:interval_id>/",
+        member.statement_interval,
+        name="statement_interval",
+    ),
+]
