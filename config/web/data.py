@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from config.web.data_forms import KIND_LABELS, OfferForm, RequestForm
-from marketplace.web.personas import current_persona, personas_of, use_persona
+from config.web.personas import current_persona, personas_of, use_persona
 from ledger.queries import Balance, get_balances, get_units
 from marketplace.domain.aggregates_file import FILE_MAX_BYTES, header_of
 from marketplace.domain.data_matching import DataKind
