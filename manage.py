@@ -17,6 +17,7 @@ WITHOUT_SERVERS = {
     "makemessages",
     "messages",
     "spectacular",
+    "templates",
     "version",
 }
 # Commands that must see the database as it is, before pending migrations.
