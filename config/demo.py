@@ -8,6 +8,7 @@ import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from config.replay.pipeline import Replayed, replay
@@ -102,9 +103,7 @@ def build_city(
             timezone=None,
             now=now,
             members={community.enterprise.meter: community.enterprise},
-            on_progress=lambda settled, total, name=community.name: on_progress(
-                name, settled, total
-            ),
+            on_progress=partial(on_progress, community.name),
         )
         replayed.append((community, done))
     _people(password, {each.name: done.community_id for each, done in replayed})
@@ -163,7 +162,7 @@ def _data_market(now: datetime) -> None:
             content=BIKES.read_bytes(),
             now=now,
         )
-    if not list_own_requests(participant_id=baker):
+    if not list_own_requests(participant_ids=[baker]):
         post_data_request(
             participant_id=baker,
             terms={**terms, "title": "Where do cyclists pass in the morning?"},

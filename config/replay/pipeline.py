@@ -197,9 +197,7 @@ def _settle_everything(
                     community_id=community_id, now=deadline, terms=terms, limit=at_once
                 )
             with stopwatch.stage("settle"):
-                submitted = settle_clearings(
-                    community_id=community_id, now=deadline, limit=at_once
-                )
+                submitted = settle_clearings(community_id=community_id, now=deadline, limit=at_once)
                 booked = _book(worker)
                 blocks += booked
                 noted = note_booked_settlements()

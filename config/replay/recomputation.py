@@ -112,7 +112,10 @@ def _due(
         TransferCode.GRID_PURCHASE: _priced(due["import_wh"] - due["bought"], due["retail"]),
         TransferCode.GRID_SALE: _priced(due["export_wh"] - due["sold"], due["feed_in"]),
     }
-    rows = [due[["interval", "account"]].assign(code=int(code), amount=amounts[code]) for code in amounts]
+    rows = [
+        due[["interval", "account"]].assign(code=int(code), amount=amounts[code])
+        for code in amounts
+    ]
     for code, account, left in (
         (TransferCode.PLATFORM_FEE, parties.platform_account_id, fees),
         (TransferCode.ROUNDING, parties.rounding_account_id, paid - earned),

@@ -3,8 +3,8 @@
 from marketplace.models.data import DataFile
 from marketplace.models.market import (
     Clearing,
-    DeliveryInterval,
     Delivery,
+    DeliveryInterval,
     Hold,
     Kind,
     Match,

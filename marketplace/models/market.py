@@ -8,6 +8,9 @@ data product is a data offer with a file; an enterprise's wish is a data request
 from django.db import models
 from django.db.models import F, Q
 
+from marketplace.models.people import Participant
+from marketplace.models.places import MeteringPoint
+
 
 class Kind(models.IntegerChoices):
     """What is sold."""
@@ -20,11 +23,9 @@ class Listing(models.Model):
     """What an offer and a request share. Terms are never edited: a change is a new version."""
 
     kind = models.SmallIntegerField(choices=Kind)
-    participant = models.ForeignKey(
-        "Participant", models.PROTECT, related_name="%(class)ss"
-    )
+    participant = models.ForeignKey(Participant, models.PROTECT, related_name="%(class)ss")
     metering_point = models.ForeignKey(
-        "MeteringPoint", models.PROTECT, null=True, related_name="%(class)ss"
+        MeteringPoint, models.PROTECT, null=True, related_name="%(class)ss"
     )
     version = models.IntegerField(default=1)
     limit_price_micro = models.BigIntegerField(
@@ -33,9 +34,7 @@ class Listing(models.Model):
     )
     is_paused = models.BooleanField(default=False)
     valid_from = models.DateTimeField()
-    valid_until = models.DateTimeField(
-        null=True, help_text="End; NULL: until further notice."
-    )
+    valid_until = models.DateTimeField(null=True, help_text="End; NULL: until further notice.")
     terms = models.JSONField(
         default=dict,
         help_text="Data: title, kind, area, period, resolution_minutes, licence.",
@@ -47,15 +46,12 @@ class Listing(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(kind=1, metering_point__isnull=False)
-                | Q(
-                    kind=2, metering_point__isnull=True, limit_price_micro__isnull=False
-                ),
+                | Q(kind=2, metering_point__isnull=True, limit_price_micro__isnull=False),
                 name="%(class)s_fits_its_kind",
             ),
             # Equal bounds: a version that was replaced before it began.
             models.CheckConstraint(
-                condition=Q(valid_until__isnull=True)
-                | Q(valid_until__gte=F("valid_from")),
+                condition=Q(valid_until__isnull=True) | Q(valid_until__gte=F("valid_from")),
                 name="%(class)s_validity",
             ),
             models.UniqueConstraint(
@@ -97,21 +93,15 @@ class DeliveryInterval(models.Model):
     ends_at = models.DateTimeField()
     state = models.SmallIntegerField(choices=State, default=State.OPEN)
     rule_set = models.ForeignKey("RuleSet", models.PROTECT, related_name="intervals")
-    revision = models.SmallIntegerField(
-        default=0, help_text="Latest clearing; 0: none yet."
-    )
+    revision = models.SmallIntegerField(default=0, help_text="Latest clearing; 0: none yet.")
     has_news = models.BooleanField(
         default=False, help_text="Readings came after the latest clearing."
     )
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["community", "starts_at"], name="interval_start"
-            ),
-            models.CheckConstraint(
-                condition=Q(ends_at__gt=F("starts_at")), name="interval_length"
-            ),
+            models.UniqueConstraint(fields=["community", "starts_at"], name="interval_start"),
+            models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="interval_length"),
         ]
         indexes = [
             models.Index(
@@ -151,20 +141,14 @@ class Clearing(models.Model):
     feed_in_micro_per_kwh = models.BigIntegerField()
     platform_fee_micro_per_kwh = models.BigIntegerField()
     missing_count = models.IntegerField(help_text="Metering points without a reading.")
-    left_out_count = models.IntegerField(
-        help_text="Metering points over their credit limit."
-    )
-    book = models.BinaryField(
-        help_text="Every position, see marketplace.domain.interval_book."
-    )
+    left_out_count = models.IntegerField(help_text="Metering points over their credit limit.")
+    book = models.BinaryField(help_text="Every position, see marketplace.domain.interval_book.")
     book_sha256 = models.CharField(max_length=64)
     cleared_at = models.DateTimeField()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["interval", "revision"], name="clearing_revision"
-            ),
+            models.UniqueConstraint(fields=["interval", "revision"], name="clearing_revision"),
             models.CheckConstraint(
                 condition=Q(volume_wh=0, price_micro_per_kwh__isnull=True)
                 | Q(volume_wh__gt=0, price_micro_per_kwh__isnull=False),
@@ -199,9 +183,7 @@ class Match(models.Model):
     )
     revision = models.SmallIntegerField(default=0)
     quantity = models.BigIntegerField(help_text="Energy: Wh. Data: 1.")
-    price_micro = models.BigIntegerField(
-        help_text="Energy: per kWh. Data: for the whole."
-    )
+    price_micro = models.BigIntegerField(help_text="Energy: per kWh. Data: for the whole.")
     state = models.SmallIntegerField(choices=State)
     matched_at = models.DateTimeField(null=True, help_text="Energy: see the clearing.")
     deadline_at = models.DateTimeField(
@@ -210,19 +192,17 @@ class Match(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(
-                condition=Q(quantity__gt=0), name="match_quantity_positive"
-            ),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="match_quantity_positive"),
             models.CheckConstraint(
                 condition=Q(kind=1, interval__isnull=False, revision__gte=1)
-                | Q(
-                    kind=2, interval__isnull=True, quantity=1, matched_at__isnull=False
-                ),
+                | Q(kind=2, interval__isnull=True, quantity=1, matched_at__isnull=False),
                 name="match_fits_its_kind",
             ),
             # A request is matched once; only a refused match (6) leaves it open for another.
             models.UniqueConstraint(
-                fields=["request"], condition=Q(kind=2) & ~Q(state=6), name="data_request_matched_once"
+                fields=["request"],
+                condition=Q(kind=2) & ~Q(state=6),
+                name="data_request_matched_once",
             ),
         ]
         indexes = [
@@ -281,12 +261,8 @@ class Settlement(models.Model):
         REFUSED = 3, "refused"
 
     kind = models.SmallIntegerField(choices=Kind)
-    clearing = models.OneToOneField(
-        Clearing, models.PROTECT, null=True, related_name="settlement"
-    )
-    match = models.OneToOneField(
-        Match, models.PROTECT, null=True, related_name="settlement"
-    )
+    clearing = models.OneToOneField(Clearing, models.PROTECT, null=True, related_name="settlement")
+    match = models.OneToOneField(Match, models.PROTECT, null=True, related_name="settlement")
     command_key = models.TextField(
         unique=True,
         null=True,
@@ -304,9 +280,7 @@ class Settlement(models.Model):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["id"], condition=Q(state=1), name="settlement_submitted"
-            ),
+            models.Index(fields=["id"], condition=Q(state=1), name="settlement_submitted"),
         ]
 
     def __str__(self) -> str:

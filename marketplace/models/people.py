@@ -10,9 +10,7 @@ from django.db.models import Q
 class UserManager(BaseUserManager["User"]):
     """Creates users by e-mail address; there is no other name."""
 
-    def create_user(
-        self, email: str, password: str | None = None, **fields: Any
-    ) -> "User":
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """Create a user; without a password only a reset link lets them in."""
         user = self.model(email=self.normalize_email(email).lower(), **fields)
         user.set_password(password)
@@ -81,15 +79,11 @@ class Membership(models.Model):
     """A person may act for a participant."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
-    participant = models.ForeignKey(
-        Participant, models.CASCADE, related_name="memberships"
-    )
+    participant = models.ForeignKey(Participant, models.CASCADE, related_name="memberships")
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["user", "participant"], name="membership_once"
-            ),
+            models.UniqueConstraint(fields=["user", "participant"], name="membership_once"),
         ]
 
     def __str__(self) -> str:

@@ -8,9 +8,7 @@ class Community(models.Model):
     """A market of its own: one civil time zone, one currency, one rule set at a time."""
 
     name = models.TextField(unique=True)
-    local_name = models.TextField(
-        blank=True, default="", help_text="The name in Chinese, if any."
-    )
+    local_name = models.TextField(blank=True, default="", help_text="The name in Chinese, if any.")
     timezone = models.TextField(help_text="IANA name of the civil time zone.")
     currency = models.CharField(max_length=3)
     created_at = models.DateTimeField()
@@ -35,12 +33,8 @@ class RuleSet(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["community", "version"], name="rule_set_version"
-            ),
-            models.UniqueConstraint(
-                fields=["community", "effective_from"], name="rule_set_start"
-            ),
+            models.UniqueConstraint(fields=["community", "version"], name="rule_set_version"),
+            models.UniqueConstraint(fields=["community", "effective_from"], name="rule_set_start"),
         ]
 
     def __str__(self) -> str:
@@ -77,9 +71,7 @@ class Site(models.Model):
 class MeteringPoint(models.Model):
     """Where import and export are measured. Expected to report while it is active."""
 
-    community = models.ForeignKey(
-        Community, models.PROTECT, related_name="metering_points"
-    )
+    community = models.ForeignKey(Community, models.PROTECT, related_name="metering_points")
     site = models.ForeignKey(Site, models.PROTECT, related_name="metering_points")
     code = models.TextField(help_text="The meter's name in files.")
     active_from = models.DateTimeField()
@@ -87,12 +79,9 @@ class MeteringPoint(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["community", "code"], name="metering_point_code"
-            ),
+            models.UniqueConstraint(fields=["community", "code"], name="metering_point_code"),
             models.CheckConstraint(
-                condition=Q(active_until__isnull=True)
-                | Q(active_until__gt=F("active_from")),
+                condition=Q(active_until__isnull=True) | Q(active_until__gt=F("active_from")),
                 name="metering_point_active_period",
             ),
         ]

@@ -35,7 +35,7 @@ def communities_of_meters(*, codes: list[str]) -> list[FoundCommunity]:
         .annotate(known=Count("metering_points"))
         .order_by("-known", "id")
     )
-    found = []
+    found: list[FoundCommunity] = []
     for community in counted:
         if found and community.known < len(codes):
             break

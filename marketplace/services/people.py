@@ -17,10 +17,15 @@ def add_person(*, email: str, password: str, language: str = "en") -> int:
 @transaction.atomic
 def add_participant(*, role: str, name: str, community_id: int | None = None) -> int:
     """Create a participant without a metering point, or find them by name; return their id."""
-    participant, _ = Participant.objects.get_or_create(
-        role=role, name=name, community_id=community_id
-    )
-    return participant.id
+    named = Participant.objects.filter(role=role, name=name)
+    found = (
+        named.filter(community=None)
+        if community_id is None
+        else named.filter(community=community_id)
+    ).first()
+    if found is None:
+        found = Participant.objects.create(role=role, name=name, community_id=community_id)
+    return found.id
 
 
 @transaction.atomic

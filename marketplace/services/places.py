@@ -128,17 +128,15 @@ def add_members(
         ],
         batch_size=2000,
     )
-    for listing in (Offer, Request):
-        listing.objects.bulk_create(
-            [
-                listing(
-                    kind=Kind.ENERGY,
-                    participant=participant,
-                    metering_point=point,
-                    valid_from=active_from,
-                    created_at=now,
-                )
-                for participant, point in zip(participants, points, strict=True)
-            ],
-            batch_size=2000,
-        )
+    terms = [
+        {
+            "kind": Kind.ENERGY,
+            "participant": participant,
+            "metering_point": point,
+            "valid_from": active_from,
+            "created_at": now,
+        }
+        for participant, point in zip(participants, points, strict=True)
+    ]
+    Offer.objects.bulk_create([Offer(**each) for each in terms], batch_size=2000)
+    Request.objects.bulk_create([Request(**each) for each in terms], batch_size=2000)

@@ -60,13 +60,14 @@ def set_standing_rule(
         .select_related("site")
         .get(id=metering_point_id)
     )
-    for listing, limit in zip((Offer, Request), limits.values(), strict=True):
-        versions = listing.objects.filter(kind=Kind.ENERGY, metering_point=point)
+    sides: tuple[type[Offer | Request], ...] = (Offer, Request)
+    for listing, limit in zip(sides, limits.values(), strict=True):
+        versions = listing._default_manager.filter(kind=Kind.ENERGY, metering_point=point)
         last = versions.order_by("-version").first()
         if last is not None and (last.valid_until is None or last.valid_until > now):
             last.valid_until = max(now, last.valid_from)
             last.save(update_fields=["valid_until"])
-        listing.objects.create(
+        listing._default_manager.create(
             kind=Kind.ENERGY,
             participant_id=point.site.participant_id,
             metering_point=point,

@@ -41,9 +41,7 @@ class Command(BaseCommand):
             bar.close()
         for community, done in replayed:
             name = f"{community.name} {community.local_name}"
-            summary = summarise(
-                community_id=done.community_id, name=name, stopwatch=done.stopwatch
-            )
+            summary = summarise(community_id=done.community_id, name=name, stopwatch=done.stopwatch)
             self.stdout.write(table(summary) + "\n")
         self.stdout.write("Demo sign-ins, on this machine only:")
         for person in PEOPLE:
