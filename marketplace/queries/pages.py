@@ -69,6 +69,12 @@ def list_personas(*, user_id: int) -> list[Persona]:
     return [_persona(membership.participant) for membership in memberships]
 
 
+def find_persona(*, participant_id: int) -> Persona | None:
+    """Return a participant as whoever acts for it would see it; None if there is none."""
+    found = Participant.objects.select_related("community").filter(pk=participant_id).first()
+    return _persona(found) if found else None
+
+
 def list_places() -> list[Place]:
     """Return all communities by name."""
     return [place_of(community) for community in Community.objects.order_by("name")]

@@ -25,7 +25,7 @@ class StatementLine:
     grid_sale_micro: int
     pool_purchase_micro: int
     grid_purchase_micro: int
-    transfer_count: int
+    transfer_ids: tuple[int, ...]
 
     @property
     def pool_micro(self) -> int:
@@ -36,6 +36,11 @@ class StatementLine:
     def grid_micro(self) -> int:
         """Money with the supplier."""
         return self.grid_sale_micro + self.grid_purchase_micro
+
+    @property
+    def transfer_count(self) -> int:
+        """How many transfers its figures are the sum of."""
+        return len(self.transfer_ids)
 
     @property
     def net_micro(self) -> int:
@@ -193,5 +198,5 @@ def _statement_line(interval: MemberInterval, transfers: Sequence[TransferLine])
         grid_sale_micro=sums[TransferCode.GRID_SALE],
         pool_purchase_micro=sums[TransferCode.POOL_PURCHASE],
         grid_purchase_micro=sums[TransferCode.GRID_PURCHASE],
-        transfer_count=len(transfers),
+        transfer_ids=tuple(transfer.id for transfer in transfers),
     )
