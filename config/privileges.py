@@ -5,6 +5,7 @@ application can add to history and answer commands; it cannot change, remove or 
 """
 
 from django.conf import settings
+from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 APPEND_ONLY = (
@@ -17,7 +18,15 @@ APPEND_ONLY = (
 )
 # Tables whose rows stay for ever but of which some columns may be set.
 UPDATABLE_COLUMNS = {
-    "ledger_head": ("epoch", "holder", "lease_until", "last_block", "last_transfer_id"),
+    "ledger_head": (
+        "epoch",
+        "holder",
+        "lease_until",
+        "session_pid",
+        "session_started_at",
+        "last_block",
+        "last_transfer_id",
+    ),
     "ledger_inboxcommand": ("state", "refusal", "block_id", "position"),
     "ledger_account": (),
     "marketplace_match": ("state", "deadline_at"),
@@ -40,14 +49,13 @@ def grant_privileges(connection: BaseDatabaseWrapper) -> None:
         statements.append(f"REVOKE UPDATE, DELETE ON {table} FROM {role}")
     for table, columns in UPDATABLE_COLUMNS.items():
         if columns:
-            statements.append(
-                f"GRANT UPDATE ({', '.join(columns)}) ON {table} TO {role}"
-            )
+            statements.append(f"GRANT UPDATE ({', '.join(columns)}) ON {table} TO {role}")
     for table, columns in INSERTABLE_COLUMNS.items():
         statements.append(f"REVOKE INSERT ON {table} FROM {role}")
         statements.append(f"GRANT INSERT ({', '.join(columns)}) ON {table} TO {role}")
     if not tables.issuperset({*APPEND_ONLY, *UPDATABLE_COLUMNS}):
         return  # migrated backwards: there is nothing left to guard
-    with connection.cursor() as cursor:
+    # At once: between the broad grant and what is taken back, nobody may look in.
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)

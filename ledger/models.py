@@ -8,25 +8,25 @@ account. An account's balance is what it received less what it gave:
 from django.db import models
 from django.db.models import F, Q
 
+from ledger.domain.commands import AMOUNT_MAX
+
 
 class Head(models.Model):
     """The one row that says how far the book is written, and by whom. Key to the fence."""
 
     id = models.SmallIntegerField(primary_key=True, default=1)
-    epoch = models.BigIntegerField(
-        default=0, help_text="Counts writers; a stale one is refused."
-    )
+    epoch = models.BigIntegerField(default=0, help_text="Counts writers; a stale one is refused.")
     holder = models.TextField(default="", help_text="Name of the writing worker.")
-    lease_until = models.DateTimeField(
-        null=True, help_text="A successor may take over after it."
+    lease_until = models.DateTimeField(null=True, help_text="A successor may take over after it.")
+    session_pid = models.IntegerField(null=True, help_text="The writer's database session.")
+    session_started_at = models.DateTimeField(
+        null=True, help_text="With the pid, names that session for ever."
     )
     last_block = models.BigIntegerField(default=0)
     last_transfer_id = models.BigIntegerField(default=0)
 
     class Meta:
-        constraints = [
-            models.CheckConstraint(condition=Q(id=1), name="head_is_one_row")
-        ]
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="head_is_one_row")]
 
     def __str__(self) -> str:
         return f"block {self.last_block}, epoch {self.epoch}"
@@ -35,9 +35,7 @@ class Head(models.Model):
 class Account(models.Model):
     """Claims of one holder in one unit, as four counters that only transfers change."""
 
-    path = models.TextField(
-        unique=True, help_text="Name chosen by the application, for ever."
-    )
+    path = models.TextField(unique=True, help_text="Name chosen by the application, for ever.")
     unit = models.TextField(help_text="Minor unit of the amounts, e.g. CNY/6.")
     overdraft_limit = models.BigIntegerField(
         null=True, help_text="How far debits may pass posted credits; NULL: no limit."
@@ -70,6 +68,17 @@ class Account(models.Model):
             models.CheckConstraint(
                 condition=Q(overdraft_limit__isnull=True) | Q(overdraft_limit__gte=0),
                 name="account_overdraft_limit_not_negative",
+            ),
+            # Sums of three of them, as in the limit above, stay inside bigint.
+            models.CheckConstraint(
+                condition=Q(
+                    debits_pending__lte=AMOUNT_MAX,
+                    debits_posted__lte=AMOUNT_MAX,
+                    credits_pending__lte=AMOUNT_MAX,
+                    credits_posted__lte=AMOUNT_MAX,
+                )
+                & (Q(overdraft_limit__isnull=True) | Q(overdraft_limit__lte=AMOUNT_MAX)),
+                name="account_amounts_bounded",
             ),
         ]
 
@@ -111,33 +120,24 @@ class InboxCommand(models.Model):
         REFUSED = 2, "refused"
 
     key = models.TextField(unique=True)
-    fingerprint = models.BinaryField(max_length=32, help_text="SHA-256 of the body.")
+    fingerprint = models.BinaryField(
+        max_length=32, help_text="See ledger.domain.commands.fingerprint."
+    )
     body = models.BinaryField(help_text="Canonical bytes, see ledger.domain.commands.")
     transfer_count = models.IntegerField()
     submitted_at = models.DateTimeField()
     state = models.SmallIntegerField(choices=State, default=State.PENDING, db_default=0)
-    refusal = models.TextField(
-        default="", db_default="", help_text="Code of the refusal."
-    )
+    refusal = models.TextField(default="", db_default="", help_text="Code of the refusal.")
     block = models.ForeignKey(Block, models.PROTECT, null=True, related_name="commands")
-    position = models.IntegerField(
-        null=True, help_text="Order of judgement inside the block."
-    )
+    position = models.IntegerField(null=True, help_text="Order of judgement inside the block.")
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["block", "position"], name="inbox_judged_once"
-            ),
+            models.UniqueConstraint(fields=["block", "position"], name="inbox_judged_once"),
             models.CheckConstraint(
-                condition=Q(
-                    state=0, block__isnull=True, position__isnull=True, refusal=""
-                )
+                condition=Q(state=0, block__isnull=True, position__isnull=True, refusal="")
                 | Q(state=1, block__isnull=False, position__isnull=False, refusal="")
-                | (
-                    Q(state=2, block__isnull=False, position__isnull=False)
-                    & ~Q(refusal="")
-                ),
+                | (Q(state=2, block__isnull=False, position__isnull=False) & ~Q(refusal="")),
                 name="inbox_answer_complete",
             ),
         ]
@@ -158,9 +158,7 @@ class Transfer(models.Model):
         POST = 2, "post"
         RELEASE = 3, "release"
 
-    id = models.BigIntegerField(
-        primary_key=True, help_text="Gapless, in order of booking."
-    )
+    id = models.BigIntegerField(primary_key=True, help_text="Gapless, in order of booking.")
     command = models.ForeignKey(
         InboxCommand,
         models.PROTECT,
@@ -197,9 +195,7 @@ class Transfer(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(
-                condition=Q(amount__gt=0), name="transfer_amount_positive"
-            ),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="transfer_amount_positive"),
             models.CheckConstraint(
                 condition=~Q(debit_account=F("credit_account")),
                 name="transfer_two_accounts",
@@ -214,9 +210,7 @@ class Transfer(models.Model):
                 condition=Q(hold__isnull=False),
                 name="hold_resolved_once",
             ),
-            models.UniqueConstraint(
-                fields=["command", "leg"], name="transfer_of_command_once"
-            ),
+            models.UniqueConstraint(fields=["command", "leg"], name="transfer_of_command_once"),
         ]
         indexes = [
             # A statement reads one account's transfers in order of booking.

@@ -62,9 +62,7 @@ class WorkerHealth:
 def get_balances(*, account_ids: Iterable[int]) -> dict[int, Balance]:
     """Return the balances of accounts by id."""
     return {
-        account.id: Balance(
-            account.id, account.balance, account.debits_pending, account.available
-        )
+        account.id: Balance(account.id, account.balance, account.debits_pending, account.available)
         for account in Account.objects.filter(id__in=list(account_ids))
     }
 
@@ -76,13 +74,8 @@ def get_units(*, account_ids: Iterable[int]) -> dict[int, str]:
 
 def get_answers(*, keys: Sequence[str]) -> dict[str, Answer]:
     """Return what became of commands, by key; a key that was never submitted is absent."""
-    rows = InboxCommand.objects.filter(key__in=list(keys)).values_list(
-        "key", "state", "refusal"
-    )
-    return {
-        key: Answer(key, InboxCommand.State(state).label, why)
-        for key, state, why in rows
-    }
+    rows = InboxCommand.objects.filter(key__in=list(keys)).values_list("key", "state", "refusal")
+    return {key: Answer(key, InboxCommand.State(state).label, why) for key, state, why in rows}
 
 
 def list_transfers(
@@ -90,17 +83,11 @@ def list_transfers(
 ) -> list[TransferLine]:
     """Return the newest transfers of one holder's accounts, before a transfer id if given."""
     own = set(account_ids)
-    found = Transfer.objects.filter(
-        Q(debit_account__in=own) | Q(credit_account__in=own)
-    )
+    found = Transfer.objects.filter(Q(debit_account__in=own) | Q(credit_account__in=own))
     if before_id is not None:
         found = found.filter(id__lt=before_id)
-    found = (
-        found.order_by("-id").select_related("command__block").defer("command__body")
-    )
-    return [
-        _line(transfer, own) for transfer in (found if limit is None else found[:limit])
-    ]
+    found = found.order_by("-id").select_related("command__block").defer("command__body")
+    return [_line(transfer, own) for transfer in (found if limit is None else found[:limit])]
 
 
 def list_transfers_of_commands(
@@ -123,6 +110,11 @@ def count_transfers() -> int:
     return Head.objects.values_list("last_transfer_id", flat=True).get()
 
 
+def has_waiting_commands() -> bool:
+    """Return whether a command waits for its answer; cheap enough to ask all day."""
+    return InboxCommand.objects.filter(state=InboxCommand.State.PENDING).exists()
+
+
 def get_worker_health() -> WorkerHealth:
     """Return who writes, how far, and what waits."""
     head = Head.objects.get()
@@ -135,21 +127,15 @@ def get_worker_health() -> WorkerHealth:
         last_block=head.last_block,
         last_booked_at=last.booked_at if last else None,
         pending_count=pending.count(),
-        oldest_pending_at=pending.order_by("id")
-        .values_list("submitted_at", flat=True)
-        .first(),
-        refused_count=InboxCommand.objects.filter(
-            state=InboxCommand.State.REFUSED
-        ).count(),
+        oldest_pending_at=pending.order_by("id").values_list("submitted_at", flat=True).first(),
+        refused_count=InboxCommand.objects.filter(state=InboxCommand.State.REFUSED).count(),
     )
 
 
 def _line(transfer: Transfer, own: set[int]) -> TransferLine:
     incoming = transfer.credit_account_id in own
     block = transfer.command.block
-    assert block is not None, (
-        transfer.id
-    )  # a transfer exists only once its command is booked
+    assert block is not None, transfer.id  # a transfer exists only once its command is booked
     return TransferLine(
         id=transfer.id,
         command_key=transfer.command.key,
@@ -164,20 +150,22 @@ def _line(transfer: Transfer, own: set[int]) -> TransferLine:
     )
 
 
-def get_transfer_columns(*, key: str) -> Int64Array:
-    """Return one command's transfers as columns: debit, credit, amount, code, in order.
+def list_transfer_columns(*, keys: Sequence[str]) -> Int64Array:
+    """Return the transfers of some commands as columns.
 
     Returns
     -------
-    ndarray of int64, shape (4, n)
+    ndarray of int64, shape (5, n)
+        Position of the command in ``keys``, debit account, credit account, amount, code.
     """
     with (
         connection.cursor() as cursor,
         cursor.copy(
-            "COPY (SELECT t.debit_account_id, t.credit_account_id, t.amount, t.code::bigint"
-            " FROM ledger_transfer t JOIN ledger_inboxcommand c ON c.id = t.command_id"
-            " WHERE c.key = %s ORDER BY t.leg) TO STDOUT (FORMAT BINARY)",
-            [key],
+            "COPY (SELECT k.position - 1, t.debit_account_id, t.credit_account_id, t.amount,"
+            " t.code::bigint FROM unnest(%s::text[]) WITH ORDINALITY AS k(key, position)"
+            " JOIN ledger_inboxcommand c ON c.key = k.key"
+            " JOIN ledger_transfer t ON t.command_id = c.id) TO STDOUT (FORMAT BINARY)",
+            [list(keys)],
         ) as copy,
     ):
-        return columns_of(b"".join(copy), 4)
+        return columns_of(b"".join(copy), 5)

@@ -7,6 +7,7 @@ that a body of ten thousand transfers is parsed and judged as arrays.
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -21,7 +22,11 @@ Int64Array = npt.NDArray[np.int64]
 PROTOCOL_VERSION = "1"
 AMOUNT_MAX = 2**61  # three counters of this size still add up inside int64
 CODE_MAX = 2**15 - 1
-KEY_LENGTH_MAX = 200
+
+# What a key is made of: printable ASCII without "/", so that "key/leg" can be taken apart again,
+# and without anything that JSON or a text column would have to escape or refuse.
+_KEY = re.compile(r"[ !#-.0-\[\]-~]{1,200}")
+_REFERENCE = re.compile(rf"{_KEY.pattern}/(0|[1-9][0-9]{{0,8}})")
 
 
 class TransferKind(IntEnum):
@@ -35,7 +40,7 @@ class TransferKind(IntEnum):
 
 @dataclass(frozen=True)
 class Transfers:
-    """Transfers as columns of equal length; ``holds`` and ``corrects`` name ``key/leg`` or are empty.
+    """Transfers as columns of equal length; references are ``key/leg``, empty where there is none.
 
     Parameters
     ----------
@@ -65,16 +70,8 @@ class Transfers:
         columns = [self.debit, self.credit, self.amount, self.code]
         if self.kind is not None:
             columns.append(self.kind)
-        if any(
-            column.dtype != np.int64 or column.shape != self.debit.shape
-            for column in columns
-        ):
+        if any(c.dtype != np.int64 or c.shape != (len(self.debit),) for c in columns):
             raise CommandInvalid("transfer columns must be int64 arrays of one length")
-        for names in (self.holds, self.corrects):
-            if names is not None and len(names) != len(self.debit):
-                raise CommandInvalid(
-                    "transfer references must be as many as the transfers"
-                )
         if len(self) == 0:
             raise CommandInvalid("a command needs at least one transfer")
         if self.amount.min() <= 0 or self.amount.max() > AMOUNT_MAX:
@@ -83,15 +80,27 @@ class Transfers:
             raise CommandInvalid("a transfer must name two different accounts")
         if self.code.min() < 0 or self.code.max() > CODE_MAX:
             raise CommandInvalid(f"transfer codes must lie in 0..{CODE_MAX}")
+        for names in (self.holds, self.corrects):
+            self._check_references(names)
         self._check_kinds()
 
+    def _check_references(self, names: Sequence[str] | None) -> None:
+        if names is None:
+            return
+        if not isinstance(names, list | tuple) or len(names) != len(self):
+            raise CommandInvalid("transfer references must be as many as the transfers")
+        for name in names:
+            if name != "" and not (isinstance(name, str) and _REFERENCE.fullmatch(name)):
+                raise CommandInvalid(f"transfer reference {name!r} is not of the form key/leg")
+
     def _check_kinds(self) -> None:
+        if self.kind is None and self.holds is None:
+            return
         kinds = self.kinds
         if kinds.min() < TransferKind.POSTED or kinds.max() > TransferKind.RELEASE:
             raise CommandInvalid("unknown transfer kind")
-        ends_hold = kinds >= TransferKind.POST
-        names_hold = np.array([bool(name) for name in self.holds or [""] * len(self)])
-        if (ends_hold != names_hold).any():
+        names_hold = [name != "" for name in self.holds or [""] * len(self)]
+        if ((kinds >= TransferKind.POST) != names_hold).any():
             raise CommandInvalid("exactly the transfers that end a hold must name one")
 
     def __len__(self) -> int:
@@ -111,19 +120,27 @@ class Command:
     body: bytes
     transfer_count: int
 
+    def __post_init__(self) -> None:
+        if not _KEY.fullmatch(self.key):
+            raise CommandInvalid(
+                f"command key {self.key!r} must be 1..200 characters of printable ASCII"
+                ' without "/", quotation mark or backslash'
+            )
+
     @property
     def fingerprint(self) -> bytes:
-        """SHA-256 of the body: same key and fingerprint is the same command."""
-        return hashlib.sha256(self.body).digest()
+        """Return what key and body come to: same fingerprint, same command."""
+        return fingerprint(self.key, self.body)
 
     @classmethod
     def of(cls, key: str, transfers: Transfers) -> "Command":
         """Write transfers down in canonical form under ``key``."""
-        if not key or len(key) > KEY_LENGTH_MAX or not key.isascii() or "/" in key:
-            raise CommandInvalid(
-                f"command key {key!r} must be ASCII without '/', 1..200 long"
-            )
         return cls(key, encode(transfers), len(transfers))
+
+
+def fingerprint(key: str, body: bytes) -> bytes:
+    """Return SHA-256 of the key, a line feed (which no key contains) and the body."""
+    return hashlib.sha256(key.encode() + b"\n" + body).digest()
 
 
 def encode(transfers: Transfers) -> bytes:
@@ -164,7 +181,10 @@ def decode(body: bytes) -> Transfers:
             holds=columns.get("hold"),
             corrects=columns.get("corrects"),
         )
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
+    except CommandInvalid:
+        raise
+    # What brackets nested a million deep end in is no bug of ours either.
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise CommandInvalid(f"command body cannot be read: {error}") from error
     if encode(transfers) != body:
         raise CommandInvalid("command body is not canonical")

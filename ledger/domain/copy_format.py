@@ -14,9 +14,7 @@ TRAILER = b"\xff\xff"
 _WIDTHS = {"int2": 2, "int4": 4, "int8": 8}
 
 
-def copy_rows(
-    columns: Sequence[tuple[str, npt.NDArray[np.int64] | None]], rows: int
-) -> bytes:
+def copy_rows(columns: Sequence[tuple[str, npt.NDArray[np.int64] | None]], rows: int) -> bytes:
     """Return rows in binary COPY format, without header and trailer.
 
     Parameters
@@ -52,7 +50,14 @@ def copy_rows(
 
 
 def columns_of(payload: bytes, count: int) -> npt.NDArray[np.int64]:
-    """Read what ``COPY ... TO STDOUT (FORMAT BINARY)`` gave for ``count`` columns of ``int8 NOT NULL``.
+    """Read what binary ``COPY ... TO STDOUT`` gave for columns of type ``int8``, none of them NULL.
+
+    Parameters
+    ----------
+    payload : bytes
+        All of what was received, header and trailer included.
+    count : int
+        Number of columns.
 
     Returns
     -------

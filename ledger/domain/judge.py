@@ -1,6 +1,6 @@
 """Judge commands in memory, before anything is written: the whole command or none of it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -60,75 +60,72 @@ class Book:
     ) -> None:
         self.ids, self.units, self.limits, self.counters = ids, units, limits, counters
         self.holds: dict[str, Hold] = {}
-        self.transfer_ids: dict[
-            str, int
-        ] = {}  # of the transfers that commands refer to
-        self.referred_legs: dict[str, list[int]] = {}
-
-    def expect_references(self, commands: Iterable[Transfers]) -> set[str]:
-        """Note which transfers some commands refer to, as ``key/leg``, and return the names."""
-        names = {
-            name
-            for each in commands
-            for name in (*(each.holds or ()), *(each.corrects or ()))
-        } - {""}
-        for name in names:
-            key, _, leg = name.rpartition("/")
-            if leg.isdecimal():
-                self.referred_legs.setdefault(key, []).append(int(leg))
-        return names
+        # First id and number of transfers of the booked commands that others may refer to.
+        self.booked: dict[str, tuple[int, int]] = {}
 
     def register(self, key: str, transfers: Transfers, first_id: int) -> None:
         """Number an applied command's transfers, so that later commands can refer to them."""
-        for leg in self.referred_legs.get(key, ()):
-            if leg < len(transfers):
-                self.transfer_ids[f"{key}/{leg}"] = first_id + leg
-        if transfers.kind is None:
-            return
-        for leg in range(len(transfers)):
-            if transfers.kinds[leg] == TransferKind.HOLD:
-                self.holds[f"{key}/{leg}"] = Hold(
-                    debit=int(transfers.debit[leg]),
-                    credit=int(transfers.credit[leg]),
-                    amount=int(transfers.amount[leg]),
-                    is_open=True,
-                )
+        self.booked[key] = (first_id, len(transfers))
+        for leg in np.flatnonzero(transfers.kinds == TransferKind.HOLD).tolist():
+            self.holds[f"{key}/{leg}"] = Hold(
+                debit=int(transfers.debit[leg]),
+                credit=int(transfers.credit[leg]),
+                amount=int(transfers.amount[leg]),
+                is_open=True,
+            )
+
+    def transfer_id(self, reference: str) -> int | None:
+        """Return the id of the transfer that a reference ``key/leg`` names, None if none is."""
+        key, _, leg = reference.partition("/")
+        first_id, count = self.booked.get(key, (0, 0))
+        return first_id + int(leg) if int(leg) < count else None
+
+    def transfer_ids(self, references: Sequence[str] | None, count: int) -> Int64Array:
+        """Return the ids that ``count`` transfers refer to; 0 where they refer to none."""
+        ids = np.zeros(count, dtype=np.int64)
+        for leg, reference in enumerate(references or ()):
+            if reference:
+                ids[leg] = self.transfer_id(reference) or 0
+        return ids
+
+    def positions(self, account_ids: Int64Array) -> Int64Array:
+        """Return where those of the accounts that the book holds stand in its arrays."""
+        at = np.searchsorted(self.ids, account_ids)
+        known = at < len(self.ids)
+        known[known] = self.ids[at[known]] == account_ids[known]
+        return at[known]
 
     def apply(self, transfers: Transfers) -> Refusal | None:
         """Apply one command wholly and return None, or change nothing and say why."""
-        debit = np.searchsorted(self.ids, transfers.debit)
-        credit = np.searchsorted(self.ids, transfers.credit)
-        if not (
-            self._has(debit, transfers.debit) and self._has(credit, transfers.credit)
-        ):
+        # Only the accounts of this command: a book may hold millions.
+        touched, side = np.unique(
+            np.concatenate([transfers.debit, transfers.credit]), return_inverse=True
+        )
+        at = self.positions(touched)
+        if len(at) < len(touched):
             return Refusal.ACCOUNT_UNKNOWN
-        if (self.units[debit] != self.units[credit]).any():
+        debit, credit = side[: len(transfers)], side[len(transfers) :]
+        units = self.units[at]
+        if (units[debit] != units[credit]).any():
             return Refusal.UNITS_DIFFER
         if refusal := self._check_references(transfers):
             return refusal
-        deltas = self._deltas(transfers, debit, credit)
+        deltas = self._deltas(transfers, debit, credit, len(touched))
         if deltas is None:
             return Refusal.COUNTER_OVERFLOW
-        after = self.counters + deltas
+        after = self.counters[:, at] + deltas
         if after.max() > AMOUNT_MAX:
             return Refusal.COUNTER_OVERFLOW
-        # Counters lie in 0..AMOUNT_MAX, so the sums below stay inside int64. Only a command that asks
-        # more of an account can break its limit.
+        # Counters lie in 0..AMOUNT_MAX, so the sums below stay inside int64. Only a command that
+        # asks more of an account can break its limit.
         overdraft = after[0] + after[1] - after[3]
         asks_more = deltas[0] + deltas[1] - deltas[3] > 0
-        if (asks_more & (overdraft > self.limits)).any():
+        if (asks_more & (overdraft > self.limits[at])).any():
             return Refusal.LIMIT_EXCEEDED
-        self.counters = after
+        self.counters[:, at] = after
         for name in filter(None, transfers.holds or ()):
             self.holds[name].is_open = False
         return None
-
-    def _has(self, positions: Int64Array, wanted: Int64Array) -> bool:
-        return bool(
-            len(self.ids)
-            and positions.max() < len(self.ids)
-            and (self.ids[positions] == wanted).all()
-        )
 
     def _check_references(self, transfers: Transfers) -> Refusal | None:
         seen: set[str] = set()
@@ -141,37 +138,28 @@ class Book:
             if not hold.is_open or name in seen:
                 return Refusal.HOLD_RESOLVED
             seen.add(name)
-            amount, kind = int(transfers.amount[leg]), transfers.kinds[leg]
-            fits = (
-                amount <= hold.amount
-                if kind == TransferKind.POST
-                else amount == hold.amount
-            )
-            same = (hold.debit, hold.credit) == (
+            amount = int(transfers.amount[leg])
+            is_post = transfers.kinds[leg] == TransferKind.POST
+            fits = amount <= hold.amount if is_post else amount == hold.amount
+            if not fits or (hold.debit, hold.credit) != (
                 transfers.debit[leg],
                 transfers.credit[leg],
-            )
-            if not (fits and same):
+            ):
                 return Refusal.HOLD_DIFFERS
         for name in filter(None, transfers.corrects or ()):
-            if name not in self.transfer_ids:
+            if self.transfer_id(name) is None:
                 return Refusal.CORRECTED_UNKNOWN
         return None
 
     def _deltas(
-        self, transfers: Transfers, debit: Int64Array, credit: Int64Array
+        self, transfers: Transfers, debit: Int64Array, credit: Int64Array, accounts: int
     ) -> Int64Array | None:
         """Sum the transfers per account and counter; None when a sum could pass int64."""
-        pending, posted = counter_effects(
-            transfers,
-            [self.holds[name].amount if name else 0 for name in transfers.holds or ()],
-        )
-        if (
-            float(np.abs(pending).sum(dtype=np.float64)) + posted.sum(dtype=np.float64)
-            > AMOUNT_MAX
-        ):
+        hold_amounts = [self.holds[name].amount if name else 0 for name in transfers.holds or ()]
+        pending, posted = counter_effects(transfers, hold_amounts)
+        if _exact_sum(np.abs(pending)) + _exact_sum(posted) > AMOUNT_MAX:
             return None
-        deltas = np.zeros_like(self.counters)
+        deltas = np.zeros((4, accounts), dtype=np.int64)
         np.add.at(deltas[0], debit, pending)
         np.add.at(deltas[1], debit, posted)
         np.add.at(deltas[2], credit, pending)
@@ -180,15 +168,27 @@ class Book:
 
 
 def counter_effects(
-    transfers: Transfers, hold_amounts: list[int]
+    transfers: Transfers, hold_amounts: Sequence[int]
 ) -> tuple[Int64Array, Int64Array]:
-    """Return what each transfer adds to the pending and to the posted counter of both accounts."""
+    """Return what each transfer adds to the pending and to the posted counter of both accounts.
+
+    Parameters
+    ----------
+    transfers : Transfers
+        Columns of n transfers.
+    hold_amounts : sequence of int
+        The amount of the hold that each transfer ends, 0 for the others; empty if none ends one.
+        [minor units]
+    """
     kinds, amount = transfers.kinds, transfers.amount
     if transfers.kind is None:
         return np.zeros_like(amount), amount
     held = np.array(hold_amounts or [0] * len(transfers), dtype=np.int64)
     pending = np.where(kinds == TransferKind.HOLD, amount, -held)
-    posted = np.where(
-        (kinds == TransferKind.POSTED) | (kinds == TransferKind.POST), amount, 0
-    )
-    return pending, posted
+    is_posting = (kinds == TransferKind.POSTED) | (kinds == TransferKind.POST)
+    return pending, np.where(is_posting, amount, 0)
+
+
+def _exact_sum(values: Int64Array) -> int:
+    """Sum numbers of 0..2**63-1 exactly: a float's rounding would depend on the machine."""
+    return (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())

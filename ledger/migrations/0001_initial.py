@@ -42,9 +42,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "unit",
-                    models.TextField(
-                        help_text="Minor unit of the amounts, e.g. CNY/6."
-                    ),
+                    models.TextField(help_text="Minor unit of the amounts, e.g. CNY/6."),
                 ),
                 (
                     "overdraft_limit",
@@ -104,9 +102,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.SmallIntegerField(
-                        default=1, primary_key=True, serialize=False
-                    ),
+                    models.SmallIntegerField(default=1, primary_key=True, serialize=False),
                 ),
                 (
                     "epoch",
@@ -116,9 +112,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "holder",
-                    models.TextField(
-                        default="", help_text="Name of the writing worker."
-                    ),
+                    models.TextField(default="", help_text="Name of the writing worker."),
                 ),
                 (
                     "lease_until",
@@ -131,9 +125,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("id", 1)), name="head_is_one_row"
-                    )
+                    models.CheckConstraint(condition=models.Q(("id", 1)), name="head_is_one_row")
                 ],
             },
         ),
@@ -156,9 +148,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "body",
-                    models.BinaryField(
-                        help_text="Canonical bytes, see ledger.domain.commands."
-                    ),
+                    models.BinaryField(help_text="Canonical bytes, see ledger.domain.commands."),
                 ),
                 ("transfer_count", models.IntegerField()),
                 ("submitted_at", models.DateTimeField()),
@@ -172,9 +162,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "refusal",
-                    models.TextField(
-                        db_default="", default="", help_text="Code of the refusal."
-                    ),
+                    models.TextField(db_default="", default="", help_text="Code of the refusal."),
                 ),
                 (
                     "position",
@@ -316,15 +304,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="transfer",
-            index=models.Index(
-                fields=["debit_account", "id"], name="transfer_by_debit"
-            ),
+            index=models.Index(fields=["debit_account", "id"], name="transfer_by_debit"),
         ),
         migrations.AddIndex(
             model_name="transfer",
-            index=models.Index(
-                fields=["credit_account", "id"], name="transfer_by_credit"
-            ),
+            index=models.Index(fields=["credit_account", "id"], name="transfer_by_credit"),
         ),
         migrations.AddConstraint(
             model_name="transfer",
@@ -335,9 +319,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="transfer",
             constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("debit_account", models.F("credit_account")), _negated=True
-                ),
+                condition=models.Q(("debit_account", models.F("credit_account")), _negated=True),
                 name="transfer_two_accounts",
             ),
         ),

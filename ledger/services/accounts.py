@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from django.db import connection
 
+from ledger.domain.commands import AMOUNT_MAX
 from ledger.models import Account
 
 
@@ -21,7 +22,14 @@ def open_accounts(
     overdraft_limit : int, optional
         How far debits, holds included, may pass posted credits; no limit when absent.
         [minor units]
+
+    Raises
+    ------
+    ValueError
+        If the limit is negative or larger than any counter can be.
     """
+    if overdraft_limit is not None and not 0 <= overdraft_limit <= AMOUNT_MAX:
+        raise ValueError(f"overdraft limit {overdraft_limit} must lie in 0..{AMOUNT_MAX}")
     # Only these columns may be written by the application's role: counters start at zero.
     with connection.cursor() as cursor:
         cursor.execute(

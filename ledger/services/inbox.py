@@ -36,9 +36,9 @@ def submit(*, commands: Sequence[Command], submitted_at: datetime) -> None:
         ignore_conflicts=True,
     )
     known = dict(
-        InboxCommand.objects.filter(
-            key__in=[command.key for command in commands]
-        ).values_list("key", "fingerprint")
+        InboxCommand.objects.filter(key__in=[command.key for command in commands]).values_list(
+            "key", "fingerprint"
+        )
     )
     for command in commands:
         if bytes(known[command.key]) != command.fingerprint:

@@ -1,0 +1,66 @@
+"""Read accounts and earlier transfers into a book to judge by."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from django.db import connection
+
+from ledger.domain.commands import TransferKind, Transfers
+from ledger.domain.copy_format import columns_of
+from ledger.domain.judge import NO_LIMIT, Book, Hold
+from ledger.models import Transfer
+
+COUNTERS = ("debits_pending", "debits_posted", "credits_pending", "credits_posted")
+
+# Every account, or those of a list; the list is written as text, which is three times faster.
+_SELECT_ACCOUNTS = """
+    COPY (
+        SELECT id, dense_rank() OVER (ORDER BY unit), coalesce(overdraft_limit, %(no_limit)s),
+            debits_pending, debits_posted, credits_pending, credits_posted
+        FROM ledger_account WHERE %(ids)s IS NULL OR id = ANY(%(ids)s::bigint[]) ORDER BY id
+    ) TO STDOUT (FORMAT BINARY)
+"""
+
+
+def load_book(commands: Sequence[Transfers]) -> Book:
+    """Read what some commands touch: accounts, holds and the transfers they refer to."""
+    sides = [side for each in commands for side in (each.debit, each.credit)]
+    touched = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *sides]))
+    book = _read_accounts("{" + ",".join(map(str, touched.tolist())) + "}")
+    names = {
+        name for each in commands for name in (*(each.holds or ()), *(each.corrects or ())) if name
+    }
+    if names:
+        _load_references(book, names)
+    return book
+
+
+def load_all_accounts() -> Book:
+    """Read every account of the ledger."""
+    return _read_accounts(None)
+
+
+def _read_accounts(ids: str | None) -> Book:
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(_SELECT_ACCOUNTS, {"no_limit": NO_LIMIT, "ids": ids}) as copy,
+    ):
+        columns = columns_of(b"".join(copy), 3 + len(COUNTERS))
+    return Book(ids=columns[0], units=columns[1], limits=columns[2], counters=columns[3:].copy())
+
+
+def _load_references(book: Book, names: set[str]) -> None:
+    """Read the booked commands that some references name, and the holds among their transfers."""
+    keys = {name.partition("/")[0] for name in names}
+    firsts = Transfer.objects.filter(command__key__in=keys, leg=0)
+    for key, first_id, count in firsts.values_list("command__key", "id", "command__transfer_count"):
+        book.booked[key] = (first_id, count)
+    ids = {id_: name for name in names if (id_ := book.transfer_id(name)) is not None}
+    ended = set(Transfer.objects.filter(hold__in=ids).values_list("hold_id", flat=True))
+    for transfer in Transfer.objects.filter(id__in=ids, kind=TransferKind.HOLD):
+        book.holds[ids[transfer.id]] = Hold(
+            debit=transfer.debit_account_id,
+            credit=transfer.credit_account_id,
+            amount=transfer.amount,
+            is_open=transfer.id not in ended,
+        )
