@@ -25,7 +25,6 @@ from marketplace.services.wallets import open_wallet, post_deposit
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 HOMES = FIXTURES / "homes_summer_week.csv"
-COMMUNITIES = FIXTURES / "communities.csv"
 BIKES = FIXTURES / "bike_flows_synthetic.csv"
 CURRENCY = "CNY"
 BIKE_PRICE_MICRO = 25_000_000
@@ -35,10 +34,11 @@ DEPOSIT_MICRO = 200_000_000
 
 @dataclass(frozen=True)
 class DemoCommunity:
-    """A community of the demo city; one of its homes stands in for an enterprise."""
+    """A community of the demo city and the homes whose readings it uses."""
 
     name: str
     local_name: str
+    meters: tuple[str, ...]
     enterprise: NewMember
 
 
@@ -54,11 +54,13 @@ class DemoPerson:
 SHANCHENG = DemoCommunity(
     "Shancheng Court",
     "山城苑",
+    tuple(f"H{number:02d}" for number in range(1, 10)),
     NewMember(meter="H09", name="Sunrise Bakery", role="enterprise"),
 )
 HUPAN = DemoCommunity(
     "Hupan Lane",
     "湖畔里",
+    tuple(f"H{number:02d}" for number in range(10, 18)),
     NewMember(meter="H17", name="Lakeside Workshop", role="enterprise"),
 )
 PEOPLE = (
@@ -92,7 +94,7 @@ def build_city(
     replayed = []
     for community in (SHANCHENG, HUPAN):
         path = folder / f"{community.name.lower().replace(' ', '-')}.csv"
-        _write_part(path, _meters(community))
+        _write_part(path, community.meters)
         done = replay(
             path,
             community_name=community.name,
@@ -109,14 +111,7 @@ def build_city(
     return replayed
 
 
-def _meters(community: DemoCommunity) -> set[str]:
-    """Return the homes whose readings a community uses."""
-    with COMMUNITIES.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {row["meter"] for row in rows if row["community_en"] == community.name}
-
-
-def _write_part(path: Path, meters: set[str]) -> None:
+def _write_part(path: Path, meters: tuple[str, ...]) -> None:
     """Write the rows of some meters into a file of their own."""
     lines = HOMES.read_text(encoding="utf-8").splitlines(keepends=True)
     path.parent.mkdir(parents=True, exist_ok=True)
