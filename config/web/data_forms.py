@@ -1,14 +1,15 @@
 """Forms of the data hall: what people write, turned into terms."""
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext, gettext_lazy
 
-from marketplace.domain.data_matching import AREA_MAX, LICENCE_MAX, TITLE_MAX, DataKind
+from marketplace.domain.data_matching import AREA_MAX, LICENCE_MAX, TITLE_MAX, YEARS, DataKind
 from marketplace.errors import Invalid
 
 MICRO: Final = 10**6
@@ -35,7 +36,15 @@ FIELD_OF: Final = {
 
 
 def _day_field(label: Any) -> forms.DateField:
-    return forms.DateField(label=label, widget=forms.DateInput(attrs={"type": "date"}))
+    return forms.DateField(
+        label=label,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        validators=[
+            MinValueValidator(date(YEARS[0], 1, 1)),
+            # The period ends a midnight later, in a year of its own.
+            MaxValueValidator(date(YEARS[-1], 12, 30)),
+        ],
+    )
 
 
 class TermsForm(forms.Form):
@@ -59,7 +68,6 @@ class TermsForm(forms.Form):
     def terms(self, zone: ZoneInfo) -> dict[str, object]:
         """Return the terms in force from the first midnight to the last, in a civil time zone."""
         clean = self.cleaned_data
-        # Forms know four-digit years only, so that one day more always exists.
         end_day = clean["last_day"] + timedelta(days=1)
         return {
             "title": clean["title"],

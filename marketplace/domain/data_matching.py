@@ -14,6 +14,7 @@ AREA_MAX: Final = 100
 LICENCE_MAX: Final = 4000
 RESOLUTION_MAX_MINUTES: Final = 31 * 24 * 60
 PRICE_MAX_MICRO: Final = 10**15
+YEARS: Final = range(1900, 2200)
 # Text that may run over several lines.
 LINE_BREAKS: Final = "\n\r\t"
 
@@ -175,10 +176,12 @@ def _moment(terms: Mapping[str, object], name: str) -> datetime:
             value = None
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise Invalid(name, N_("A time with its offset is needed, e.g. 2026-11-21T00:00:00+08:00."))
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise Invalid(name, N_("This time is out of range.")) from None
+    # Far from the ends of the calendar, so that every civil time zone can show it.
+    if not YEARS[0] <= value.year <= YEARS[-1]:
+        raise Invalid(
+            name, N_("The year must lie in {first}..{last}."), first=YEARS[0], last=YEARS[-1]
+        )
+    return value.astimezone(UTC)
 
 
 def _resolution(terms: Mapping[str, object]) -> int:
