@@ -1,0 +1,85 @@
+"""Every import contract is broken once on purpose: a contract that never fails proves nothing."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+PACKAGES = ("config", "analytics", "marketplace", "ledger")
+
+# Contract, the file to add to, the import that breaks it.
+BREAKS = [
+    ("apps", "ledger/services/oops.py", "import marketplace.services"),
+    ("apps", "marketplace/services/oops.py", "import analytics.services"),
+    ("apps", "analytics/oops.py", "import config.celery"),
+    ("layers", "ledger/domain/oops.py", "import ledger.services"),
+    ("layers", "marketplace/queries/oops.py", "import marketplace.services"),
+    ("layers", "marketplace/models/oops.py", "import marketplace.api"),
+    ("layers", "analytics/queries.py", "import analytics.tasks"),
+    ("domain", "marketplace/domain/oops.py", "from django.db import models"),
+    ("domain", "ledger/domain/oops.py", "import psycopg"),
+    ("domain", "marketplace/domain/oops.py", "import pandas"),
+    ("ledger-models", "marketplace/services/oops.py", "from ledger.models import Account"),
+    ("ledger-models", "config/oops.py", "from ledger import models"),
+    ("marketplace-models", "analytics/services.py", "from marketplace.models import User"),
+    ("analytics-models", "config/oops.py", "from analytics.models import IntervalRollup"),
+    ("between-apps", "marketplace/services/oops.py", "import ledger.migrations"),
+    ("analytics-sees-services", "analytics/web/oops.py", "import marketplace.web"),
+    ("embedded", "config/embedded/oops.py", "import django"),
+    ("embedded", "config/embedded/oops.py", "import marketplace.domain"),
+    ("clear", "marketplace/domain/clearing.py", "import django.db"),
+]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the packages as they are, to break them in."""
+    folder = tmp_path_factory.mktemp("copy")
+    for package in PACKAGES:
+        for file in (PROJECT / package).rglob("*.py"):
+            target = folder / file.relative_to(PROJECT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+    shutil.copyfile(PROJECT / "pyproject.toml", folder / "pyproject.toml")
+    return folder
+
+
+def lint_imports(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("lint-imports")
+    return subprocess.run(
+        [program, "--no-logo", *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_contracts_are_kept(copy: Path) -> None:
+    run = lint_imports(copy)
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert " 0 broken" in run.stdout
+
+
+@pytest.mark.parametrize(("contract", "path", "line"), BREAKS, ids=lambda value: str(value))
+def test_a_broken_contract_is_seen(copy: Path, contract: str, path: str, line: str) -> None:
+    file = copy / path
+    before = file.read_text() if file.exists() else None
+    file.write_text(f"{before or ''}\n{line}\n")
+    try:
+        run = lint_imports(copy, "--contract", contract)
+    finally:
+        if before is None:
+            file.unlink()
+        else:
+            file.write_text(before)
+
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "BROKEN" in run.stdout
+
+
+def test_each_contract_has_a_break() -> None:
+    text = (PROJECT / "pyproject.toml").read_text()
+    contracts = {line.split('"')[1] for line in text.splitlines() if line.startswith("id = ")}
+
+    assert contracts == {contract for contract, _, _ in BREAKS}
