@@ -1,0 +1,261 @@
+"""A city's day from its readings file to settled, rolled-up books, against a bare COPY.
+
+The day runs as anybody would run it, ``manage.py replay`` in a process of its own, on durable
+servers of this benchmark alone. Then the rows that it left behind are copied, table by table and
+with every key, check and trigger in place, into a second database on the same server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+from benchmarks.make_city import INTERVALS, make_city
+from benchmarks.process_memory import peak_mib_while
+from benchmarks.table import Row
+from config.embedded.pair import Pair
+from config.embedded.postgres import ADMIN, APP, OWNER
+
+PROJECT: Final = Path(__file__).resolve().parents[1]
+HOUSEHOLDS: Final = 10_000
+FEWER_HOUSEHOLDS: Final = 1_000
+RATIO_MAX: Final = 4.0
+ROWS_MAX: Final = 4.0
+MEMORY_MAX_MIB: Final = 1024.0
+# A day of a thousand households takes seconds, so that one hiccup would be most of it.
+FEWER_TURNS: Final = 3
+COPY_TURNS: Final = 2
+COPY_BYTES: Final = 2**20
+
+# What an insert may not carry: counters follow from transfers, and answers from the worker.
+NOT_COPIED: Final = {
+    "ledger_account": {"debits_pending", "debits_posted", "credits_pending", "credits_posted"},
+    "ledger_inboxcommand": {"state", "refusal", "block_id", "position"},
+}
+# Tied to the rows they need by triggers, not by foreign keys.
+COPIED_LAST: Final = "ledger_transfer"
+
+
+@dataclass(frozen=True)
+class Day:
+    """A replayed day."""
+
+    database: str
+    household_intervals: int
+    seconds: float
+    wall_seconds: float
+    stages: dict[str, float]
+    peak_mib: float
+    rows_written: int
+    grown_tables: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Copied:
+    """The rows of a day, copied."""
+
+    seconds: float
+    rows: int
+    bytes: int
+
+
+def measure() -> list[Row]:
+    """Replay a small and a large city, then copy the large one's rows."""
+    with _servers() as (pair, folder):
+        small = [
+            _replay(pair, folder, households=FEWER_HOUSEHOLDS, name=f"small_{turn}")
+            for turn in range(FEWER_TURNS)
+        ]
+        day = _replay(pair, folder, households=HOUSEHOLDS, name="large")
+        turns = [_copy_again(pair, folder, day, f"copy_{turn}") for turn in range(COPY_TURNS)]
+    copied = min(turns, key=lambda each: each.seconds)
+    per_small = median(each.seconds / each.household_intervals for each in small)
+    per_large = day.seconds / day.household_intervals
+    label = f"city day, {HOUSEHOLDS:,} x {INTERVALS}"
+    return [
+        Row(f"{label}, file to books / bare COPY", day.seconds / copied.seconds, "x", RATIO_MAX),
+        Row(
+            f"{label}, rows written per household-interval",
+            day.rows_written / day.household_intervals,
+            "rows",
+            ROWS_MAX,
+        ),
+        Row(f"{label}, largest process", day.peak_mib, "MiB", MEMORY_MAX_MIB),
+        Row(f"{label}, file to books", day.seconds, "s"),
+        *(Row(f"{label}, of which {name}", spent, "s") for name, spent in day.stages.items()),
+        Row(f"{label}, whole command with start and check", day.wall_seconds, "s"),
+        Row(f"{label}, household-intervals per second", 1 / per_large, "1/s"),
+        Row(f"{label}, bare COPY", copied.seconds, "s"),
+        Row(f"{label}, bare COPY, rows", copied.rows, "rows"),
+        Row(f"{label}, bare COPY, bytes", copied.bytes, "bytes"),
+        Row(
+            f"city day, cost per household at {HOUSEHOLDS:,} / at {FEWER_HOUSEHOLDS:,}",
+            per_large / per_small,
+            "x",
+        ),
+    ]
+
+
+@contextmanager
+def _servers() -> Iterator[tuple[Pair, Path]]:
+    """Run durable servers below the checkout: a temporary folder may be memory, without fsync."""
+    state = PROJECT / ".local"
+    state.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=state) as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # where we are root, the server is somebody else
+        pair = Pair(folder, durable=True)
+        pair.start()
+        try:
+            yield pair, folder
+        finally:
+            pair.stop()
+
+
+def _replay(pair: Pair, folder: Path, *, households: int, name: str) -> Day:
+    """Make a city's file, and carry it to settled books in a fresh database."""
+    path, out = folder / f"city_{households}.csv", folder / f"{name}.json"
+    if not path.exists():
+        make_city(path, households=households)
+    _make_database(pair, folder, name)
+    before = _writes(pair, name)
+    _checkpoint(pair)
+    argv = [sys.executable, "manage.py", "replay", str(path), "--summary", str(out)]
+    started = time.perf_counter()
+    child = subprocess.Popen(
+        argv, cwd=PROJECT, env=_environment(pair, folder, name), stdout=subprocess.DEVNULL
+    )
+    peak_mib = peak_mib_while(child, also=[pair.postgres.pid])
+    wall_seconds = time.perf_counter() - started
+    if child.returncode != 0:
+        raise RuntimeError(f"replay of {households} households ended with {child.returncode}")
+    summary: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    assert summary["money"]["imbalance_micro"] == 0, summary["money"]
+    assert (summary["households"], summary["intervals"]) == (households, INTERVALS), summary
+    after = _writes(pair, name)
+    written = {table: after[table][1] - before.get(table, (0, 0))[1] for table in after}
+    grown = {table: after[table][0] - before.get(table, (0, 0))[0] for table in after}
+    seconds = dict(summary["seconds"])
+    return Day(
+        database=name,
+        household_intervals=households * INTERVALS,
+        seconds=seconds.pop("total"),
+        wall_seconds=wall_seconds,
+        stages=seconds,
+        peak_mib=max(peak_mib, summary["peak_rss_mb"] * 1e6 / 2**20),
+        rows_written=sum(written.values()),
+        grown_tables=tuple(table for table, rows in grown.items() if rows),
+    )
+
+
+def _make_database(pair: Pair, folder: Path, name: str) -> None:
+    with psycopg.connect(_url(pair, OWNER, "postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"],
+        cwd=PROJECT,
+        env=_environment(pair, folder, name),
+        check=True,
+    )
+
+
+def _environment(pair: Pair, folder: Path, database: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        **pair.environment(),
+        "DATABASE_URL": _url(pair, APP, database),
+        "DATABASE_OWNER_URL": _url(pair, OWNER, database),
+        "HELIOPOLIS_STATE": str(folder),
+    }
+
+
+def _url(pair: Pair, role: str, database: str) -> str:
+    return urlsplit(pair.postgres.url(role))._replace(path=f"/{database}").geturl()
+
+
+def _checkpoint(pair: Pair) -> None:
+    """Write out what came before, so that nobody pays for another's pages."""
+    with psycopg.connect(_url(pair, ADMIN, "postgres"), autocommit=True) as connection:
+        connection.execute("CHECKPOINT")
+
+
+def _writes(pair: Pair, database: str) -> dict[str, tuple[int, int]]:
+    """Return rows inserted, and rows inserted or updated, by table, as the server counted."""
+    with psycopg.connect(_url(pair, ADMIN, database)) as connection:
+        rows = connection.execute(
+            "SELECT relname, n_tup_ins, n_tup_ins + n_tup_upd FROM pg_stat_user_tables"
+        )
+        return {table: (inserted, written) for table, inserted, written in rows}
+
+
+def _copy_again(pair: Pair, folder: Path, day: Day, name: str) -> Copied:
+    """Copy a day's rows into a second database of the same schema, one COPY a table."""
+    _make_database(pair, folder, name)
+    copies: list[tuple[sql.Composed, Path]] = []
+    with psycopg.connect(_url(pair, APP, day.database)) as source:
+        for table in _in_key_order(source, day.grown_tables):
+            target = _table_and_columns(source, table)
+            dump = folder / f"{table}.copy"
+            if not dump.exists():
+                _dump(source, target, dump)
+            copies.append((target, dump))
+    _checkpoint(pair)
+    rows = 0
+    started = time.perf_counter()
+    with psycopg.connect(_url(pair, APP, name)) as connection, connection.cursor() as cursor:
+        for target, dump in copies:
+            statement = sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(target)
+            with cursor.copy(statement) as copy, dump.open("rb") as file:
+                while piece := file.read(COPY_BYTES):
+                    copy.write(piece)
+            rows += cursor.rowcount
+    seconds = time.perf_counter() - started
+    return Copied(seconds, rows, sum(dump.stat().st_size for _, dump in copies))
+
+
+def _in_key_order(connection: psycopg.Connection, tables: tuple[str, ...]) -> list[str]:
+    """Return tables so that each comes after those its foreign keys name."""
+    needs: dict[str, set[str]] = {table: set() for table in tables if table != COPIED_LAST}
+    found = connection.execute(
+        "SELECT t.relname, r.relname FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid"
+        " JOIN pg_class r ON r.oid = c.confrelid WHERE c.contype = 'f' AND t.oid <> r.oid"
+    )
+    for table, needed in found:
+        if table in needs and needed in needs:
+            needs[table].add(needed)
+    ordered = list(TopologicalSorter(needs).static_order())
+    return [*ordered, COPIED_LAST] if COPIED_LAST in tables else ordered
+
+
+def _table_and_columns(connection: psycopg.Connection, table: str) -> sql.Composed:
+    rows = connection.execute(
+        "SELECT column_name FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND table_name = %s ORDER BY ordinal_position",
+        [table],
+    )
+    columns = [name for (name,) in rows if name not in NOT_COPIED.get(table, set())]
+    return sql.SQL("{} ({})").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+
+
+def _dump(connection: psycopg.Connection, target: sql.Composed, dump: Path) -> None:
+    statement = sql.SQL("COPY {} TO STDOUT (FORMAT BINARY)").format(target)
+    with connection.cursor().copy(statement) as copy, dump.open("wb") as file:
+        for piece in copy:
+            file.write(piece)
