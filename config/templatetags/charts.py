@@ -67,7 +67,7 @@ class FlowTotals(Protocol):
 def energy_chart(rows: Sequence[EnergyRow], title: str) -> SafeString:
     """Draw what went out above the line and what came in below it, by party."""
     slots = _slots(rows, [row.grid_import_wh is None for row in rows])
-    return mark_safe(
+    return _picture(
         charts.stacked_bars(
             slots,
             above=[
@@ -93,7 +93,7 @@ def price_chart(rows: Sequence[PriceRow], title: str, unit: str) -> SafeString:
         values = [None if price is None else price / 1_000_000 for price in prices]
         return charts.Series("", css, values)
 
-    return mark_safe(
+    return _picture(
         charts.steps(
             _slots(rows, [row.retail_micro_per_kwh is None for row in rows]),
             lines=[
@@ -115,7 +115,7 @@ def flow_chart(totals: FlowTotals, title: str) -> SafeString:
     figures = [kwh(shared + fed), kwh(drawn), kwh(shared + drawn), kwh(fed)]
     names = [_("Surplus of the roofs"), _("From the grid"), _("Demand"), _("To the grid")]
     told = ", ".join(f"{name} {figure}" for name, figure in zip(names, figures, strict=True))
-    return mark_safe(
+    return _picture(
         charts.flows(
             charts.Words(title, told, "kWh"),
             names=names,
@@ -148,6 +148,10 @@ def price_legend() -> SafeString:
         ],
         '<g class="stairs {}"><line x1="1" x2="23" y1="7" y2="7"/></g>',
     )
+
+
+def _picture(svg: str) -> SafeString:
+    return mark_safe(svg)  # noqa: S308 - charts escapes every word it writes
 
 
 def _legend(entries: Sequence[tuple[str, str]], mark: str) -> SafeString:

@@ -67,11 +67,26 @@ def money_exact(amount_micro: int | None) -> str:
 
 @register.filter
 def price(price_micro_per_kwh: int | None, currency: str) -> str:
-    """Write a price per kWh with its unit."""
+    """Write a price per kWh rounded to thousandths, with its unit."""
     if price_micro_per_kwh is None:
         return NOTHING
-    symbol = SYMBOLS.get(currency, currency)
-    return f"{price_figure(price_micro_per_kwh)}{NO_BREAK}{symbol}/kWh"
+    return f"{_number(Decimal(price_micro_per_kwh) / MICRO, 3)}{NO_BREAK}{unit_symbol(currency)}"
+
+
+@register.filter
+def price_exact(price_micro_per_kwh: int | None, currency: str) -> str:
+    """Write a limit or clearing price to its last digit, with its unit."""
+    if price_micro_per_kwh is None:
+        return NOTHING
+    return f"{price_figure(price_micro_per_kwh)}{NO_BREAK}{unit_symbol(currency)}"
+
+
+@register.filter
+def price_rounded(price_micro_per_kwh: int | None) -> str:
+    """Write a price per kWh rounded to thousandths, without its unit."""
+    if price_micro_per_kwh is None:
+        return NOTHING
+    return _number(Decimal(price_micro_per_kwh) / MICRO, 3)
 
 
 @register.filter

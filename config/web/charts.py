@@ -15,10 +15,12 @@ from html import escape
 from typing import Final
 
 PLOT_HEIGHT: Final = 220
-TICK_HEIGHT: Final = 22
+TICK_HEIGHT: Final = 26
 TOP: Final = 10
-GRID_LINES: Final = 4
+GRID_LINES: Final = 6
 HATCH_ID: Final = "held"
+# An end of a flow lower than this has room for one line of words. [px]
+LOW_END: Final = 40
 
 
 @dataclass(frozen=True)
@@ -152,10 +154,8 @@ def flows(
         if value
     )
     height = 20 + room + gap + 8
-    parts = [
-        f'<svg x="{bar}%" width="{100 - 2 * bar}%" y="0" height="{height}" '
-        f'viewBox="0 0 100 {height}" preserveAspectRatio="none">{ribbons}</svg>'
-    ]
+    frame = f'<svg x="{bar}%" width="{100 - 2 * bar}%" y="0" height="{height}"'
+    parts = [f'{frame} viewBox="0 0 100 {height}" preserveAspectRatio="none">{ribbons}</svg>']
     ends = [
         (*left[0], "sun", 0),
         (*left[1], "grid", 0),
@@ -163,23 +163,39 @@ def flows(
         (*right[1], "grid", 1),
     ]
     for (top, value, css, side), name, figure in zip(ends, names, figures, strict=True):
-        if not value:
-            continue
-        x, anchor, at = (
-            ("0", "start", f"{bar + 1.5}%")
-            if side == 0
-            else (f"{100 - bar}%", "end", f"{100 - bar - 1.5}%")
-        )
-        middle = top + max(tall(value), 1) / 2
-        parts.append(
-            f'<rect class="end {css}" x="{x}" y="{top:.1f}" width="{bar}%" '
-            f'height="{max(tall(value), 2):.1f}" rx="2"/>'
-            f'<text class="flow-name" x="{at}" y="{middle - 3:.1f}" text-anchor="{anchor}">{escape(name)}</text>'
-            f'<text class="flow-figure" x="{at}" y="{middle + 14:.1f}" text-anchor="{anchor}">{escape(figure)}</text>'
-        )
+        if value:
+            parts.append(_end(top, max(tall(value), 2), css, is_right=bool(side), bar=bar))
+            parts.append(_end_words(top, tall(value), name, figure, is_right=bool(side), bar=bar))
     return (
         f'<svg class="chart flow" role="img" width="100%" height="{height:.0f}" '
         f'aria-label="{escape(words.title)}. {escape(words.description)}">{"".join(parts)}</svg>'
+    )
+
+
+def _end(top: float, height: float, css: str, *, is_right: bool, bar: float) -> str:
+    x = 100 - bar if is_right else 0.0
+    return (
+        f'<rect class="end {css}" x="{x:g}%" y="{top:.1f}" width="{bar:g}%" '
+        f'height="{height:.1f}" rx="2"/>'
+    )
+
+
+def _end_words(
+    top: float, height: float, name: str, figure: str, *, is_right: bool, bar: float
+) -> str:
+    """Write an end's name and figure beside it: two lines, or one where it is low."""
+    x = 100 - bar - 1.5 if is_right else bar + 1.5
+    anchor = "end" if is_right else "start"
+    middle = top + height / 2
+    place = f'x="{x:g}%" text-anchor="{anchor}"'
+    if height < LOW_END:
+        return (
+            f'<text {place} y="{middle + 4:.1f}"><tspan class="flow-name">{escape(name)}</tspan> '
+            f'<tspan class="flow-figure">{escape(figure)}</tspan></text>'
+        )
+    return (
+        f'<text class="flow-name" {place} y="{middle - 3:.1f}">{escape(name)}</text>'
+        f'<text class="flow-figure" {place} y="{middle + 14:.1f}">{escape(figure)}</text>'
     )
 
 
@@ -221,7 +237,8 @@ def _stairs(values: Sequence[float | None], scale: Scale, width: float) -> str:
         if value is not None:
             y = scale.y(value)
             parts.append(
-                f'<line x1="{start * width:.3f}%" x2="{end * width:.3f}%" y1="{y:.2f}" y2="{y:.2f}"/>'
+                f'<line x1="{start * width:.3f}%" x2="{end * width:.3f}%" '
+                f'y1="{y:.2f}" y2="{y:.2f}"/>'
             )
             following = values[end] if end < len(values) else None
             if following is not None:
@@ -236,7 +253,8 @@ def _stairs(values: Sequence[float | None], scale: Scale, width: float) -> str:
 def _held_bands(slots: Sequence[Slot], width: float) -> str:
     return "".join(
         f'<rect class="held" fill="url(#{HATCH_ID})" x="{index * width:.3f}%" y="{TOP}" '
-        f'width="{width:.3f}%" height="{PLOT_HEIGHT - TOP}"><title>{escape(slot.name)}</title></rect>'
+        f'width="{width:.3f}%" height="{PLOT_HEIGHT - TOP}">'
+        f"<title>{escape(slot.name)}</title></rect>"
         for index, slot in enumerate(slots)
         if slot.is_held
     )
@@ -253,7 +271,7 @@ def _ticks(slots: Sequence[Slot]) -> str:
             continue
         anchor = "start" if index == 0 else "middle"
         parts.append(
-            f'<text class="tick" x="{index / len(slots) * 100:.3f}%" y="{PLOT_HEIGHT + 16}" '
+            f'<text class="tick" x="{index / len(slots) * 100:.3f}%" y="{PLOT_HEIGHT + 21}" '
             f'text-anchor="{anchor}">{escape(slot.tick)}</text>'
         )
     return "".join(parts)
@@ -269,8 +287,8 @@ def _axis_labels(scale: Scale, unit: str, *, absolute: bool) -> str:
         text = f"{shown:.{places}f}".replace("-", "\N{MINUS SIGN}")
         parts.append(f'<text x="100%" y="{scale.y(value) + 4:.2f}" text-anchor="end">{text}</text>')
     return (
-        "".join(parts)
-        + f'<text class="unit" x="100%" y="{PLOT_HEIGHT + 16}" text-anchor="end">{escape(unit)}</text>'
+        "".join(parts) + f'<text class="unit" x="100%" y="{PLOT_HEIGHT + 21}" '
+        f'text-anchor="end">{escape(unit)}</text>'
     )
 
 
@@ -286,8 +304,9 @@ def _chart(
             'patternTransform="rotate(45)"><line class="hatch" x1="0" x2="0" y1="0" y2="7"/>'
             "</pattern></defs>"
         )
+    told = escape(f"{words.title}. {words.description}")
     return (
-        f'<div class="chart" role="img" aria-label="{escape(words.title)}. {escape(words.description)}">'
+        f'<div class="chart" role="img" aria-label="{told}">'
         f'<svg class="chart-axis" width="44" height="{height}" aria-hidden="true">'
         f"{_axis_labels(scale, words.unit, absolute=absolute)}</svg>"
         f'<svg class="chart-plot" width="100%" height="{height}" aria-hidden="true">'

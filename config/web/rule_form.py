@@ -20,14 +20,18 @@ class RuleForm(forms.Form):
         required=False,
         max_digits=10,
         decimal_places=6,
-        help_text=_("Price per kWh. Empty: the hall chooses a fair one above the feed-in tariff."),
+        help_text=_(
+            "Price per kWh. Empty: the rule set draws one, never below the feed-in tariff."
+        ),
     )
     buy = forms.DecimalField(
         label=_("Buy from neighbours at or below"),
         required=False,
         max_digits=10,
         decimal_places=6,
-        help_text=_("Price per kWh. Empty: the hall chooses a fair one below the retail tariff."),
+        help_text=_(
+            "Price per kWh. Empty: the rule set draws one, never above the retail tariff."
+        ),
     )
     last_day = forms.DateField(
         label=_("Last day"),
