@@ -46,7 +46,7 @@ ROW_SEPARATORS: Final = np.array([COMMA] * 4 + [NEWLINE], dtype=np.uint8)
 
 
 class ReadingsInvalid(ValueError):
-    """A file that cannot be taken: where, what is wrong and what to do. Line 0 is the whole file."""
+    """A file that cannot be taken: where, what is wrong, what to do. Line 0 is the whole file."""
 
     def __init__(self, file: str, line: int, what: str, remedy: str) -> None:
         place = f"{file}:{line}" if line else file
@@ -204,7 +204,14 @@ class _Reader:
         meters = sorted(names)
         rank = {name: position for position, name in enumerate(meters)}
         index = np.array([rank[name] for name in names], dtype=np.int32)[index]
-        keep = self._first_of_each(meters, index, start, import_wh, export_wh, lines)
+        keep = self._first_of_each(
+            meters=meters,
+            index=index,
+            start=start,
+            import_wh=import_wh,
+            export_wh=export_wh,
+            lines=lines,
+        )
         return ReadingsFile(
             meters=tuple(meters),
             meter_index=index[keep],
@@ -328,11 +335,14 @@ class _Reader:
                 f"minutes is {minutes} where the rows before have {self.minutes}",
                 "put each interval length in a file of its own",
             )
-        start = checked_start(cells[1], minutes)
+        key = cells[1].encode("utf-8")
+        if key not in self.starts:
+            self.starts[key] = checked_start(cells[1], minutes)
         import_wh = checked_number(cells[3], "import_wh")
         export_wh = checked_number(cells[4], "export_wh")
         self.minutes = minutes
-        return self._add_name(name.encode("utf-8"), name), start, import_wh, export_wh
+        meter = self._add_name(name.encode("utf-8"), name)
+        return meter, self.starts[key], import_wh, export_wh
 
     def _add_name(self, key: bytes, name: str) -> int:
         assert key.decode("utf-8") == name
@@ -340,6 +350,7 @@ class _Reader:
 
     def _first_of_each(
         self,
+        *,
         meters: list[str],
         index: Int32Array,
         start: Int64Array,

@@ -40,7 +40,7 @@ REMEDIES: Final[Mapping[str, str]] = {
 
 
 class RulesInvalid(ValueError):
-    """A rule set that cannot be used: ``path`` says where, the text what is wrong and what to do."""
+    """A rule set that cannot be used: ``path`` says where, the text what is wrong, what to do."""
 
     def __init__(self, path: str, what: str, remedy: str) -> None:
         super().__init__(f"{path or 'rule set'}: {what}; {remedy}")
@@ -130,7 +130,7 @@ class Rules:
         return day.prices[bisect_right(day.starts, civil.hour * 60 + civil.minute) - 1]
 
     def distinct_prices(self) -> tuple[BandPrices, ...]:
-        """Return each combination of prices that some moment can have, once, in order of first use."""
+        """Return each combination of prices that some moment can have, once, by first use."""
         return tuple(dict.fromkeys(self.workday.prices + self.weekend.prices))
 
 
