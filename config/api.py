@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from ledger.errors import LedgerError
+from marketplace.domain.readings_file import ReadingsInvalid
 from marketplace.errors import Invalid, MarketplaceError, NotFound, RoleNotAllowed
 
 STATUS_OF: Final[dict[type[Exception], int]] = {Invalid: 400, NotFound: 404, RoleNotAllowed: 403}
@@ -27,6 +28,8 @@ def error_response(error: Exception, context: dict[str, Any]) -> Response | None
         error = exceptions.PermissionDenied()
     if isinstance(error, MarketplaceError | LedgerError):
         answer = _anticipated(error)
+    elif isinstance(error, ReadingsInvalid):
+        answer = _bad_readings(error)
     elif isinstance(error, RequestDataTooBig):
         answer = Response({"code": "too_large", "message": "The request is too large."}, 413)
     elif isinstance(error, exceptions.APIException):
@@ -50,6 +53,18 @@ def _anticipated(error: MarketplaceError | LedgerError) -> Response:
     return Response(body, status=status)
 
 
+def _bad_readings(error: ReadingsInvalid) -> Response:
+    # Rows of a message are counted as JSON counts them; line 0 is the whole of it.
+    field = f"readings[{error.line - 1}]" if error.line else "readings"
+    message = f"{error.what}; {error.remedy}"
+    body = {
+        "code": "readings_invalid",
+        "message": f"{field}: {message}",
+        "fields": {field: [message]},
+    }
+    return Response(body, status=400)
+
+
 def _framework(error: exceptions.APIException) -> Response:
     headers = {}
     if challenge := getattr(error, "auth_header", None):
@@ -57,7 +72,9 @@ def _framework(error: exceptions.APIException) -> Response:
     if wait := getattr(error, "wait", None):
         headers["Retry-After"] = str(int(wait))
     if isinstance(error, exceptions.ValidationError):
-        body = {"code": "invalid", "message": "Some fields are not valid.", "fields": error.detail}
+        detail = error.detail
+        fields = detail if isinstance(detail, dict) else {"non_field_errors": detail}
+        body = {"code": "invalid", "message": "Some fields are not valid.", "fields": fields}
     else:
         body = {"code": str(error.default_code), "message": str(error.detail)}
     return Response(body, status=error.status_code, headers=headers)

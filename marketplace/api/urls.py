@@ -2,9 +2,24 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from marketplace.api import data, wallets
+from marketplace.api import data, market, places, readings, standing_rules, wallets
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("me/", places.Me.as_view(), name="api_me"),
+    path("me/token/", places.MyToken.as_view(), name="api_my_token"),
+    path("communities/", places.CommunityList.as_view(), name="api_communities"),
+    path("metering-points/", places.MeteringPointList.as_view(), name="api_metering_points"),
+    path("readings/", readings.ReadingList.as_view(), name="api_readings"),
+    path("standing-rules/", standing_rules.StandingRuleList.as_view(), name="api_standing_rules"),
+    path(
+        "standing-rules/<int:metering_point_id>/",
+        standing_rules.StandingRuleDetail.as_view(),
+        name="api_standing_rule",
+    ),
+    path("intervals/", market.IntervalList.as_view(), name="api_intervals"),
+    path("trades/", market.TradeList.as_view(), name="api_trades"),
+    path("statements/", market.StatementList.as_view(), name="api_statements"),
+    path("transfers/", market.TransferList.as_view(), name="api_transfers"),
     path("data/offers/", data.OfferList.as_view(), name="api_data_offers"),
     path(
         "data/offers/<int:offer_id>/withdraw",

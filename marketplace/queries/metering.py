@@ -1,0 +1,181 @@
+"""Communities, their metering points and readings, as far as somebody's roles reach."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import OuterRef, Subquery
+
+from marketplace.models import Community, MeteringPoint, Reading, RuleSet
+from marketplace.queries.reach import Reach
+
+
+@dataclass(frozen=True)
+class CommunityLine:
+    """A community with the rules in force."""
+
+    id: int
+    name: str
+    local_name: str
+    timezone: str
+    currency: str
+    interval_minutes: int | None
+    rules_version: int | None
+    rules_sha256: str | None
+
+
+@dataclass(frozen=True)
+class MeteringPointLine:
+    """A metering point and where it is."""
+
+    id: int
+    code: str
+    community_id: int
+    participant_id: int
+    site: str
+    zone: str
+    active_from: datetime
+    active_until: datetime | None
+
+
+@dataclass(frozen=True)
+class ReadingLine:
+    """The current reading of an interval. [Wh]"""
+
+    metering_point_id: int
+    interval_id: int
+    starts_at: datetime
+    ends_at: datetime
+    import_wh: int
+    export_wh: int
+    quality: str
+    version: int
+    received_at: datetime
+
+    @property
+    def id(self) -> int:
+        """Place in the order of time. [s since 1970-01-01 UTC]"""
+        return int(self.starts_at.timestamp())
+
+
+def list_communities(
+    *, reach: Reach, now: datetime, before_id: int | None, limit: int
+) -> list[CommunityLine]:
+    """Return the communities within reach, newest first."""
+    in_force = RuleSet.objects.filter(community=OuterRef("pk"), effective_from__lte=now).order_by(
+        "-effective_from"
+    )
+    found = Community.objects.filter(id__in=reach.watched).annotate(
+        rules_minutes=Subquery(in_force.values("document__interval_minutes")[:1]),
+        rules_version=Subquery(in_force.values("version")[:1]),
+        rules_sha256=Subquery(in_force.values("sha256")[:1]),
+    )
+    if before_id is not None:
+        found = found.filter(id__lt=before_id)
+    return [
+        CommunityLine(
+            id=each.id,
+            name=each.name,
+            local_name=each.local_name,
+            timezone=each.timezone,
+            currency=each.currency,
+            interval_minutes=each.rules_minutes,
+            rules_version=each.rules_version,
+            rules_sha256=each.rules_sha256,
+        )
+        for each in found.order_by("-id")[:limit]
+    ]
+
+
+def list_metering_points(
+    *,
+    reach: Reach,
+    community_id: int | None,
+    participant_id: int | None,
+    before_id: int | None,
+    limit: int,
+) -> list[MeteringPointLine]:
+    """Return the metering points within reach, newest first."""
+    found = MeteringPoint.objects.filter(reach.of_participants("site__participant"))
+    if community_id is not None:
+        found = found.filter(community_id=community_id)
+    if participant_id is not None:
+        found = found.filter(site__participant_id=participant_id)
+    if before_id is not None:
+        found = found.filter(id__lt=before_id)
+    rows = found.order_by("-id").values_list(
+        "id",
+        "code",
+        "community_id",
+        "site__participant_id",
+        "site__label",
+        "site__zone__code",
+        "active_from",
+        "active_until",
+    )
+    return [MeteringPointLine(*row) for row in rows[:limit]]
+
+
+def find_metering_point(*, reach: Reach, metering_point_id: int) -> MeteringPointLine | None:
+    """Return a metering point within reach; None if there is none."""
+    rows = list_metering_points(
+        reach=reach,
+        community_id=None,
+        participant_id=None,
+        before_id=metering_point_id + 1,
+        limit=1,
+    )
+    return rows[0] if rows and rows[0].id == metering_point_id else None
+
+
+def list_readings(
+    *,
+    metering_point_id: int,
+    start: datetime | None,
+    end: datetime | None,
+    before: datetime | None,
+    limit: int,
+) -> list[ReadingLine]:
+    """Return the current readings of one metering point, newest first.
+
+    Of intervals that start in ``[start, end)``, and before a moment if given.
+    """
+    newer = (
+        Reading.objects.filter(
+            interval=OuterRef("interval"), metering_point=OuterRef("metering_point")
+        )
+        .order_by("-version")
+        .values("version")[:1]
+    )
+    community = MeteringPoint.objects.filter(id=metering_point_id).values("community_id")
+    found = Reading.objects.filter(
+        metering_point_id=metering_point_id,
+        # By the community's intervals and then by key, since readings have no index by meter.
+        interval__community__in=community,
+        version=Subquery(newer),
+    )
+    for condition, moment in (("gte", start), ("lt", end), ("lt", before)):
+        if moment is not None:
+            found = found.filter(**{f"interval__starts_at__{condition}": moment})
+    rows = found.order_by("-interval__starts_at").values_list(
+        "metering_point_id",
+        "interval_id",
+        "interval__starts_at",
+        "interval__ends_at",
+        "import_wh",
+        "export_wh",
+        "quality",
+        "version",
+        "batch__received_at",
+    )
+    return [
+        ReadingLine(*row[:6], Reading.Quality(row[6]).name.lower(), *row[7:])
+        for row in rows[:limit]
+    ]
+
+
+def owns_all_meters(*, reach: Reach, community_id: int, codes: list[str]) -> bool:
+    """Return whether every one of some meters of a community belongs to an own participant."""
+    own = MeteringPoint.objects.filter(
+        community_id=community_id, code__in=codes, site__participant__in=reach.own_ids
+    )
+    return own.count() == len(set(codes))
