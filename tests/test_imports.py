@@ -61,7 +61,7 @@ def test_the_contracts_are_kept(copy: Path) -> None:
     assert " 0 broken" in run.stdout
 
 
-@pytest.mark.parametrize(("contract", "path", "line"), BREAKS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("contract", "path", "line"), BREAKS, ids=str)
 def test_a_broken_contract_is_seen(copy: Path, contract: str, path: str, line: str) -> None:
     file = copy / path
     before = file.read_text() if file.exists() else None
