@@ -10,9 +10,7 @@ class IntervalRollup(models.Model):
     zone_id = models.BigIntegerField()
     community_id = models.BigIntegerField()
     starts_at = models.DateTimeField()
-    revision = models.SmallIntegerField(
-        help_text="Revision of the clearing it was made from."
-    )
+    revision = models.SmallIntegerField(help_text="Revision of the clearing it was made from.")
     meter_count = models.IntegerField()
     import_wh = models.BigIntegerField()
     export_wh = models.BigIntegerField()
@@ -24,9 +22,7 @@ class IntervalRollup(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["interval_id", "zone_id"], name="rollup_once"
-            ),
+            models.UniqueConstraint(fields=["interval_id", "zone_id"], name="rollup_once"),
         ]
         indexes = [
             models.Index(fields=["community_id", "starts_at"], name="rollup_by_time"),

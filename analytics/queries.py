@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from django.db.models import Count, DecimalField, F, Sum
 from django.db.models.functions import Cast, Coalesce
@@ -86,10 +87,50 @@ def list_interval_rollups(
     return [Rollup(*row) for row in found.order_by("starts_at", "zone_id").values_list(*_COLUMNS)]
 
 
+def list_latest_rollups(
+    *,
+    community_id: int,
+    start: datetime | None,
+    end: datetime | None,
+    before: datetime | None,
+    limit: int,
+) -> list[list[Rollup]]:
+    """Return the rollups of the latest intervals, newest first, each interval's zones together.
+
+    Of intervals that start in ``[start, end)``, and before a moment if given.
+    """
+    found = IntervalRollup.objects.filter(community_id=community_id)
+    for condition, moment in (("gte", start), ("lt", end), ("lt", before)):
+        if moment is not None:
+            found = found.filter(**{f"starts_at__{condition}": moment})
+    starts = list(
+        found.order_by("-starts_at").values_list("starts_at", flat=True).distinct()[:limit]
+    )
+    if not starts:
+        return []
+    rows = (
+        found.filter(starts_at__gte=starts[-1])
+        .order_by("-starts_at", "zone_id")
+        .values_list(*_COLUMNS)
+    )
+    by_interval = groupby((Rollup(*row) for row in rows), key=lambda each: each.interval_id)
+    return [list(zones) for _, zones in by_interval]
+
+
 def get_period_totals(
-    *, community_id: int, start: datetime, end: datetime, zone_id: int | None = None
+    *,
+    community_id: int,
+    start: datetime,
+    end: datetime,
+    zone_id: int | None = None,
+    meters_at_least: int = 0,
 ) -> PeriodTotals:
     """Sum the intervals that start in ``[start, end)``.
+
+    Parameters
+    ----------
+    meters_at_least : int
+        Intervals with readings of fewer meters in the whole community are left out.
 
     Returns
     -------
@@ -99,6 +140,13 @@ def get_period_totals(
     found = IntervalRollup.objects.filter(
         community_id=community_id, starts_at__gte=start, starts_at__lt=end
     )
+    if meters_at_least:
+        large = (
+            found.values("interval_id")
+            .annotate(meters=Sum("meter_count"))
+            .filter(meters__gte=meters_at_least)
+        )
+        found = found.filter(interval_id__in=large.values("interval_id"))
     if zone_id is not None:
         found = found.filter(zone_id=zone_id)
     # A city's energy times a price can pass 64 bits; numeric cannot.

@@ -196,6 +196,18 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "The open market hall of a city. Energy in Wh, money in micro-units.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "DataKind": ["traffic_counts", "bike_flows"],
+        "DataMatchState": ["matched", "held", "delivered", "settled", "released", "refused"],
+        "DataRequestState": ["open", "matched", "ended"],
+        "IntervalState": ["open", "metered", "cleared", "settled"],
+        "TransferKind": ["posted", "hold", "post", "release"],
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.api_schema.add_shared_parts",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

@@ -1,9 +1,10 @@
 """What the market did: intervals, trades, statements and transfers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -22,9 +23,15 @@ from marketplace.api.asked import (
 from marketplace.api.paging import PAGE_PARAMETERS, moment_of, page_of, pages
 from marketplace.domain.transfer_codes import TransferCode
 from marketplace.models import DeliveryInterval
+from marketplace.queries.metering import list_small_communities
 from marketplace.queries.pages import Persona, Place
 from marketplace.queries.statements import StatementLine, list_statement_lines
-from marketplace.queries.trades import list_interval_starts, list_intervals, list_trades
+from marketplace.queries.trades import (
+    IntervalLine,
+    list_interval_starts,
+    list_intervals,
+    list_trades,
+)
 
 STATES = [state.label for state in DeliveryInterval.State]
 CODES = {int(code): code.name.lower() for code in TransferCode}
@@ -40,7 +47,9 @@ class IntervalOut(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=STATES)
     revision = serializers.IntegerField(help_text="How often it was cleared.")
     has_news = serializers.BooleanField(help_text="Readings came after the latest clearing.")
-    volume_wh = serializers.IntegerField(allow_null=True)
+    volume_wh = serializers.IntegerField(
+        allow_null=True, help_text="null also where too few meters would stand behind it."
+    )
     price_micro_per_kwh = serializers.IntegerField(allow_null=True)
     retail_micro_per_kwh = serializers.IntegerField(allow_null=True)
     feed_in_micro_per_kwh = serializers.IntegerField(allow_null=True)
@@ -146,6 +155,9 @@ class IntervalList(APIView):
         asked, reach = asked_for(request, IntervalsAsked), reach_of(request)
         chosen = asked["community"]
         communities = reach.watched if chosen is None else reach.watched & {chosen}
+        small = list_small_communities(
+            community_ids=communities - reach.operated, now=timezone.now()
+        )
         return page_of(
             request,
             lambda before_id, limit: list_intervals(
@@ -156,7 +168,7 @@ class IntervalList(APIView):
                 before_id=before_id,
                 limit=limit,
             ),
-            lambda line: dict(IntervalOut(line).data),
+            lambda line: _interval_body(line, is_small=line.community_id in small),
         )
 
 
@@ -237,6 +249,12 @@ class TransferList(APIView):
             ),
             lambda line: _transfer_body(line, names),
         )
+
+
+def _interval_body(line: IntervalLine, *, is_small: bool) -> dict[str, Any]:
+    # Two households know each other's figures from their own and the sum.
+    shown = replace(line, volume_wh=None) if is_small else line
+    return dict(IntervalOut(shown).data)
 
 
 def _statement_body(member: Persona, place: Place, line: StatementLine) -> dict[str, Any]:

@@ -74,7 +74,9 @@ class StandingRuleList(APIView):
     """Standing rules."""
 
     @extend_schema(
-        parameters=[*PAGE_PARAMETERS, StandingRulesAsked], responses=pages(StandingRuleOut)
+        operation_id="standing_rules_list",
+        parameters=[*PAGE_PARAMETERS, StandingRulesAsked],
+        responses=pages(StandingRuleOut),
     )
     def get(self, request: Request) -> Response:
         """List the standing rules of your metering points, with their history."""

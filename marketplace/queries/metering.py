@@ -1,11 +1,13 @@
 """Communities, their metering points and readings, as far as somebody's roles reach."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import Count, OuterRef, Subquery
 
 from marketplace.models import Community, MeteringPoint, Reading, RuleSet
+from marketplace.queries.pages import get_minimum_group_size
 from marketplace.queries.reach import Reach
 
 
@@ -179,3 +181,17 @@ def owns_all_meters(*, reach: Reach, community_id: int, codes: list[str]) -> boo
         community_id=community_id, code__in=codes, site__participant__in=reach.own_ids
     )
     return own.count() == len(set(codes))
+
+
+def list_small_communities(*, community_ids: Collection[int], now: datetime) -> frozenset[int]:
+    """Return the communities with fewer metering points than a published figure must cover."""
+    counts = (
+        Community.objects.filter(id__in=community_ids)
+        .annotate(points=Count("metering_points"))
+        .values_list("id", "points")
+    )
+    return frozenset(
+        community_id
+        for community_id, points in counts
+        if points < get_minimum_group_size(community_id=community_id, now=now)
+    )

@@ -1,0 +1,48 @@
+"""Addresses below /api/: the API, its description, and an answer in its own form to all others."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+
+@extend_schema(exclude=True)
+class UnknownAddress(APIView):
+    """Whatever is not an address of the API."""
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        """Say that nothing is here, whichever the method."""
+        super().initial(request, *args, **kwargs)
+        raise Http404
+
+    def get(self, request: Request, **_: object) -> Response:
+        """Never reached; makes the view one that reads."""
+        raise Http404
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/", include("analytics.api.urls")),
+    path("v1/", include("marketplace.api.urls")),
+    # Our own permission, since the package's default shows the description to everybody.
+    path(
+        "schema/",
+        SpectacularAPIView.as_view(permission_classes=[IsAuthenticated]),
+        name="api_schema",
+    ),
+    # People read it, so that they are asked to sign in rather than told 401.
+    path(
+        "docs/",
+        login_required(
+            SpectacularSwaggerView.as_view(
+                url_name="api_schema", permission_classes=[IsAuthenticated]
+            )
+        ),
+        name="api_docs",
+    ),
+    re_path(r"", UnknownAddress.as_view(), name="api_unknown"),
+]
