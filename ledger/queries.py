@@ -8,8 +8,20 @@ from django.db import connection
 from django.db.models import Q
 
 from ledger.domain.commands import Int64Array
-from ledger.domain.copy_format import columns_of
+from ledger.domain.copy_format import packed_columns
 from ledger.models import Account, Block, Head, InboxCommand, Transfer
+
+_TRANSFER_COLUMNS = """
+COPY (
+    SELECT string_agg(
+        int8send(k.position - 1) || int8send(t.debit_account_id) || int8send(t.credit_account_id)
+            || int8send(t.amount) || int8send(t.code), '')
+    FROM unnest(%s::text[]) WITH ORDINALITY AS k(key, position)
+    JOIN ledger_inboxcommand c ON c.key = k.key
+    JOIN ledger_transfer t ON t.command_id = c.id
+    GROUP BY k.position
+) TO STDOUT (FORMAT BINARY)
+"""
 
 
 @dataclass(frozen=True)
@@ -151,21 +163,13 @@ def _line(transfer: Transfer, own: set[int]) -> TransferLine:
 
 
 def list_transfer_columns(*, keys: Sequence[str]) -> Int64Array:
-    """Return the transfers of some commands as columns.
+    """Return the transfers of some commands as columns, in no particular order.
 
     Returns
     -------
     ndarray of int64, shape (5, n)
         Position of the command in ``keys``, debit account, credit account, amount, code.
     """
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(
-            "COPY (SELECT k.position - 1, t.debit_account_id, t.credit_account_id, t.amount,"
-            " t.code::bigint FROM unnest(%s::text[]) WITH ORDINALITY AS k(key, position)"
-            " JOIN ledger_inboxcommand c ON c.key = k.key"
-            " JOIN ledger_transfer t ON t.command_id = c.id) TO STDOUT (FORMAT BINARY)",
-            [list(keys)],
-        ) as copy,
-    ):
-        return columns_of(b"".join(copy), 5)
+    with connection.cursor() as cursor, cursor.copy(_TRANSFER_COLUMNS, [list(keys)]) as copy:
+        copy.set_types(["bytea"])
+        return packed_columns((piece for (piece,) in copy.rows()), 5)

@@ -6,18 +6,27 @@ import numpy as np
 from django.db import connection
 
 from ledger.domain.commands import TransferKind, Transfers
-from ledger.domain.copy_format import columns_of
+from ledger.domain.copy_format import packed_columns
 from ledger.domain.judge import NO_LIMIT, Book, Hold
 from ledger.models import Transfer
 
 COUNTERS = ("debits_pending", "debits_posted", "credits_pending", "credits_posted")
 
 # Every account, or those of a list; the list is written as text, which is three times faster.
+# In pieces of some thousands, since a piece must not pass a gigabyte.
 _SELECT_ACCOUNTS = """
     COPY (
-        SELECT id, dense_rank() OVER (ORDER BY unit), coalesce(overdraft_limit, %(no_limit)s),
-            debits_pending, debits_posted, credits_pending, credits_posted
-        FROM ledger_account WHERE %(ids)s IS NULL OR id = ANY(%(ids)s::bigint[]) ORDER BY id
+        SELECT string_agg(
+            int8send(id) || int8send(unit) || int8send(overdraft_limit) || int8send(debits_pending)
+                || int8send(debits_posted) || int8send(credits_pending)
+                || int8send(credits_posted), '' ORDER BY id)
+        FROM (
+            SELECT id, dense_rank() OVER (ORDER BY unit) AS unit,
+                coalesce(overdraft_limit, %(no_limit)s) AS overdraft_limit,
+                debits_pending, debits_posted, credits_pending, credits_posted
+            FROM ledger_account WHERE %(ids)s IS NULL OR id = ANY(%(ids)s::bigint[])
+        ) AS account
+        GROUP BY id >> 16 ORDER BY id >> 16
     ) TO STDOUT (FORMAT BINARY)
 """
 
@@ -45,7 +54,8 @@ def _read_accounts(ids: str | None) -> Book:
         connection.cursor() as cursor,
         cursor.copy(_SELECT_ACCOUNTS, {"no_limit": NO_LIMIT, "ids": ids}) as copy,
     ):
-        columns = columns_of(b"".join(copy), 3 + len(COUNTERS))
+        copy.set_types(["bytea"])
+        columns = packed_columns((piece for (piece,) in copy.rows()), 3 + len(COUNTERS))
     return Book(ids=columns[0], units=columns[1], limits=columns[2], counters=columns[3:].copy())
 
 

@@ -67,10 +67,11 @@ class IntervalBook:
 
     def canonical_bytes(self) -> bytes:
         """Return the one way to write this book down."""
-        document = {
-            field.name: _written(getattr(self, field.name)) for field in fields(IntervalBook)
-        }
-        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+        # By hand: nothing in it needs JSON's escapes, and to look for them costs most of the time.
+        written = ",".join(
+            f'"{field}":{_written(getattr(self, field))}' for field in sorted(_FIELDS)
+        )
+        return f"{{{written}}}".encode()
 
     @classmethod
     def unpacked(cls, packed: bytes) -> "IntervalBook":
@@ -109,6 +110,9 @@ class IntervalBook:
         )
 
 
+_FIELDS = tuple(field.name for field in fields(IntervalBook))
+
+
 @dataclass(frozen=True, eq=False)
 class LateReadings:
     """Readings that came after the correction deadline, as columns. [Wh]"""
@@ -128,10 +132,11 @@ def _appended(values: Int64Array, more: Int64Array) -> Int64Array:
     return np.concatenate([values, more])
 
 
-def _written(value: Int64Array | int | None) -> str | list[str] | None:
+def _written(value: Int64Array | int | None) -> str:
     if isinstance(value, np.ndarray):
-        return list(map(str, value.tolist()))
-    return None if value is None else str(value)
+        numbers = '","'.join(map(str, value.tolist()))
+        return f'["{numbers}"]' if numbers else "[]"
+    return "null" if value is None else f'"{value}"'
 
 
 def _read(value: str | list[str] | None) -> Int64Array | int | None:

@@ -65,7 +65,9 @@ def entries_of(book: IntervalBook, accounts: CommunityAccounts) -> Entries:
     members = book.account_ids
     pool, supplier = np.full_like(members, accounts.pool), np.full_like(members, accounts.supplier)
 
-    def each(code: TransferCode, payers: Int64Array, receivers: Int64Array, amounts: Int64Array) -> Entries:
+    def each(
+        code: TransferCode, payers: Int64Array, receivers: Int64Array, amounts: Int64Array
+    ) -> Entries:
         codes = np.full_like(members, code)
         return Entries(book.metering_point_ids, codes, payers, receivers, amounts)
 

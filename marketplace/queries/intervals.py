@@ -35,9 +35,7 @@ def due_settlement_ids(*, community_id: int, limit: int) -> list[int]:
 
 def has_unsettled_clearing(*, community_id: int) -> bool:
     """Return whether any cleared interval of a community still waits for its booking."""
-    return DeliveryInterval.objects.filter(
-        community_id=community_id, state=State.CLEARED
-    ).exists()
+    return DeliveryInterval.objects.filter(community_id=community_id, state=State.CLEARED).exists()
 
 
 def list_community_ids() -> list[int]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from ledger.domain.copy_format import columns_of
+from ledger.domain.copy_format import packed_columns
 from marketplace.domain.interval_book import Int64Array
 from marketplace.models import (
     Clearing,
@@ -17,6 +17,19 @@ from marketplace.models import (
 )
 
 State = DeliveryInterval.State
+
+_TRADES = """
+COPY (
+    SELECT string_agg(
+        int8send(m.interval_id) || int8send(r.metering_point_id) || int8send(o.metering_point_id)
+            || int8send(m.quantity) || int8send(m.price_micro), '')
+    FROM unnest(%s::bigint[], %s::smallint[]) AS i(id, revision)
+    JOIN marketplace_match m ON m.interval_id = i.id AND m.revision = i.revision
+    JOIN marketplace_request r ON r.id = m.request_id
+    JOIN marketplace_offer o ON o.id = m.offer_id
+    GROUP BY m.interval_id
+) TO STDOUT (FORMAT BINARY)
+"""
 
 
 @dataclass(frozen=True)
@@ -96,9 +109,7 @@ def count_settled(*, community_id: int) -> tuple[int, int]:
 def list_settled_intervals(*, community_id: int) -> Iterator[SettledInterval]:
     """Yield a community's settled intervals in order of time."""
     rows = DeliveryInterval.objects.filter(community_id=community_id, state=State.SETTLED)
-    for row in rows.order_by("starts_at").values_list(
-        "id", "starts_at", "revision", "rule_set_id"
-    ):
+    for row in rows.order_by("starts_at").values_list("id", "starts_at", "revision", "rule_set_id"):
         yield SettledInterval(*row)
 
 
@@ -117,9 +128,7 @@ def get_community_parties(*, community_id: int) -> CommunityParties:
 
 def get_rule_documents(*, community_id: int) -> dict[int, dict[str, object]]:
     """Return the documents of a community's rule sets by id."""
-    return dict(
-        RuleSet.objects.filter(community_id=community_id).values_list("id", "document")
-    )
+    return dict(RuleSet.objects.filter(community_id=community_id).values_list("id", "document"))
 
 
 def get_energy_accounts(*, community_id: int) -> dict[int, int]:
@@ -133,18 +142,10 @@ def get_energy_accounts(*, community_id: int) -> dict[int, int]:
 
 def list_trades(*, intervals: Sequence[SettledInterval]) -> Int64Array:
     """Return trades as columns: interval, buyer's and seller's metering point, Wh, price."""
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(
-            "COPY (SELECT m.interval_id, r.metering_point_id, o.metering_point_id, m.quantity,"
-            " m.price_micro FROM unnest(%s::bigint[], %s::smallint[]) AS i(id, revision)"
-            " JOIN marketplace_match m ON m.interval_id = i.id AND m.revision = i.revision"
-            " JOIN marketplace_request r ON r.id = m.request_id"
-            " JOIN marketplace_offer o ON o.id = m.offer_id) TO STDOUT (FORMAT BINARY)",
-            [[each.id for each in intervals], [each.revision for each in intervals]],
-        ) as copy,
-    ):
-        return columns_of(b"".join(copy), 5)
+    revisions = [[each.id for each in intervals], [each.revision for each in intervals]]
+    with connection.cursor() as cursor, cursor.copy(_TRADES, revisions) as copy:
+        copy.set_types(["bytea"])
+        return packed_columns((piece for (piece,) in copy.rows()), 5)
 
 
 def list_settlement_keys(*, interval_ids: Sequence[int]) -> dict[str, int]:

@@ -142,8 +142,7 @@ def _has_credit_limits(
     if any(each.credit_limit_micro is not None for each in rules.values()):
         return True
     return any(
-        bool((terms.at(each.starts_at).credit_limits < NO_CREDIT_LIMIT).any())
-        for each in intervals
+        bool((terms.at(each.starts_at).credit_limits < NO_CREDIT_LIMIT).any()) for each in intervals
     )
 
 
@@ -176,9 +175,7 @@ def _amend(interval: DeliveryInterval, terms: Terms, metered: Metered) -> Cleare
     """Take late readings over against the grid: the pool's trades stand."""
     before = Clearing.objects.get(interval=interval, revision=interval.revision)
     book = IntervalBook.unpacked(bytes(before.book))
-    accounts = dict(
-        zip(terms.metering_point_ids.tolist(), terms.account_ids.tolist(), strict=True)
-    )
+    accounts = dict(zip(terms.metering_point_ids.tolist(), terms.account_ids.tolist(), strict=True))
     known = np.isin(metered.metering_point_ids, terms.metering_point_ids)
     ids = metered.metering_point_ids[known]
     amended = book.amended(

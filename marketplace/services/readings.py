@@ -159,9 +159,7 @@ def _open_intervals(
         rows.append((community.id, starts_at, starts_at + length, in_force[-1].id))
     DeliveryInterval.objects.bulk_create(
         [
-            DeliveryInterval(
-                community_id=owner, starts_at=start, ends_at=end, rule_set_id=rule_set
-            )
+            DeliveryInterval(community_id=owner, starts_at=start, ends_at=end, rule_set_id=rule_set)
             for owner, start, end, rule_set in rows
         ],
         batch_size=2000,
@@ -177,9 +175,7 @@ def _open_intervals(
     return np.array([found[row[1]] for row in rows], dtype=np.int64)
 
 
-def _versions(
-    interval_ids: Int64Array, points: Int64Array, readings: ReadingsFile
-) -> Int64Array:
+def _versions(interval_ids: Int64Array, points: Int64Array, readings: ReadingsFile) -> Int64Array:
     """Return the version that each row becomes; 0 where the current reading says the same."""
     versions = np.ones(len(points), dtype=np.int64)
     current = list_current_readings(interval_ids=np.unique(interval_ids).tolist()).T
@@ -192,11 +188,7 @@ def _versions(
     wanted = interval_ids * width + ranks[len(current) :]
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     known = keys[at] == wanted
-    same = (
-        known
-        & (current[at, 3] == readings.import_wh)
-        & (current[at, 4] == readings.export_wh)
-    )
+    same = known & (current[at, 3] == readings.import_wh) & (current[at, 4] == readings.export_wh)
     versions[known] = current[at[known], 2] + 1
     versions[same] = 0
     return versions
@@ -220,7 +212,10 @@ def _copy(columns: list[Int64Array], *, quality: int, batch_id: int) -> None:
             copy.write(
                 copy_rows(
                     [
-                        *((kind, column[piece]) for kind, column in zip(types, columns, strict=True)),
+                        *(
+                            (kind, column[piece])
+                            for kind, column in zip(types, columns, strict=True)
+                        ),
                         ("int2", constant * quality),
                         ("int8", constant * batch_id),
                     ],
