@@ -18,7 +18,7 @@ All others become HTTP 409.
 """
 
 
-def N_(text: str) -> str:  # noqa: N802 - the name by which extractors know a text to translate
+def N_(text: str) -> str:  # noqa: N802 - extractors know texts to translate by this name
     """Mark a text for translation; this module knows no framework that could translate it."""
     return text
 

@@ -116,8 +116,8 @@ def test_best_price_then_oldest_wins_and_a_request_matches_once(alice: Person, b
 
     [match] = Match.objects.all()
     assert (match.offer_id, match.request_id) == (best.id, request.id)
+    match.pk = None
     with pytest.raises(IntegrityError), transaction.atomic():
-        match.pk = None
         match.save(force_insert=True)
 
 
