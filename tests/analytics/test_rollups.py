@@ -1,0 +1,242 @@
+"""Rollups: what settled intervals came to, zone by zone, whenever and however often they are made."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from analytics.models import IntervalRollup
+from analytics.queries import Rollup, get_period_totals, list_interval_rollups
+from analytics.services import recompute, roll_up_settled
+from analytics.tasks import roll_up_settled_intervals
+from marketplace.domain.readings_rows import ReadingRow
+from marketplace.models import Clearing, DeliveryInterval, Match
+from tests.conftest import CommittedDatabase
+from tests.town import NOW, SOUTH, START, Town, build_town, rows_of_hour, run_market, send
+
+END = START + timedelta(days=1)
+HOURS = 3
+
+
+@pytest.fixture
+def town(db: None) -> Town:
+    return settled_town()
+
+
+def settled_town() -> Town:
+    town = build_town()
+    send(town, [row for hour in range(HOURS) for row in rows_of_hour(hour)])
+    run_market(town)
+    assert not town.community.intervals.exclude(state=DeliveryInterval.State.SETTLED).exists()
+    return town
+
+
+def rollups(town: Town) -> list[Rollup]:
+    return list_interval_rollups(community_id=town.community.id, start=START, end=END)
+
+
+def test_an_interval_has_one_row_per_zone_with_its_own_figures(town: Town) -> None:
+    assert roll_up_settled() == HOURS
+
+    found = rollups(town)
+    assert len(found) == HOURS * 2
+    for rollup in found:
+        hour = int((rollup.starts_at - START) / timedelta(hours=1))
+        in_south = rollup.zone_id == town.zone("south").id
+        rows = [row for row in rows_of_hour(hour) if (row.meter in SOUTH) is in_south]
+        assert rollup.meter_count == len(rows) == 3
+        assert rollup.import_wh == sum(row.import_wh for row in rows)
+        assert rollup.export_wh == sum(row.export_wh for row in rows)
+        trades = Match.objects.filter(interval=rollup.interval_id, revision=1)
+        of_zone = "metering_point__site__zone"
+        bought = trades.filter(**{f"request__{of_zone}": rollup.zone_id})
+        sold = trades.filter(**{f"offer__{of_zone}": rollup.zone_id})
+        assert rollup.bought_wh == sum(bought.values_list("quantity", flat=True))
+        assert rollup.sold_wh == sum(sold.values_list("quantity", flat=True))
+        assert rollup.grid_import_wh == rollup.import_wh - rollup.bought_wh
+        assert rollup.grid_export_wh == rollup.export_wh - rollup.sold_wh
+        clearing = Clearing.objects.get(interval=rollup.interval_id)
+        assert rollup.price_micro_per_kwh == clearing.price_micro_per_kwh
+        assert rollup.price_micro_per_kwh is not None
+    volumes = Clearing.objects.values_list("volume_wh", flat=True)
+    assert sum(rollup.bought_wh for rollup in found) == sum(volumes) > 0
+    assert sum(rollup.sold_wh for rollup in found) == sum(volumes)
+
+
+def test_zones_trade_with_each_other(town: Town) -> None:
+    roll_up_settled()
+    assert any(rollup.bought_wh != rollup.sold_wh for rollup in rollups(town))
+
+
+def test_a_second_run_finds_nothing_to_do(town: Town) -> None:
+    assert roll_up_settled(limit=2) == 2
+    assert roll_up_settled(limit=2) == 1
+    before = list(IntervalRollup.objects.order_by("id").values())
+    assert roll_up_settled() == 0
+    roll_up_settled_intervals()
+    assert list(IntervalRollup.objects.order_by("id").values()) == before
+
+
+def test_other_communities_are_left_alone(town: Town) -> None:
+    assert roll_up_settled(community_id=town.community.id + 1) == 0
+    assert roll_up_settled(community_id=town.community.id) == HOURS
+
+
+def test_a_correction_is_rolled_up_once_it_is_settled(town: Town) -> None:
+    roll_up_settled()
+    before = rollups(town)
+    row = rows_of_hour(1)[0]
+    send(town, [ReadingRow(row.meter, row.start, row.import_wh + 500, 0)])
+    # The new reading and the old trades do not belong together.
+    assert roll_up_settled() == 0
+    assert recompute(community_id=town.community.id) == HOURS - 1
+    run_market(town)
+
+    assert roll_up_settled() == 1
+    after = rollups(town)
+    assert sum(each.import_wh for each in after) == sum(each.import_wh for each in before) + 500
+    assert {each.revision for each in after} == {1, 2}
+    assert [each for each in after if each.revision == 1] == [
+        each for each in before if each.interval_id not in {a.interval_id for a in changed(after)}
+    ]
+
+
+def changed(found: list[Rollup]) -> list[Rollup]:
+    return [each for each in found if each.revision == 2]
+
+
+def test_a_reading_after_the_correction_deadline_meets_the_grid(town: Town) -> None:
+    row = rows_of_hour(1)[0]
+    assert row.import_wh
+    send(town, [ReadingRow(row.meter, row.start, 0, 0)])
+    run_market(town, now=NOW + timedelta(days=60))
+    roll_up_settled()
+
+    [main, _south] = [each for each in rollups(town) if each.revision == 2]
+    assert main.grid_import_wh == main.import_wh - main.bought_wh
+    trades = Match.objects.filter(interval=main.interval_id)
+    of_buyer = trades.filter(request__metering_point__code=row.meter)
+    before, after = (
+        sum(of_buyer.filter(revision=revision).values_list("quantity", flat=True))
+        for revision in (1, 2)
+    )
+    assert before == after > 0
+
+
+def test_an_interval_nobody_metered_is_rolled_up_as_nothing(db: None) -> None:
+    town = build_town()
+    send(town, rows_of_hour(0)[:1])
+    run_market(town, now=NOW + timedelta(days=2))
+
+    assert roll_up_settled() == 1
+    main, south = rollups(town)
+    assert (main.meter_count, main.bought_wh, main.price_micro_per_kwh) == (1, 0, None)
+    assert (south.meter_count, south.import_wh, south.self_sufficiency) == (0, 0, None)
+    assert roll_up_settled() == 0
+
+
+def test_recomputing_gives_what_the_increments_gave(town: Town) -> None:
+    roll_up_settled(limit=1)
+    row = rows_of_hour(0)[1]
+    send(town, [ReadingRow(row.meter, row.start, 5, row.export_wh - 100)])
+    send(town, rows_of_hour(HOURS))
+    run_market(town)
+    while roll_up_settled(limit=1):
+        pass
+    incremental = rollups(town)
+    IntervalRollup.objects.filter(zone_id=town.zone("south").id).update(sold_wh=1, zone_id=10**6)
+
+    assert recompute(community_id=town.community.id) == HOURS + 1
+    assert rollups(town) == incremental
+
+
+def test_an_overtaken_writer_does_not_put_the_old_back(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from analytics import services
+
+    ids = list(town.community.intervals.values_list("id", flat=True))
+    stale = services.list_zone_totals(interval_ids=ids)
+    row = rows_of_hour(0)[0]
+    send(town, [ReadingRow(row.meter, row.start, row.import_wh + 1, 0)])
+    run_market(town)
+    roll_up_settled()
+    fresh = rollups(town)
+    monkeypatch.setattr(services, "list_zone_totals", lambda **_: stale)
+    services._roll_up(ids)
+    assert rollups(town) == fresh
+
+
+def test_two_at_once_leave_what_one_would(committed_db: CommittedDatabase) -> None:
+    town = settled_town()
+    errors: list[BaseException] = []
+    begin = threading.Barrier(2)
+
+    def run() -> None:
+        try:
+            begin.wait(timeout=10)
+            roll_up_settled()
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    both = [threading.Thread(target=run) for _ in range(2)]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join(timeout=60)
+    assert errors == []
+    twice = rollups(town)
+    recompute(community_id=town.community.id)
+    assert rollups(town) == twice
+    assert len(twice) == HOURS * 2
+
+
+def test_a_period_adds_up_with_its_shares(town: Town) -> None:
+    roll_up_settled()
+    found = rollups(town)
+    totals = get_period_totals(community_id=town.community.id, start=START, end=END)
+    assert totals.interval_count == HOURS
+    assert totals.import_wh == sum(each.import_wh for each in found)
+    assert totals.self_sufficiency == totals.bought_wh / totals.import_wh
+    assert totals.self_consumption == totals.sold_wh / totals.export_wh
+    value = sum(each.bought_wh * (each.price_micro_per_kwh or 0) for each in found)
+    assert totals.mean_price_micro_per_kwh == value // totals.bought_wh
+    south = get_period_totals(
+        community_id=town.community.id, start=START, end=END, zone_id=town.zone("south").id
+    )
+    assert 0 < south.import_wh < totals.import_wh
+
+
+def test_a_period_is_half_open_and_may_be_empty(town: Town) -> None:
+    roll_up_settled()
+    one = get_period_totals(
+        community_id=town.community.id, start=START, end=START + timedelta(hours=1)
+    )
+    assert one.interval_count == 1
+    none = get_period_totals(community_id=town.community.id, start=END, end=END)
+    assert (none.interval_count, none.import_wh) == (0, 0)
+    assert none.self_sufficiency is None and none.self_consumption is None
+    assert none.mean_price_micro_per_kwh is None
+
+
+def test_a_citys_energy_times_a_price_may_pass_64_bits(town: Town) -> None:
+    roll_up_settled()
+    IntervalRollup.objects.update(bought_wh=10**15, price_micro_per_kwh=10**9)
+    totals = get_period_totals(community_id=town.community.id, start=START, end=END)
+    assert totals.mean_price_micro_per_kwh == 10**9
+
+
+def test_intervals_of_few_meters_can_be_left_out(town: Town) -> None:
+    send(town, rows_of_hour(HOURS)[:2])
+    run_market(town, now=NOW + timedelta(days=2))
+    roll_up_settled()
+    counts = [
+        get_period_totals(
+            community_id=town.community.id, start=START, end=END, meters_at_least=meters
+        ).interval_count
+        for meters in (0, 2, 3, 6, 7)
+    ]
+    assert counts == [HOURS + 1, HOURS + 1, HOURS, HOURS, 0]
