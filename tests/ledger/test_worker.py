@@ -1,14 +1,16 @@
 """Commands become transfers once, in order, or are refused for good."""
 
 import pytest
+from django.db import connection
 
 from ledger.domain.commands import Command, TransferKind
 from ledger.errors import CommandInvalid, KeyReused, StaleWriter
-from ledger.models import Account, Block, InboxCommand, Transfer
+from ledger.models import Block, InboxCommand, Transfer
 from ledger.queries import get_answers, get_balances, has_waiting_commands, list_transfers
 from ledger.services import SettlementWorker, blocks, submit, verify_book
 from tests.ledger.bookkeeping import (
     NOW,
+    UNIT,
     book,
     command,
     hold,
@@ -248,12 +250,17 @@ def test_an_account_opened_after_the_refusal_does_not_break_the_book(alice: int)
     verify_book()
 
 
-def test_a_large_account_id_is_not_rounded(bank: int) -> None:
-    large = 2**53 + 1
-    Account.objects.bulk_create([])  # accounts with ids of one's own come only from elsewhere
-    book(command("far", (bank, large, 1)))
+def test_neighbours_past_the_integers_of_a_float_stay_apart(bank: int) -> None:
+    even, odd = 2**53, 2**53 + 1
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO ledger_account (id, path, unit) VALUES (%s, 'even', %s), (%s, 'odd', %s)",
+            [even, UNIT, odd, UNIT],
+        )
+    book(command("far", (even, odd, 5), (bank, odd, 1)))
 
-    assert answer("far") == "account_unknown"
+    assert [balance(account)[0] for account in (even, odd, bank)] == [-5, 6, -1]
+    verify_book()
 
 
 @pytest.mark.parametrize(
