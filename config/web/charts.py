@@ -265,13 +265,15 @@ def _rule(y: float, css: str) -> str:
 
 
 def _ticks(slots: Sequence[Slot]) -> str:
-    parts = []
+    parts: list[str] = []
     for index, slot in enumerate(slots):
         if not slot.tick:
             continue
         anchor = "start" if index == 0 else "middle"
+        # A telephone has room for every second word only.
+        css = "tick minor" if len(parts) % 2 else "tick"
         parts.append(
-            f'<text class="tick" x="{index / len(slots) * 100:.3f}%" y="{PLOT_HEIGHT + 21}" '
+            f'<text class="{css}" x="{index / len(slots) * 100:.3f}%" y="{PLOT_HEIGHT + 21}" '
             f'text-anchor="{anchor}">{escape(slot.tick)}</text>'
         )
     return "".join(parts)
