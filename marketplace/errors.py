@@ -6,6 +6,7 @@ MarketplaceError
 ├── NotFound               no such thing, or it is not yours (HTTP 404)
 ├── NameTaken              a name that must be unique is in use
 ├── CommunityDiffers       a community of this name exists under other rules
+├── SettlementRefused      the ledger refused an interval's money: a defect to look into
 ├── RoleNotAllowed         the participant's role does not do this (HTTP 403)
 ├── WalletMissing          the participant has no wallet yet
 ├── WalletCurrencyDiffers  the wallet was opened in another currency
@@ -72,6 +73,12 @@ class CommunityDiffers(MarketplaceError):
     """A community of this name exists under other rules."""
 
     code = "community_differs"
+
+
+class SettlementRefused(MarketplaceError):
+    """The ledger refused the money of an interval, which its accounts should never make it do."""
+
+    code = "settlement_refused"
 
 
 class RoleNotAllowed(MarketplaceError):

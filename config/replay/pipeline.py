@@ -21,9 +21,9 @@ from marketplace.domain.rules import (
     with_interval,
     with_timezone,
 )
-from marketplace.errors import CommunityDiffers
+from marketplace.errors import CommunityDiffers, SettlementRefused
 from marketplace.queries.communities import find_community
-from marketplace.queries.period import count_settled
+from marketplace.queries.period import count_settled, list_refused_settlements
 from marketplace.queries.terms import TermsInForce
 from marketplace.services.clearing import clear_due_intervals, meter_intervals
 from marketplace.services.places import NewMember, add_members, create_community
@@ -202,12 +202,22 @@ def _settle_everything(
                 blocks += booked
                 noted = note_booked_settlements()
             if not (cleared or submitted or booked or noted):
+                _raise_if_refused(community_id)
                 time.sleep(WAIT_SECONDS)  # the rest is in the hands of another worker
             settled, total = count_settled(community_id=community_id)
             on_progress(settled, total)
     finally:
         worker.give_back()
     return blocks
+
+
+def _raise_if_refused(community_id: int) -> None:
+    refused = list_refused_settlements(community_id=community_id)
+    if refused:
+        raise SettlementRefused(
+            "the ledger refused {key}; its interval stays unsettled, see the operator's page",
+            key=refused[0],
+        )
 
 
 def _book(worker: SettlementWorker) -> int:

@@ -14,6 +14,7 @@ from marketplace.models import (
     DeliveryInterval,
     MeteringPoint,
     RuleSet,
+    Settlement,
 )
 
 State = DeliveryInterval.State
@@ -104,6 +105,14 @@ def count_settled(*, community_id: int) -> tuple[int, int]:
     """Return how many intervals are settled without news, and how many there are."""
     found = DeliveryInterval.objects.filter(community_id=community_id)
     return found.filter(state=State.SETTLED, has_news=False).count(), found.count()
+
+
+def list_refused_settlements(*, community_id: int) -> list[str]:
+    """Return the commands of a community's settlements that the ledger refused, oldest first."""
+    keys = Settlement.objects.filter(
+        clearing__interval__community_id=community_id, state=Settlement.State.REFUSED
+    ).order_by("id")
+    return [key for key in keys.values_list("command_key", flat=True) if key]
 
 
 def list_settled_intervals(*, community_id: int) -> Iterator[SettledInterval]:

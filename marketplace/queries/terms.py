@@ -87,7 +87,7 @@ def get_next_change_of_terms(*, community_id: int, after: datetime) -> datetime 
     """Return when any standing rule or metering point of a community next begins or ends."""
     with connection.cursor() as cursor:
         cursor.execute(_NEXT_CHANGE, {"community": community_id, "at": after})
-        (found,) = cursor.fetchone()
+        found: datetime | None = cursor.fetchone()[0]
     return found
 
 

@@ -20,6 +20,28 @@ from marketplace.queries.terms import NO_CREDIT_LIMIT, TermsInForce, list_curren
 
 State = DeliveryInterval.State
 
+# Complete: every metering point that is expected has a reading, whoever else sent one. Intervals
+# that wait are not counted against the limit, so a dead meter does not hold up what came after.
+_METER = """
+WITH due AS (
+    SELECT i.id
+    FROM marketplace_deliveryinterval i JOIN marketplace_ruleset r ON r.id = i.rule_set_id
+    WHERE i.community_id = %(community)s AND i.state = 1 AND i.ends_at <= %(now)s
+        AND (
+            %(now)s >= i.ends_at + make_interval(
+                mins => (r.document ->> 'readings_deadline_minutes')::int)
+            OR NOT EXISTS (
+                SELECT FROM marketplace_meteringpoint m
+                WHERE m.community_id = i.community_id AND m.active_from <= i.starts_at
+                    AND (m.active_until IS NULL OR m.active_until > i.starts_at)
+                    AND NOT EXISTS (
+                        SELECT FROM marketplace_reading
+                        WHERE interval_id = i.id AND metering_point_id = m.id)))
+    ORDER BY i.starts_at LIMIT %(limit)s FOR NO KEY UPDATE OF i SKIP LOCKED
+)
+UPDATE marketplace_deliveryinterval i SET state = 2 FROM due WHERE i.id = due.id
+"""
+
 
 @transaction.atomic
 def meter_intervals(*, community_id: int, now: datetime, limit: int = 1000) -> int:
@@ -31,31 +53,9 @@ def meter_intervals(*, community_id: int, now: datetime, limit: int = 1000) -> i
         How many intervals are metered now and were open before.
     """
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH candidate AS (
-                SELECT i.id, i.starts_at,
-                       %(now)s >= i.ends_at + make_interval(
-                           mins => (r.document ->> 'readings_deadline_minutes')::int) AS is_late
-                FROM marketplace_deliveryinterval i
-                JOIN marketplace_ruleset r ON r.id = i.rule_set_id
-                WHERE i.community_id = %(community)s AND i.state = 1 AND i.ends_at <= %(now)s
-                ORDER BY i.starts_at LIMIT %(limit)s FOR NO KEY UPDATE OF i SKIP LOCKED
-            ), counted AS (
-                SELECT c.id, c.is_late,
-                       (SELECT count(DISTINCT metering_point_id) FROM marketplace_reading
-                        WHERE interval_id = c.id) AS present,
-                       (SELECT count(*) FROM marketplace_meteringpoint m
-                        WHERE m.community_id = %(community)s AND m.active_from <= c.starts_at
-                        AND (m.active_until IS NULL OR m.active_until > c.starts_at)) AS expected
-                FROM candidate c
-            )
-            UPDATE marketplace_deliveryinterval i SET state = 2 FROM counted
-            WHERE i.id = counted.id AND (counted.present >= counted.expected OR counted.is_late)
-            """,
-            {"community": community_id, "now": now, "limit": limit},
-        )
-        return cursor.rowcount
+        cursor.execute(_METER, {"community": community_id, "now": now, "limit": limit})
+        metered: int = cursor.rowcount
+        return metered
 
 
 @transaction.atomic
@@ -119,7 +119,7 @@ def _clear(
         terms=terms,
         metered=metered,
         prices=rules.prices_at(interval.starts_at),
-        over_limit=_over_limit(terms, _credit_limits(terms, rules)),
+        over_limit=_kept_out(interval, terms, _credit_limits(terms, rules)),
     )
     return _Outcome(interval, _reason(interval, cleared.book), cleared)
 
@@ -158,6 +158,24 @@ def _credit_limits(terms: Terms, rules: Rules) -> np.ndarray:
         return terms.credit_limits
     own = terms.credit_limits < NO_CREDIT_LIMIT
     return np.where(own, terms.credit_limits, rules.credit_limit_micro)
+
+
+def _kept_out(interval: DeliveryInterval, terms: Terms, limits: np.ndarray) -> np.ndarray:
+    """Return who is over the limit; a re-clearing lets in whom the first clearing let in.
+
+    The gate was passed at the first clearing: what a member came to owe since does not undo trades.
+    """
+    over = _over_limit(terms, limits)
+    if not interval.revision or not (limits < NO_CREDIT_LIMIT).any():
+        return over
+    before = _latest_book(interval)
+    judged = np.isin(terms.metering_point_ids, before.metering_point_ids)
+    return np.where(judged, np.isin(terms.metering_point_ids, before.left_out_ids), over)
+
+
+def _latest_book(interval: DeliveryInterval) -> IntervalBook:
+    before = Clearing.objects.only("book").get(interval=interval, revision=interval.revision)
+    return IntervalBook.unpacked(bytes(before.book))
 
 
 def _over_limit(terms: Terms, limits: np.ndarray) -> np.ndarray:
