@@ -13,6 +13,11 @@ from tqdm import tqdm
 from config.demo import PEOPLE, build_city
 from config.replay.summary import summarise, table
 
+ORIGIN = (
+    "Readings: 17 real homes (CityLearn 2.1.2, MIT), their local clock re-dated to June 2026 in"
+    " the city's time zone. The people and the bike flows are made up.\n"
+)
+
 
 class Command(BaseCommand):
     """Build, print the table of each community, print who can sign in."""
@@ -43,6 +48,7 @@ class Command(BaseCommand):
             name = f"{community.name} {community.local_name}"
             summary = summarise(community_id=done.community_id, name=name, stopwatch=done.stopwatch)
             self.stdout.write(table(summary) + "\n")
+        self.stdout.write(ORIGIN)
         self.stdout.write("Demo sign-ins, on this machine only:")
         for person in PEOPLE:
             self.stdout.write(f"  {person.email:<28} {password}   {person.acts_for}")

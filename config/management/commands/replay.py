@@ -32,6 +32,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["readings"]
         name = options["community"] or path.stem
+        summary_path: Path | None = options["summary"]
+        if summary_path is not None and not summary_path.absolute().parent.is_dir():
+            raise CommandError(f"{summary_path.parent}: no such folder; make it first")
         try:
             done = self._replay(path, name, options)
         except (ReadingsInvalid, RulesInvalid, MarketplaceError, LedgerError) as error:
@@ -40,9 +43,9 @@ class Command(BaseCommand):
         if done.changed_nothing:
             self.stdout.write(f"{name}: everything in {path.name} was settled before; no change")
         self.stdout.write(table(summary))
-        if options["summary"]:
+        if summary_path is not None:
             text = json.dumps(summary, indent=2, ensure_ascii=False)
-            options["summary"].write_text(text + "\n", encoding="utf-8")
+            summary_path.write_text(text + "\n", encoding="utf-8")
 
     def _replay(self, path: Path, name: str, options: dict[str, Any]) -> Replayed:
         document = read_rules(options["rules"])
