@@ -320,6 +320,8 @@ IMPOSTORS = """
     UPDATE pg_temp.ledger_account SET credits_posted = 1000000;
     CREATE TEMP TABLE ledger_inboxcommand (LIKE public.ledger_inboxcommand);
     CREATE TEMP TABLE ledger_transfer (LIKE public.ledger_transfer);
+    GRANT ALL ON pg_temp.ledger_account, pg_temp.ledger_inboxcommand, pg_temp.ledger_transfer
+        TO PUBLIC;
 """
 
 

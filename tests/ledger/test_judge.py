@@ -17,6 +17,7 @@ from tests.ledger.bookkeeping import transfers
 LIMITS = {1: 0, 2: 5, 3: None, 4: None, 5: None}
 UNITS = {1: "a", 2: "a", 3: "a", 4: "a", 5: "b"}
 UNKNOWN = 9
+ENDS = (TransferKind.POST, TransferKind.RELEASE)
 KEYS = ["k0", "k1", "k2", "k3"]
 
 Counters = Counter[tuple[int, str]]
@@ -122,21 +123,29 @@ def any_command(draw: st.DrawFn) -> Transfers:
 
 
 @st.composite
-def end_of_hold(draw: st.DrawFn, key: str, held: Transfers) -> Transfers:
-    """End the first transfer of a command as if it were a hold; it often is."""
-    amount = int(held.amount[0])
-    kind = draw(st.sampled_from([TransferKind.POST, TransferKind.RELEASE]))
-    amount = draw(st.sampled_from([amount, amount, max(1, amount - 1), amount + 1]))
+def ends_of_hold(draw: st.DrawFn, key: str, held: Transfers) -> Transfers:
+    """End a command's first transfer as if it were a hold, mostly in order, sometimes twice."""
+    amount, kind = int(held.amount[0]), draw(st.sampled_from([TransferKind.POST] * 2 + [*ENDS]))
+    amount += draw(st.sampled_from([0, 0, 0, 1, -1 if amount > 1 else 0]))
+    times = draw(st.sampled_from([1, 1, 1, 2]))
     row = (int(held.debit[0]), int(held.credit[0]), amount)
-    return transfers(row, kind=[kind], holds=[f"{key}/0"])
+    return transfers(*[row] * times, kind=[kind] * times, holds=[f"{key}/0"] * times)
 
 
 @st.composite
 def stories(draw: st.DrawFn) -> list[tuple[str, Transfers]]:
     story: list[tuple[str, Transfers]] = []
+    reserved: list[int] = []
     for number in range(draw(st.integers(1, 10))):
-        ended = draw(st.integers(-number, number - 1)) if number else -1
-        command = draw(end_of_hold(*story[ended])) if ended >= 0 else draw(any_command())
+        choice = draw(st.sampled_from(["any", "hold", "end", "end"]))
+        if choice == "end" and reserved:
+            command = draw(ends_of_hold(*story[draw(st.sampled_from(reserved))]))
+        elif choice == "hold":
+            row = (draw(st.sampled_from([2, 3])), 4, draw(st.integers(1, 4)))
+            command = transfers(row, kind=[TransferKind.HOLD])
+            reserved.append(number)
+        else:
+            command = draw(any_command())
         story.append((f"k{number}", command))
     return story
 

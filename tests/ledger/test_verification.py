@@ -114,11 +114,17 @@ CASES = [
     # Rows.
     ("DELETE FROM ledger_transfer WHERE id = 3", "transfer 3 is missing"),
     (
-        'INSERT INTO ledger_transfer SELECT (jsonb_populate_record(t, \'{"id": 7, "leg": 9}\')).* FROM ledger_transfer t WHERE id = 1',
+        (
+            "INSERT INTO ledger_transfer SELECT (jsonb_populate_record(t,"
+            " jsonb_build_object('id', 7, 'leg', 9))).* FROM ledger_transfer t WHERE id = 1"
+        ),
         "transfer 7 follows from no command",
     ),
     (
-        'INSERT INTO ledger_transfer SELECT (jsonb_populate_record(t, \'{"id": -7, "leg": 9}\')).* FROM ledger_transfer t WHERE id = 1',
+        (
+            "INSERT INTO ledger_transfer SELECT (jsonb_populate_record(t,"
+            " jsonb_build_object('id', -7, 'leg', 9))).* FROM ledger_transfer t WHERE id = 1"
+        ),
         "transfer -7 follows from no command",
     ),
     # Counters.
