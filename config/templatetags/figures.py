@@ -1,5 +1,6 @@
 """How people read energy, money and prices: rounded for the eye, exact on a statement."""
 
+from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 
@@ -112,7 +113,7 @@ def share(value: Fraction | float | None) -> str:
 
 
 @register.filter
-def day_name(day: object) -> str:
+def day_name(day: date) -> str:
     """Write a civil day with its weekday, in the reader's language."""
     chinese = (get_language() or "").startswith("zh")
     return date_format(day, "Y年n月j日 l" if chinese else "l, j F Y")

@@ -1,9 +1,10 @@
 """What keeps the hall from being settled: states, gaps, late intervals, members over the limit."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, F, Min, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
@@ -21,6 +22,7 @@ from marketplace.models import (
 from marketplace.queries.pages import Place
 
 State = DeliveryInterval.State
+STATE_NAMES = {state.name.lower(): state for state in State}
 SHOWN = 20
 
 
@@ -65,14 +67,18 @@ def list_state_counts(*, places: Sequence[Place], now: datetime) -> list[StateCo
         DeliveryInterval.objects.filter(community__in=[place.community_id for place in places])
         .values("community_id")
         .annotate(
-            **{state.name.lower(): Count("id", filter=Q(state=state)) for state in State},
+            **{name: Count("id", filter=Q(state=state)) for name, state in STATE_NAMES.items()},
             late=Count("id", filter=late),
             oldest_late_at=Min("ends_at", filter=late),
         )
     )
-    found = {row.pop("community_id"): row for row in rows}
-    empty = {state.name.lower(): 0 for state in State} | {"late": 0, "oldest_late_at": None}
-    return [StateCounts(place, **found.get(place.community_id, empty)) for place in places]
+    found = {row["community_id"]: row for row in rows}
+    counts = []
+    for place in places:
+        row: Mapping[str, Any] = found.get(place.community_id, {})
+        states = {name: row.get(name, 0) for name in (*STATE_NAMES, "late")}
+        counts.append(StateCounts(place, **states, oldest_late_at=row.get("oldest_late_at")))
+    return counts
 
 
 def list_gaps(*, places: Sequence[Place], now: datetime) -> list[Gap]:
@@ -151,7 +157,7 @@ def count_members_over_limit(*, places: Sequence[Place], now: datetime) -> int:
     limits: dict[int, int] = {}
     for community_id, account_id, own_limit in owing:
         limit = defaults[community_id] if own_limit is None else own_limit
-        if limit is not None:
+        if limit is not None and account_id is not None:
             limits[account_id] = limit
     if not limits:
         return 0

@@ -19,8 +19,8 @@ def sign_in(client: Client, email: str, password: str = PASSWORD) -> Any:
 def test_the_address_may_be_written_in_any_case(city: City) -> None:
     client = Client()
     answer = sign_in(client, "Alice@Heliopolis.Example")
-    assert (answer.status_code, answer.url) == (302, "/")
-    assert client.get("/").url == f"/household/{city.participant_ids['alice']}/"
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+    assert client.get("/")["Location"] == f"/household/{city.participant_ids['alice']}/"
 
 
 def test_ten_wrong_passwords_lock_this_account_from_here(city: City) -> None:
@@ -44,7 +44,7 @@ def test_the_lock_ignores_how_the_address_is_written(city: City) -> None:
 def test_a_password_is_reset_by_mail(city: City) -> None:
     client = Client()
     client.post("/accounts/password", {"email": address("bob")})
-    link = re.search(r"http://testserver(/accounts/password/\S+)", mail.outbox[0].body)
+    link = re.search(r"http://testserver(/accounts/password/\S+)", str(mail.outbox[0].body))
     assert link is not None
     form = client.get(link.group(1), follow=True)
     client.post(
@@ -79,7 +79,7 @@ def test_a_language_nobody_speaks_changes_nothing(city: City) -> None:
     client.post("/language", {"language": "xx", "next": "https://evil.example/"})
     assert User.objects.get(email=address("alice")).language == "en"
     answer = client.post("/language", {"language": "en", "next": "https://evil.example/"})
-    assert answer.url == "/"
+    assert answer["Location"] == "/"
 
 
 def test_without_a_role_there_is_a_word_of_welcome(city: City) -> None:
@@ -97,7 +97,7 @@ def test_a_person_with_two_roles_switches(city: City) -> None:
     assert "Act as" in client.get("/", follow=True).content.decode()
     operator = f"/operator/{city.participant_ids['olga']}/"
     assert client.get(operator).status_code == 200
-    assert client.get("/").url == operator
+    assert client.get("/")["Location"] == operator
     assert "Act as" not in signed_in("bob").get("/", follow=True).content.decode()
 
 
@@ -105,5 +105,5 @@ def test_a_person_with_two_roles_switches(city: City) -> None:
 def test_signing_out_takes_a_post(city: City, method: str) -> None:
     client = signed_in("alice")
     assert getattr(client, method)("/accounts/sign-out").status_code == 405
-    assert client.post("/accounts/sign-out").url == "/accounts/sign-in"
-    assert client.get("/").url == "/accounts/sign-in?next=/"
+    assert client.post("/accounts/sign-out")["Location"] == "/accounts/sign-in"
+    assert client.get("/")["Location"] == "/accounts/sign-in?next=/"

@@ -8,12 +8,14 @@ from config.templatetags.figures import money, money_exact
 from ledger.models import Account, Transfer
 from marketplace.domain.civil_day import day_bounds
 from marketplace.models import DeliveryInterval
+from marketplace.queries.pages import Persona
 from marketplace.queries.statements import list_statement_lines, total_of
 from tests.web.city import MISSING_HOUR, City, signed_in
 
 
-def balance(account_id: int | None) -> int:
-    return Account.objects.get(pk=account_id).balance
+def account_of(persona: Persona) -> Account:
+    assert persona.energy_account_id is not None
+    return Account.objects.get(pk=persona.energy_account_id)
 
 
 def test_the_day_comes_to_what_the_account_moved(city: City) -> None:
@@ -24,7 +26,7 @@ def test_the_day_comes_to_what_the_account_moved(city: City) -> None:
         lines = list_statement_lines(persona=persona, place=place, start=start, end=end)
 
         assert len(lines) == 24
-        assert total_of(lines).net_micro == balance(persona.energy_account_id) != 0
+        assert total_of(lines).net_micro == account_of(persona).balance != 0
         assert sum(line.transfer_count for line in lines) == (
             Transfer.objects.filter(
                 Q(debit_account=persona.energy_account_id)
@@ -36,7 +38,7 @@ def test_the_day_comes_to_what_the_account_moved(city: City) -> None:
 def test_the_home_page_says_what_was_earned_paid_and_saved(city: City) -> None:
     persona = city.persona("alice")
     page = signed_in("alice").get("/", follow=True).content.decode()
-    account = Account.objects.get(pk=persona.energy_account_id)
+    account = account_of(persona)
 
     assert money(account.credits_posted, "CNY") in page
     assert money(account.debits_posted, "CNY") in page
@@ -65,7 +67,7 @@ def test_savings_are_the_difference_to_the_grid_alone(city: City) -> None:
         # Every product is a whole number of micro-units here, as prices are multiples of 1,000.
         alone += (row.export_wh * feed_in - row.import_wh * retail) // 1000
 
-    assert total_of(lines).saved_micro == balance(persona.energy_account_id) - alone > 0
+    assert total_of(lines).saved_micro == account_of(persona).balance - alone > 0
 
 
 def test_each_line_leads_to_its_transfers(city: City) -> None:
@@ -90,7 +92,7 @@ def test_each_line_leads_to_its_transfers(city: City) -> None:
 def test_the_statement_shows_every_micro_unit(city: City) -> None:
     persona = city.persona("bob")
     page = signed_in("bob").get(f"/member/{persona.participant_id}/statement/").content.decode()
-    assert money_exact(balance(persona.energy_account_id)) in page
+    assert money_exact(account_of(persona).balance) in page
 
 
 def test_a_missing_reading_is_missing_and_not_zero(city: City) -> None:
