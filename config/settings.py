@@ -188,9 +188,9 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["config.api_body.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["config.api.body.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "config.api.error_response",
+    "EXCEPTION_HANDLER": "config.api.errors.error_response",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Heliopolis",
@@ -208,7 +208,7 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "config.api_schema.add_shared_parts",
+        "config.api.schema.add_shared_parts",
     ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

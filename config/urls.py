@@ -25,7 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         auth.PasswordResetCompleteView.as_view(),
         name="password_reset_complete",
     ),
-    path("api/", include("config.api_urls")),
+    path("api/", include("config.api.urls")),
     path("", include("config.web.urls")),
     path("", include("config.web.data_urls")),
 ]

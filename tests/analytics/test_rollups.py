@@ -1,4 +1,4 @@
-"""Rollups: what settled intervals came to, zone by zone, whenever and however often they are made."""
+"""Rollups: what settled intervals came to by zone, whenever and however often they are made."""
 
 import threading
 from datetime import timedelta
@@ -6,12 +6,14 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
+from analytics import services
 from analytics.models import IntervalRollup
 from analytics.queries import Rollup, get_period_totals, list_interval_rollups
 from analytics.services import recompute, roll_up_settled
 from analytics.tasks import roll_up_settled_intervals
 from marketplace.domain.readings_rows import ReadingRow
 from marketplace.models import Clearing, DeliveryInterval, Match
+from marketplace.queries.rollups import list_zone_totals
 from tests.conftest import CommittedDatabase
 from tests.town import NOW, SOUTH, START, Town, build_town, rows_of_hour, run_market, send
 
@@ -154,10 +156,8 @@ def test_recomputing_gives_what_the_increments_gave(town: Town) -> None:
 def test_an_overtaken_writer_does_not_put_the_old_back(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from analytics import services
-
     ids = list(town.community.intervals.values_list("id", flat=True))
-    stale = services.list_zone_totals(interval_ids=ids)
+    stale = list_zone_totals(interval_ids=ids)
     row = rows_of_hour(0)[0]
     send(town, [ReadingRow(row.meter, row.start, row.import_wh + 1, 0)])
     run_market(town)

@@ -15,8 +15,6 @@ from rest_framework.views import APIView
 
 from analytics.domain.disclosure import shown_groups
 from analytics.queries import Rollup, get_period_totals, list_latest_rollups
-
-# The API's manners (cursors, moments, whose data) are the same for every address below /api/v1/.
 from marketplace.api.asked import MomentField, PeriodIn, asked_for, id_field, reach_of
 from marketplace.api.paging import PAGE_PARAMETERS, moment_of, page_of, pages
 from marketplace.queries.pages import get_minimum_group_size

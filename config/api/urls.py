@@ -10,6 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from config.api import rollups
+
 
 @extend_schema(exclude=True)
 class UnknownAddress(APIView):
@@ -26,7 +28,8 @@ class UnknownAddress(APIView):
 
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("v1/", include("analytics.api.urls")),
+    path("v1/rollups/", rollups.RollupList.as_view(), name="api_rollups"),
+    path("v1/rollups/totals/", rollups.RollupTotals.as_view(), name="api_rollup_totals"),
     path("v1/", include("marketplace.api.urls")),
     # Our own permission, since the package's default shows the description to everybody.
     path(

@@ -10,6 +10,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import Http404
 from django.utils.translation import gettext
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -37,6 +38,9 @@ def error_response(error: Exception, context: dict[str, Any]) -> Response | None
     else:
         return None
     set_rollback()
+    # Errors are JSON even where the answer would have been a file or a description.
+    request = context["request"]
+    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), "application/json"
     return answer
 
 

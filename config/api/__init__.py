@@ -1,0 +1,1 @@
+"""What the API's addresses share, and those that span apps."""
