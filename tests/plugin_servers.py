@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from config.embedded.pair import Pair
+from config.embedded.process import ServerFailed
 from tests import databases
 
 _held: list[int] = []
@@ -52,7 +53,10 @@ def _begin_session() -> None:
     pair: Pair | None = None
     if not os.environ.get("DATABASE_URL"):
         pair = Pair(folder, durable=False)
-        pair.start()
+        try:
+            pair.start()
+        except ServerFailed as failure:
+            raise pytest.UsageError(str(failure)) from failure
         os.environ.update(pair.environment())
     elif not (os.environ.get("DATABASE_OWNER_URL") and os.environ.get("REDIS_URL")):
         raise pytest.UsageError("DATABASE_URL is set: set DATABASE_OWNER_URL and REDIS_URL too")

@@ -1,4 +1,4 @@
-"""PostgreSQL refuses to run as root: two ways to be somebody else, without making users."""
+"""PostgreSQL refuses to run as root or as a user without a name: who else it can run as."""
 
 import os
 import pwd
@@ -23,16 +23,22 @@ class Identity:
 
 
 def choose_identity(*paths: Path) -> Identity:
-    """Return who may run a server on ``paths`` when we might be root.
+    """Return who may run a server on ``paths``, usually ourselves.
 
-    ``nobody`` where other users can reach the paths; else (a checkout below root's own closed
-    home) a user name space, in which our own files belong to an ordinary user.
+    For root it is ``nobody`` where other users can reach the paths; else (a checkout below root's
+    own closed home) a user name space, in which our own files belong to an ordinary user. So it
+    is for a user id without a name, as containers like to give.
     """
     if os.geteuid() != 0:
-        return Identity()
-    nobody = pwd.getpwnam("nobody")
+        return Identity() if _has_name(os.geteuid()) else _name_space()
     if all(_others_can_reach(path) for path in paths):
+        nobody = pwd.getpwnam("nobody")
         return Identity(user=nobody.pw_uid, group=nobody.pw_gid)
+    return _name_space()
+
+
+def _name_space() -> Identity:
+    nobody = pwd.getpwnam("nobody")
     # The inner user must have a name: PostgreSQL looks it up.
     prefix = (
         "unshare",
@@ -46,10 +52,19 @@ def choose_identity(*paths: Path) -> Identity:
         possible = None
     if possible is None or possible.returncode != 0:
         raise ServerFailed(
-            "PostgreSQL does not run as root, other users cannot enter this folder, and user"
-            " name spaces are off: move the checkout (for example to /srv) or run as another user"
+            "PostgreSQL runs neither as root in a folder that other users cannot enter nor as a"
+            " user without a name, and user name spaces are off here: move the checkout (for"
+            " example to /srv) or run as an ordinary user"
         )
     return Identity(prefix=prefix)
+
+
+def _has_name(user: int) -> bool:
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        return False
+    return True
 
 
 def give(path: Path, identity: Identity) -> None:
