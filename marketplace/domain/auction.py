@@ -123,17 +123,6 @@ def clear_interval_book(
     return _cleared(book, clearing, trades, bids, offers)
 
 
-def welfare_nano(book: IntervalBook) -> int:
-    """Return what all limits say the trades are worth beyond their cost. [10**-3 micro]"""
-    return sum(
-        quantity * limit
-        for quantity, limit in zip(book.bought_wh.tolist(), book.buy_limits.tolist(), strict=True)
-    ) - sum(
-        quantity * limit
-        for quantity, limit in zip(book.sold_wh.tolist(), book.sell_limits.tolist(), strict=True)
-    )
-
-
 def _cleared(
     book: IntervalBook, clearing: Clearing, trades: Trades, bids: Int64Array, offers: Int64Array
 ) -> Cleared:

@@ -7,6 +7,7 @@ canonical bytes are JSON with sorted keys and integers as strings; they are what
 import json
 import zlib
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +78,8 @@ class IntervalBook:
     def unpacked(cls, packed: bytes) -> "IntervalBook":
         """Read a book back from storage."""
         document = json.loads(zlib.decompress(packed))
-        return cls(**{name: _read(value) for name, value in document.items()})
+        columns: dict[str, Any] = {name: _read(value) for name, value in document.items()}
+        return cls(**columns)
 
     def amended(self, late: "LateReadings") -> "IntervalBook":
         """Return this book with late readings taken over and every fill as it was.

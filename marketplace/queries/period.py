@@ -142,11 +142,10 @@ def get_rule_documents(*, community_id: int) -> dict[int, dict[str, object]]:
 
 def get_energy_accounts(*, community_id: int) -> dict[int, int]:
     """Return the energy account of each metering point's participant, by metering point."""
-    return dict(
-        MeteringPoint.objects.filter(community_id=community_id).values_list(
-            "id", "site__participant__energy_account_id"
-        )
+    accounts = MeteringPoint.objects.filter(community_id=community_id).values_list(
+        "id", "site__participant__energy_account_id"
     )
+    return {point_id: account_id for point_id, account_id in accounts if account_id is not None}
 
 
 def list_trades(*, intervals: Sequence[SettledInterval]) -> Int64Array:

@@ -95,6 +95,14 @@ def replayer(homes_csv: Path, django_db_setup: None) -> Iterator[Replayer]:
     replayer.close()
 
 
+@pytest.fixture(scope="module")
+def second_replayer(homes_csv: Path, django_db_setup: None) -> Iterator[Replayer]:
+    """Replay beside the first."""
+    replayer = Replayer(homes_csv, os.environ)
+    yield replayer
+    replayer.close()
+
+
 @pytest.fixture(scope="session")
 def fresh_database() -> Callable[[], AbstractContextManager[str]]:
     """Return what makes a migrated database for a while, by name."""

@@ -71,3 +71,21 @@ def test_without_idempotency_the_same_kills_end_in_other_books(
 
 def _transfers(database: str) -> list[tuple[object, ...]]:
     return read_books(owner_url(database))["transfers"]
+
+
+def test_two_replays_at_once_and_one_of_them_killed(
+    replayer: Replayer,
+    second_replayer: Replayer,
+    undisturbed: Undisturbed,
+    fresh_database: FreshDatabase,
+) -> None:
+    random = Random(2028)
+    for _ in range(2):
+        with fresh_database() as database:
+            # What the first of two rounds leaves unfinished, the second finds begun.
+            for _ in range(2):
+                second_replayer.start(database)
+                replayer.kill_after(random.uniform(0, undisturbed.seconds), database)
+                second_replayer.wait()
+            assert replayer.run(database) == 0
+            assert read_books(owner_url(database)) == undisturbed.books
