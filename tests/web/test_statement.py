@@ -1,16 +1,21 @@
 """A member's money: every figure of a page is the sum of transfers of the book."""
 
 import re
+from datetime import date, timedelta
+from fractions import Fraction
+from pathlib import Path
 
 from django.db.models import Q
 
+from config.replay.pipeline import replay
 from config.templatetags.figures import money, money_exact
 from ledger.models import Account, Transfer
 from marketplace.domain.civil_day import day_bounds
+from marketplace.domain.rules import preset
 from marketplace.models import DeliveryInterval
 from marketplace.queries.pages import Persona
 from marketplace.queries.statements import list_statement_lines, total_of
-from tests.web.city import MISSING_HOUR, City, signed_in
+from tests.web.city import DAY, MISSING_HOUR, NOW, City, signed_in
 
 
 def account_of(persona: Persona) -> Account:
@@ -116,3 +121,30 @@ def test_only_the_owner_sees_it(city: City) -> None:
         assert signed_in("alice").get(path).status_code == 200
         for name in ("bob", "charlie", "erin", "olga", "paul", "dora"):
             assert signed_in(name).get(path).status_code == 404, (name, path)
+
+
+def test_a_correction_is_added_and_shown_as_one(city: City, tmp_path: Path) -> None:
+    """Alice's noon was read wrong: the interval is cleared again and differences are posted."""
+    later = tmp_path / "later.csv"
+    later.write_text(f"meter,start,minutes,import_wh,export_wh\nm0,{DAY}T12:00:00+08:00,60,0,100\n")
+    persona, place = city.persona("alice"), city.place()
+    replay(
+        later,
+        community_name=place.name,
+        rules_document=preset("demo"),
+        timezone=None,
+        now=NOW + timedelta(hours=1),
+    )
+    interval = DeliveryInterval.objects.get(starts_at__hour=4)  # noon in Shanghai
+    assert interval.revision == 2
+    start, end = day_bounds(date.fromisoformat(DAY), place.zone)
+    lines = list_statement_lines(persona=persona, place=place, start=start, end=end)
+    noon = next(line for line in lines if line.interval.interval_id == interval.pk)
+
+    assert (noon.interval.export_wh, noon.interval.sold_wh) == (100, 100)
+    assert noon.transfer_count > 1
+    assert noon.interval.price_micro_per_kwh is not None
+    assert noon.pool_sale_micro == round(Fraction(noon.interval.price_micro_per_kwh, 10))
+    assert total_of(lines).net_micro == account_of(persona).balance
+    link = f"/member/{persona.participant_id}/statement/{interval.pk}/"
+    assert "correction, revision 2" in signed_in("alice").get(link).content.decode()
