@@ -1,4 +1,7 @@
-"""Celery carries "there is work"; the work itself is state in tables, so every message may be lost or repeated."""
+"""Celery carries "there is work"; the work itself is state in tables.
+
+So every message may be lost, late or repeated.
+"""
 
 import os
 
@@ -9,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("heliopolis", broker=os.environ.get("REDIS_URL"))
 app.conf.update(
-    # A worker killed outright gets its message back after this many seconds; the schedule is faster anyway.
+    # Seconds until the message of a killed worker is given again; the schedule is faster anyway.
     broker_transport_options={"visibility_timeout": 300},
     broker_connection_retry_on_startup=True,
     task_ignore_result=True,

@@ -36,9 +36,10 @@ def migrate() -> None:
 
 
 def fingerprint() -> str:
-    """Return a hash of every migration of ours and of the locked versions of all others."""
+    """Return a hash of our migrations, the privileges, and the locked versions of all others."""
     digest = hashlib.sha256((PROJECT / "uv.lock").read_bytes())
-    for file in sorted(PROJECT.glob("*/migrations/*.py")):
+    ours = sorted(PROJECT.glob("*/migrations/*.py"))
+    for file in (*ours, PROJECT / "config" / "privileges.py"):
         digest.update(str(file.relative_to(PROJECT)).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
