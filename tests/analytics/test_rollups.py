@@ -92,6 +92,8 @@ def test_a_correction_is_rolled_up_once_it_is_settled(town: Town) -> None:
     send(town, [ReadingRow(row.meter, row.start, row.import_wh + 500, 0)])
     # The new reading and the old trades do not belong together.
     assert roll_up_settled() == 0
+    ids = list(town.community.intervals.values_list("id", flat=True))
+    assert len({each.interval_id for each in list_zone_totals(interval_ids=ids)}) == HOURS - 1
     assert recompute(community_id=town.community.id) == HOURS - 1
     run_market(town)
 
@@ -99,6 +101,10 @@ def test_a_correction_is_rolled_up_once_it_is_settled(town: Town) -> None:
     after = rollups(town)
     assert sum(each.import_wh for each in after) == sum(each.import_wh for each in before) + 500
     assert {each.revision for each in after} == {1, 2}
+    clearing = Clearing.objects.get(revision=2)
+    # Trades of the first revision are history, not volume.
+    for name in ("bought_wh", "sold_wh"):
+        assert sum(getattr(each, name) for each in changed(after)) == clearing.volume_wh > 0
     assert [each for each in after if each.revision == 1] == [
         each for each in before if each.interval_id not in {a.interval_id for a in changed(after)}
     ]
