@@ -38,7 +38,7 @@ def _database(url: str) -> dict[str, object]:
     }
 
 
-# Commands that never open a connection (makemigrations --check, messages, lint) run without a server.
+# Commands that open no connection (makemigrations --check, messages, lint) need no server.
 _DATABASE_URL = os.environ.get("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
 DATABASES = {"default": _database(_DATABASE_URL)}
 # The role that migrations grant the application's privileges to.
@@ -48,9 +48,7 @@ REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:1/0")
 SECRET_KEY = os.environ.get("HELIOPOLIS_SECRET_KEY", "")
 DEBUG = False
 HTTPS = os.environ.get("HELIOPOLIS_HTTPS") == "1"
-ALLOWED_HOSTS = os.environ.get("HELIOPOLIS_HOSTS", "127.0.0.1,localhost,[::1]").split(
-    ","
-)
+ALLOWED_HOSTS = os.environ.get("HELIOPOLIS_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
 CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS] if HTTPS else []
 
 INSTALLED_APPS = [
@@ -127,7 +125,7 @@ LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign_in"
 
-# Sign-in rate limit: ten wrong passwords for one address-and-account pair, then a quarter of an hour.
+# Sign-in rate limit: ten wrong passwords for one address and account, then a quarter of an hour.
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -218,9 +216,7 @@ SPECTACULAR_SETTINGS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}
-    },
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
 }

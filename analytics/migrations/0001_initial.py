@@ -4,34 +4,46 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='IntervalRollup',
+            name="IntervalRollup",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('interval_id', models.BigIntegerField()),
-                ('zone_id', models.BigIntegerField()),
-                ('community_id', models.BigIntegerField()),
-                ('starts_at', models.DateTimeField()),
-                ('revision', models.SmallIntegerField(help_text='Revision of the clearing it was made from.')),
-                ('meter_count', models.IntegerField()),
-                ('import_wh', models.BigIntegerField()),
-                ('export_wh', models.BigIntegerField()),
-                ('bought_wh', models.BigIntegerField(help_text="Bought in the community's pool.")),
-                ('sold_wh', models.BigIntegerField(help_text="Sold into the community's pool.")),
-                ('grid_import_wh', models.BigIntegerField()),
-                ('grid_export_wh', models.BigIntegerField()),
-                ('price_micro_per_kwh', models.BigIntegerField(null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("interval_id", models.BigIntegerField()),
+                ("zone_id", models.BigIntegerField()),
+                ("community_id", models.BigIntegerField()),
+                ("starts_at", models.DateTimeField()),
+                (
+                    "revision",
+                    models.SmallIntegerField(
+                        help_text="Revision of the clearing it was made from."
+                    ),
+                ),
+                ("meter_count", models.IntegerField()),
+                ("import_wh", models.BigIntegerField()),
+                ("export_wh", models.BigIntegerField()),
+                ("bought_wh", models.BigIntegerField(help_text="Bought in the community's pool.")),
+                ("sold_wh", models.BigIntegerField(help_text="Sold into the community's pool.")),
+                ("grid_import_wh", models.BigIntegerField()),
+                ("grid_export_wh", models.BigIntegerField()),
+                ("price_micro_per_kwh", models.BigIntegerField(null=True)),
             ],
             options={
-                'indexes': [models.Index(fields=['community_id', 'starts_at'], name='rollup_by_time')],
-                'constraints': [models.UniqueConstraint(fields=('interval_id', 'zone_id'), name='rollup_once')],
+                "indexes": [
+                    models.Index(fields=["community_id", "starts_at"], name="rollup_by_time")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("interval_id", "zone_id"), name="rollup_once")
+                ],
             },
         ),
     ]

@@ -78,9 +78,7 @@ class Migration(migrations.Migration):
                 ("password", models.CharField(max_length=128, verbose_name="password")),
                 (
                     "last_login",
-                    models.DateTimeField(
-                        blank=True, null=True, verbose_name="last login"
-                    ),
+                    models.DateTimeField(blank=True, null=True, verbose_name="last login"),
                 ),
                 (
                     "is_superuser",
@@ -92,15 +90,11 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "first_name",
-                    models.CharField(
-                        blank=True, max_length=150, verbose_name="first name"
-                    ),
+                    models.CharField(blank=True, max_length=150, verbose_name="first name"),
                 ),
                 (
                     "last_name",
-                    models.CharField(
-                        blank=True, max_length=150, verbose_name="last name"
-                    ),
+                    models.CharField(blank=True, max_length=150, verbose_name="last name"),
                 ),
                 (
                     "is_staff",
@@ -183,9 +177,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "revision",
-                    models.SmallIntegerField(
-                        default=0, help_text="Latest clearing; 0: none yet."
-                    ),
+                    models.SmallIntegerField(default=0, help_text="Latest clearing; 0: none yet."),
                 ),
                 (
                     "has_news",
@@ -224,9 +216,7 @@ class Migration(migrations.Migration):
                 ("quantity", models.BigIntegerField(help_text="Energy: Wh. Data: 1.")),
                 (
                     "price_micro",
-                    models.BigIntegerField(
-                        help_text="Energy: per kWh. Data: for the whole."
-                    ),
+                    models.BigIntegerField(help_text="Energy: per kWh. Data: for the whole."),
                 ),
                 (
                     "state",
@@ -243,9 +233,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "matched_at",
-                    models.DateTimeField(
-                        help_text="Energy: see the clearing.", null=True
-                    ),
+                    models.DateTimeField(help_text="Energy: see the clearing.", null=True),
                 ),
                 (
                     "deadline_at",
@@ -376,9 +364,7 @@ class Migration(migrations.Migration):
                 ("valid_from", models.DateTimeField()),
                 (
                     "valid_until",
-                    models.DateTimeField(
-                        help_text="End; NULL: until further notice.", null=True
-                    ),
+                    models.DateTimeField(help_text="End; NULL: until further notice.", null=True),
                 ),
                 (
                     "terms",
@@ -592,9 +578,7 @@ class Migration(migrations.Migration):
                 ("valid_from", models.DateTimeField()),
                 (
                     "valid_until",
-                    models.DateTimeField(
-                        help_text="End; NULL: until further notice.", null=True
-                    ),
+                    models.DateTimeField(help_text="End; NULL: until further notice.", null=True),
                 ),
                 (
                     "terms",
@@ -711,9 +695,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "left_out_count",
-                    models.IntegerField(
-                        help_text="Metering points over their credit limit."
-                    ),
+                    models.IntegerField(help_text="Metering points over their credit limit."),
                 ),
                 (
                     "book",
@@ -1000,9 +982,7 @@ class Migration(migrations.Migration):
             model_name="match",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(
-                        ("interval__isnull", False), ("kind", 1), ("revision__gte", 1)
-                    ),
+                    models.Q(("interval__isnull", False), ("kind", 1), ("revision__gte", 1)),
                     models.Q(
                         ("interval__isnull", True),
                         ("kind", 2),
@@ -1070,9 +1050,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("price_micro_per_kwh__isnull", True), ("volume_wh", 0)),
-                    models.Q(
-                        ("price_micro_per_kwh__isnull", False), ("volume_wh__gt", 0)
-                    ),
+                    models.Q(("price_micro_per_kwh__isnull", False), ("volume_wh__gt", 0)),
                     _connector="OR",
                 ),
                 name="clearing_price_with_volume",
@@ -1124,8 +1102,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="zone",
-            constraint=models.UniqueConstraint(
-                fields=("community", "code"), name="zone_code"
-            ),
+            constraint=models.UniqueConstraint(fields=("community", "code"), name="zone_code"),
         ),
     ]

@@ -6,46 +6,72 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('marketplace', '0002_history_is_append_only'),
+        ("marketplace", "0002_history_is_append_only"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='IdempotencyKey',
+            name="IdempotencyKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=200)),
-                ('fingerprint', models.CharField(help_text='SHA-256 of method, path and body.', max_length=64)),
-                ('status', models.SmallIntegerField(help_text='HTTP status; 0 until it is answered.')),
-                ('body', models.JSONField(null=True)),
-                ('created_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("key", models.CharField(max_length=200)),
+                (
+                    "fingerprint",
+                    models.CharField(help_text="SHA-256 of method, path and body.", max_length=64),
+                ),
+                (
+                    "status",
+                    models.SmallIntegerField(help_text="HTTP status; 0 until it is answered."),
+                ),
+                ("body", models.JSONField(null=True)),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.RemoveConstraint(
-            model_name='match',
-            name='data_match_once',
+            model_name="match",
+            name="data_match_once",
         ),
         migrations.AddIndex(
-            model_name='hold',
-            index=models.Index(condition=models.Q(('state', 1)), fields=['id'], name='hold_submitted'),
+            model_name="hold",
+            index=models.Index(
+                condition=models.Q(("state", 1)), fields=["id"], name="hold_submitted"
+            ),
         ),
         migrations.AddIndex(
-            model_name='match',
-            index=models.Index(condition=models.Q(('kind', 2), ('state', 2)), fields=['deadline_at'], name='data_match_due'),
+            model_name="match",
+            index=models.Index(
+                condition=models.Q(("kind", 2), ("state", 2)),
+                fields=["deadline_at"],
+                name="data_match_due",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='match',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 2), models.Q(('state', 6), _negated=True)), fields=('request',), name='data_request_matched_once'),
+            model_name="match",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", 2), models.Q(("state", 6), _negated=True)),
+                fields=("request",),
+                name="data_request_matched_once",
+            ),
         ),
         migrations.AddField(
-            model_name='idempotencykey',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="idempotencykey",
+            name="user",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='idempotencykey',
-            constraint=models.UniqueConstraint(fields=('user', 'key'), name='idempotency_key_of_user'),
+            model_name="idempotencykey",
+            constraint=models.UniqueConstraint(
+                fields=("user", "key"), name="idempotency_key_of_user"
+            ),
         ),
     ]
