@@ -35,6 +35,9 @@ def test_too_few_meters_are_not_shown(db: None, tmp_path: Path) -> None:
     for name, path in (("alice", f"/community/{city.community_id}/"), ("paul", "/")):
         page = signed_in(name).get(path, follow=True).content.decode()
         assert "24 intervals have too few meters" in page
+        # A bar's height is a figure too; those of the legend have no place on an axis.
+        assert not re.search(r'<rect class="(pool|grid)" x=', page)
+        assert 'class="ribbon' not in page
         for wh in IntervalRollup.objects.filter(import_wh__gt=0).values_list(
             "import_wh", flat=True
         ):
@@ -89,6 +92,16 @@ def test_who_may_see_what(city: City, path: str, allowed: set[str]) -> None:
     for name in ("alice", "bob", "charlie", "erin", "olga", "paul", "dora"):
         expected = 200 if name in allowed else 404
         assert signed_in(name).get(path).status_code == expected, name
+
+
+def test_a_page_of_a_role_takes_that_role(city: City) -> None:
+    for kind in ("household", "enterprise", "planner", "operator"):
+        for name in ("alice", "erin", "olga", "paul", "dora"):
+            answer = signed_in(name).get(f"/{kind}/{city.participant_ids[name]}/")
+            expected = 200 if city.persona(name).role == kind else 404
+            assert answer.status_code == expected, (kind, name)
+    own = f"/member/{city.participant_ids['olga']}/statement/"
+    assert signed_in("olga").get(own).status_code == 404
 
 
 def test_a_stranger_from_another_community(city: City) -> None:
