@@ -10,8 +10,14 @@ from marketplace.services import data_answers, market_day
 @shared_task(ignore_result=True)
 def advance_due_intervals(**_: object) -> None:
     """Meter, clear and settle what is due in every community. Safe twice, late, or on two hosts."""
+    failures = []
     for community_id in list_community_ids():
-        market_day.advance_community(community_id=community_id, now=timezone.now())
+        try:
+            market_day.advance_community(community_id=community_id, now=timezone.now())
+        except Exception as failure:  # one bad community must not hold up the others
+            failures.append(failure)
+    if failures:
+        raise ExceptionGroup("communities that could not advance", failures)
 
 
 @shared_task(ignore_result=True)
