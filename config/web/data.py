@@ -33,6 +33,7 @@ from marketplace.queries.data import (
 )
 from marketplace.queries.pages import Persona
 from marketplace.services import data
+from marketplace.services.once import act_once
 
 PROVIDER, BUYER = "data_provider", "enterprise"
 UTC_ZONE: Final = ZoneInfo("UTC")
@@ -247,9 +248,15 @@ def _act(
 
 
 def _accepted(request: HttpRequest, form: OfferForm | RequestForm, act: Callable[[], None]) -> bool:
-    """Run a service; show what it has against the form, and say whether it had nothing."""
+    """Run a service once a page; show what it has against the form, or say that it had nothing."""
+    assert request.user.pk is not None  # the page is for people who are signed in
     try:
-        act()
+        act_once(
+            user_id=request.user.pk,
+            token=str(form.cleaned_data["token"]),
+            act=act,
+            now=timezone.now(),
+        )
     except Invalid as error:
         form.complain(error)
         return False

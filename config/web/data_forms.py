@@ -3,6 +3,7 @@
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -50,6 +51,8 @@ def _day_field(label: Any) -> forms.DateField:
 class TermsForm(forms.Form):
     """What both sides say about data; days are civil days of the zone, both included."""
 
+    # Drawn anew with each page, so that a double click or a reload counts once.
+    token = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
     title = forms.CharField(label=gettext_lazy("Title"), max_length=TITLE_MAX)
     kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=list(KIND_LABELS.items()))
     area = forms.CharField(label=gettext_lazy("Area"), max_length=AREA_MAX)

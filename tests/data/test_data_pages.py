@@ -3,6 +3,7 @@
 import hashlib
 import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -33,12 +34,28 @@ OFFERED = {
 
 def publish(client: Client, content: bytes = CONTENT, **changes: str) -> Any:
     file = SimpleUploadedFile("bikes.csv", content, content_type="text/csv")
-    return client.post("/data/provide", {**OFFERED, **changes, "file": file})
+    form = {"token": str(uuid4()), **OFFERED, **changes, "file": file}
+    return client.post("/data/provide", form)
+
+
+def ask(client: Client, **changes: str) -> Any:
+    return client.post("/data/requests", {"token": str(uuid4()), **WANTED, **changes})
+
+
+def test_a_double_click_counts_once(as_alice: Client, as_bob: Client) -> None:
+    token = str(uuid4())
+    assert ask(as_bob, token=token, price="-1").status_code == 400
+    assert [ask(as_bob, token=token).status_code for _ in range(2)] == [302, 302]
+    assert [publish(as_alice, token=token).status_code for _ in range(2)] == [302, 302]
+    assert (Request.objects.count(), Offer.objects.count(), Match.objects.count()) == (1, 1, 1)
+    page = as_bob.get("/data/requests").content.decode()
+    first = re.search(r'name="token" value="([0-9a-f-]{36})"', page)
+    assert first and first[1] not in as_bob.get("/data/requests").content.decode()
 
 
 def test_from_the_form_to_the_file(as_alice: Client, as_bob: Client) -> None:
     assert publish(as_alice).status_code == 302
-    assert as_bob.post("/data/requests", WANTED).status_code == 302
+    assert ask(as_bob).status_code == 302
     match = Match.objects.get()
     assert match.price_micro == 3_000_001
     waiting = as_bob.get("/data/requests").content.decode()
@@ -84,7 +101,7 @@ def test_desks_are_for_their_roles_and_rows_for_their_owners(
     as_alice: Client, as_bob: Client, as_charlie: Client
 ) -> None:
     publish(as_alice)
-    as_bob.post("/data/requests", WANTED)
+    ask(as_bob)
     book_and_resolve()
     match, offer, request = Match.objects.get(), Offer.objects.get(), Request.objects.get()
 
@@ -106,7 +123,7 @@ def test_desks_are_for_their_roles_and_rows_for_their_owners(
 
 def test_withdraw_and_try_again(as_alice: Client, as_charlie: Client) -> None:
     publish(as_alice)
-    as_charlie.post("/data/requests", WANTED)
+    ask(as_charlie)
     book_and_resolve()
     page = as_charlie.get("/data/requests").content.decode()
     assert "The wallet did not cover the price." in page and "Try again" in page
