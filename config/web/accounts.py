@@ -25,6 +25,11 @@ class SignInForm(AuthenticationForm):
         widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"}),
     )
 
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": _("The e-mail address or the password is wrong."),
+    }
+
     def clean_username(self) -> str:
         """Return the address as accounts store it."""
         address: str = self.cleaned_data["username"]

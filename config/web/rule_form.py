@@ -7,9 +7,11 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from marketplace.domain.money import PRICE_MAX_MICRO_PER_KWH
 from marketplace.queries.pages_rules import RuleVersion
 
 MICRO = 10**6
+PRICE_MAX = Decimal(PRICE_MAX_MICRO_PER_KWH) / MICRO
 
 
 class RuleForm(forms.Form):
@@ -18,6 +20,8 @@ class RuleForm(forms.Form):
     sell = forms.DecimalField(
         label=_("Sell my surplus at or above"),
         required=False,
+        min_value=-PRICE_MAX,
+        max_value=PRICE_MAX,
         max_digits=10,
         decimal_places=6,
         help_text=_(
@@ -27,11 +31,11 @@ class RuleForm(forms.Form):
     buy = forms.DecimalField(
         label=_("Buy from neighbours at or below"),
         required=False,
+        min_value=-PRICE_MAX,
+        max_value=PRICE_MAX,
         max_digits=10,
         decimal_places=6,
-        help_text=_(
-            "Price per kWh. Empty: the rule set draws one, never above the retail tariff."
-        ),
+        help_text=_("Price per kWh. Empty: the rule set draws one, never above the retail tariff."),
     )
     last_day = forms.DateField(
         label=_("Last day"),
