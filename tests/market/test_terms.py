@@ -159,3 +159,19 @@ def test_meters_without_limits_of_their_own_are_taken_in_by_their_tariff_band() 
     assert clearing.price_low_micro_per_kwh is not None
     assert clearing.price_low_micro_per_kwh >= middle  # bids are left: the price is theirs
     assert clearing.volume_wh == 2000
+
+
+def test_ties_are_shared_by_meter_name_whoever_was_registered_first() -> None:
+    flows = {"alice": (0, 10), "bob": (0, 10), "charlie": (0, 10), "dora": (20, 0)}
+    trades = []
+    for name, order in (("Forward", 1), ("Backward", -1)):
+        street = Street(name, meters=tuple(flows)[::order])
+        for meter in street.meters:
+            street.set_rule(meter, sell=400_000, buy=400_000)
+        street.send(flows)
+        street.run(at(1))
+        trades.append(street.trades())
+
+    # 6 2/3 Wh each: the largest remainders are equal, and the first names get what is over.
+    assert trades[0] == [("alice", "dora", 7), ("bob", "dora", 7), ("charlie", "dora", 6)]
+    assert trades[1] == trades[0]
