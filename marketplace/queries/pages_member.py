@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 from django.db.models import F, Sum
 
+from marketplace.domain.interval_book import IntervalBook
 from marketplace.models import (
     Clearing,
     DeliveryInterval,
@@ -36,6 +38,7 @@ class MemberInterval:
     retail_micro_per_kwh: int | None
     feed_in_micro_per_kwh: int | None
     platform_fee_micro_per_kwh: int | None
+    is_left_out: bool
 
     @property
     def grid_import_wh(self) -> int | None:
@@ -108,6 +111,7 @@ def _member_intervals(
     points = MeteringPoint.objects.filter(site__participant_id=participant_id).values("id")
     sold = _matched(ids, offer__in=Offer.objects.filter(metering_point__in=points))
     bought = _matched(ids, request__in=Request.objects.filter(metering_point__in=points))
+    left_out = _left_out(participant_id, clearings.values())
     rows = []
     for interval in intervals:
         clearing = clearings.get(interval.pk)
@@ -129,9 +133,24 @@ def _member_intervals(
                 platform_fee_micro_per_kwh=(
                     clearing.platform_fee_micro_per_kwh if clearing else None
                 ),
+                is_left_out=interval.pk in left_out,
             )
         )
     return rows
+
+
+def _left_out(participant_id: int, clearings: Iterable[Clearing]) -> set[int]:
+    """Return the intervals whose auction a credit limit kept this member out of."""
+    some = [clearing.pk for clearing in clearings if clearing.left_out_count]
+    if not some:
+        return set()
+    own = [meter.metering_point_id for meter in list_meters(participant_id=participant_id)]
+    books = Clearing.objects.filter(pk__in=some).values_list("interval_id", "book")
+    return {
+        interval_id
+        for interval_id, book in books
+        if np.isin(own, IntervalBook.unpacked(bytes(book)).left_out_ids).any()
+    }
 
 
 def _readings(participant_id: int, interval_ids: Iterable[int]) -> dict[int, tuple[int, int]]:

@@ -74,6 +74,7 @@ class DayTotals:
     grid_purchase_micro: int
     saved_micro: int
     waiting_count: int
+    left_out_count: int
 
     @property
     def grid_import_wh(self) -> int:
@@ -173,6 +174,7 @@ def total_of(lines: Sequence[StatementLine]) -> DayTotals:
             line.net_micro - line.alone_micro for line in booked if line.alone_micro is not None
         ),
         waiting_count=len(lines) - len(booked),
+        left_out_count=sum(line.interval.is_left_out for line in lines),
     )
 
 

@@ -12,10 +12,10 @@ from config.templatetags.figures import money, money_exact
 from ledger.models import Account, Transfer
 from marketplace.domain.civil_day import day_bounds
 from marketplace.domain.rules import preset
-from marketplace.models import DeliveryInterval
+from marketplace.models import DeliveryInterval, Participant
 from marketplace.queries.pages import Persona
 from marketplace.queries.statements import list_statement_lines, total_of
-from tests.web.city import DAY, MISSING_HOUR, NOW, City, signed_in
+from tests.web.city import DAY, MISSING_HOUR, NOW, City, readings_csv, signed_in
 
 
 def account_of(persona: Persona) -> Account:
@@ -101,7 +101,7 @@ def test_the_statement_shows_every_micro_unit(city: City) -> None:
 
 
 def test_a_missing_reading_is_missing_and_not_zero(city: City) -> None:
-    from marketplace.models import Membership, Participant, User
+    from marketplace.models import Membership, User
 
     sixth = Participant.objects.get(name="Sixth home")
     user = User.objects.create_user("sixth@heliopolis.example", "sunny-day-37")
@@ -148,3 +148,25 @@ def test_a_correction_is_added_and_shown_as_one(city: City, tmp_path: Path) -> N
     assert total_of(lines).net_micro == account_of(persona).balance
     link = f"/member/{persona.participant_id}/statement/{interval.pk}/"
     assert "correction, revision 2" in signed_in("alice").get(link).content.decode()
+
+
+def test_a_member_over_the_limit_is_told_so(city: City, tmp_path: Path) -> None:
+    """Bob owes for the first day; the next day's auctions are without him."""
+    Participant.objects.filter(pk=city.participant_ids["bob"]).update(credit_limit_micro=0)
+    next_day = tmp_path / "next.csv"
+    next_day.write_text(readings_csv(6).replace(DAY, "2026-06-16"))
+    replay(
+        next_day,
+        community_name=city.place().name,
+        rules_document=preset("demo"),
+        timezone=None,
+        now=NOW,
+    )
+    told = "In 24 intervals you owed more than your credit limit"
+    assert told in signed_in("bob").get("/", follow=True).content.decode()
+    assert "credit limit" not in signed_in("alice").get("/", follow=True).content.decode()
+    page = signed_in("alice").get(f"/community/{city.community_id}/").content.decode()
+    assert "1 meter is over its credit limit" in page
+    assert "Bob" not in page
+    operator = signed_in("olga").get("/", follow=True).content.decode()
+    assert re.search(r"Members over their credit limit</dt><dd>1<", operator)
