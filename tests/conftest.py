@@ -4,9 +4,11 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -90,12 +92,31 @@ def real_data() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session")
+def make_open_folder() -> Iterator[Callable[[], Path]]:
+    """Make folders that PostgreSQL's user can enter: pytest's own are closed to all but root."""
+    with ExitStack() as stack:
+
+        def make() -> Path:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="heliopolis-")))
+            folder.chmod(0o755)
+            return folder
+
+        yield make
+
+
 @pytest.fixture
-def fresh_state(tmp_path: Path) -> dict[str, str]:
+def open_folder(make_open_folder: Callable[[], Path]) -> Path:
+    """Return a folder for embedded servers of one test."""
+    return make_open_folder()
+
+
+@pytest.fixture
+def fresh_state(open_folder: Path) -> dict[str, str]:
     """Return an environment in which ``manage.py`` starts servers of its own, empty ones."""
     named = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "HELIOPOLIS_SECRET_KEY", "PORT")
     environment = {name: value for name, value in os.environ.items() if name not in named}
-    return {**environment, "HELIOPOLIS_STATE": str(tmp_path / "state")}
+    return {**environment, "HELIOPOLIS_STATE": str(open_folder / "state")}
 
 
 @pytest.fixture

@@ -112,8 +112,11 @@ def test_a_terminated_holder_stops_its_servers(fresh_state: dict[str, str], stat
     assert processes_of(state) == []
 
 
-def test_two_states_have_two_servers(fresh_state: dict[str, str], tmp_path: Path) -> None:
-    one, two = Stay(fresh_state), Stay({**fresh_state, "HELIOPOLIS_STATE": str(tmp_path / "two")})
+def test_two_states_have_two_servers(fresh_state: dict[str, str], open_folder: Path) -> None:
+    one, two = (
+        Stay(fresh_state),
+        Stay({**fresh_state, "HELIOPOLIS_STATE": str(open_folder / "two")}),
+    )
 
     assert one.url != two.url
     one.leave()

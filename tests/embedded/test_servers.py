@@ -2,13 +2,10 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -24,24 +21,15 @@ from tests.embedded.processes import wait_until
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """Return a folder that other users can enter."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-def test_data_is_found_again_after_a_restart(tmp_path: Path) -> None:
-    first = Pair(tmp_path)
+def test_data_is_found_again_after_a_restart(open_folder: Path) -> None:
+    first = Pair(open_folder)
     first.start()
     with psycopg.connect(first.postgres.url(OWNER)) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
     Redis.from_url(first.valkey.url()).set("kept", "42")
     first.stop()
 
-    second = Pair(tmp_path)
+    second = Pair(open_folder)
     second.start()
     try:
         with psycopg.connect(second.postgres.url(OWNER)) as connection:
@@ -54,8 +42,8 @@ def test_data_is_found_again_after_a_restart(tmp_path: Path) -> None:
     assert not second.valkey.is_running
 
 
-def test_servers_are_durable_and_closed_to_strangers(tmp_path: Path) -> None:
-    pair = Pair(tmp_path)
+def test_servers_are_durable_and_closed_to_strangers(open_folder: Path) -> None:
+    pair = Pair(open_folder)
     pair.start()
     try:
         with psycopg.connect(pair.postgres.url(ADMIN)) as connection:
@@ -81,11 +69,11 @@ def test_servers_are_durable_and_closed_to_strangers(tmp_path: Path) -> None:
     assert settings["appendfsync"] == "everysec"
     assert settings["maxmemory-policy"] == "noeviction"
     for secret in ("pg/passwords.json", "valkey/password", "valkey/valkey.conf"):
-        assert (tmp_path / secret).stat().st_mode & 0o077 == 0
+        assert (open_folder / secret).stat().st_mode & 0o077 == 0
 
 
-def test_the_application_owns_nothing(tmp_path: Path) -> None:
-    pair = Pair(tmp_path, durable=False)
+def test_the_application_owns_nothing(open_folder: Path) -> None:
+    pair = Pair(open_folder, durable=False)
     pair.start()
     try:
         with (
@@ -97,8 +85,8 @@ def test_the_application_owns_nothing(tmp_path: Path) -> None:
         pair.stop()
 
 
-def test_two_pairs_run_side_by_side(tmp_path: Path) -> None:
-    one, two = Pair(tmp_path / "one", durable=False), Pair(tmp_path / "two", durable=False)
+def test_two_pairs_run_side_by_side(open_folder: Path) -> None:
+    one, two = Pair(open_folder / "one", durable=False), Pair(open_folder / "two", durable=False)
     one.start()
     two.start()
     try:
@@ -112,8 +100,8 @@ def test_two_pairs_run_side_by_side(tmp_path: Path) -> None:
         two.stop()
 
 
-def test_a_killed_postgres_comes_back_on_its_port_with_its_rows(tmp_path: Path) -> None:
-    pair = Pair(tmp_path)
+def test_a_killed_postgres_comes_back_on_its_port_with_its_rows(open_folder: Path) -> None:
+    pair = Pair(open_folder)
     pair.start()
     try:
         with psycopg.connect(pair.postgres.url(OWNER)) as connection:
@@ -131,28 +119,28 @@ def test_a_killed_postgres_comes_back_on_its_port_with_its_rows(tmp_path: Path) 
         pair.stop()
 
 
-def test_half_a_cluster_of_a_killed_start_is_made_anew(tmp_path: Path) -> None:
-    half = tmp_path / "pg" / "data.new"
+def test_half_a_cluster_of_a_killed_start_is_made_anew(open_folder: Path) -> None:
+    half = open_folder / "pg" / "data.new"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18\n")
 
-    pair = Pair(tmp_path, durable=False)
+    pair = Pair(open_folder, durable=False)
     pair.start()
     pair.stop()
 
-    assert (tmp_path / "pg" / "data" / "PG_VERSION").exists()
+    assert (open_folder / "pg" / "data" / "PG_VERSION").exists()
     assert not half.exists()
 
 
-def test_lost_passwords_are_a_clear_message(tmp_path: Path) -> None:
-    (tmp_path / "pg" / "data").mkdir(parents=True)
-    (tmp_path / "pg" / "data" / "PG_VERSION").write_text("18\n")
+def test_lost_passwords_are_a_clear_message(open_folder: Path) -> None:
+    (open_folder / "pg" / "data").mkdir(parents=True)
+    (open_folder / "pg" / "data" / "PG_VERSION").write_text("18\n")
 
     with pytest.raises(ServerFailed, match=r"passwords\.json is gone but its database is not"):
-        Pair(tmp_path).start()
+        Pair(open_folder).start()
 
 
-def test_kill_9_of_the_parent_ends_both_servers(tmp_path: Path) -> None:
+def test_kill_9_of_the_parent_ends_both_servers(open_folder: Path) -> None:
     program = (
         "import json, sys, time\n"
         "from pathlib import Path\n"
@@ -163,7 +151,7 @@ def test_kill_9_of_the_parent_ends_both_servers(tmp_path: Path) -> None:
         "time.sleep(600)\n"
     )
     parent = subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path)],
+        [sys.executable, "-c", program, str(open_folder)],
         cwd=PROJECT,
         stdout=subprocess.PIPE,
         text=True,

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -67,11 +67,11 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def environment(make_open_folder: Callable[[], Path]) -> dict[str, str]:
     """Return the environment of a checkout whose state all tests here share."""
     named = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "HELIOPOLIS_SECRET_KEY", "PORT")
     kept = {name: value for name, value in os.environ.items() if name not in named}
-    return {**kept, "HELIOPOLIS_STATE": str(tmp_path_factory.mktemp("run") / "state")}
+    return {**kept, "HELIOPOLIS_STATE": str(make_open_folder() / "state")}
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -28,9 +28,9 @@ PROGRAM_KILLS = 3
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def server(make_open_folder: Callable[[], Path]) -> Iterator[Postgres]:
     """Run a durable PostgreSQL for this module alone, with one migrated database."""
-    server = Postgres(tmp_path_factory.mktemp("durable"), durable=True)
+    server = Postgres(make_open_folder(), durable=True)
     server.start()
     try:
         subprocess.run(
