@@ -14,7 +14,7 @@ from ledger.queries import get_balances
 from marketplace.domain.auction import Cleared, Metered, Terms, clear_interval_book
 from marketplace.domain.interval_book import IntervalBook, LateReadings, pack
 from marketplace.domain.rules import Rules, load_rules
-from marketplace.models import Clearing, DeliveryInterval, Kind, Match
+from marketplace.models import Clearing, DeliveryInterval, Kind, Match, RuleSet
 from marketplace.queries.intervals import due_interval_ids, has_unsettled_clearing
 from marketplace.queries.terms import NO_CREDIT_LIMIT, TermsInForce, list_current_readings
 
@@ -78,11 +78,14 @@ def clear_due_intervals(
     due = due_interval_ids(community_id=community_id, limit=limit)
     intervals = list(
         DeliveryInterval.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
-        .select_related("rule_set")
         .filter(_IS_DUE, id__in=due)
         .order_by("starts_at")
     )
-    rules = {each.rule_set_id: load_rules(each.rule_set.document) for each in intervals}
+    # Checking a document costs more than clearing a street: once for all intervals under it.
+    rules = {
+        each.id: load_rules(each.document)
+        for each in RuleSet.objects.filter(id__in={each.rule_set_id for each in intervals})
+    }
     if _has_credit_limits(intervals, rules, terms):
         if has_unsettled_clearing(community_id=community_id):
             return 0
