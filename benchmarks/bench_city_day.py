@@ -70,6 +70,7 @@ class Copied:
     """The rows of a day, copied."""
 
     seconds: float
+    transfer_seconds: float
     rows: int
     bytes: int
 
@@ -101,6 +102,7 @@ def measure() -> list[Row]:
         Row(f"{label}, whole command with start and check", day.wall_seconds, "s"),
         Row(f"{label}, household-intervals per second", 1 / per_large, "1/s"),
         Row(f"{label}, bare COPY", copied.seconds, "s"),
+        Row(f"{label}, bare COPY, of which transfers", copied.transfer_seconds, "s"),
         Row(f"{label}, bare COPY, rows", copied.rows, "rows"),
         Row(f"{label}, bare COPY, bytes", copied.bytes, "bytes"),
         Row(
@@ -206,7 +208,7 @@ def _writes(pair: Pair, database: str) -> dict[str, tuple[int, int]]:
 def _copy_again(pair: Pair, folder: Path, day: Day, name: str) -> Copied:
     """Copy a day's rows into a second database of the same schema, one COPY a table."""
     _make_database(pair, folder, name)
-    copies: list[tuple[sql.Composed, Path]] = []
+    copies: list[tuple[sql.Composed, Path]] = []  # transfers last
     with psycopg.connect(_url(pair, APP, day.database)) as source:
         for table in _in_key_order(source, day.grown_tables):
             target = _table_and_columns(source, table)
@@ -216,16 +218,18 @@ def _copy_again(pair: Pair, folder: Path, day: Day, name: str) -> Copied:
             copies.append((target, dump))
     _checkpoint(pair)
     rows = 0
-    started = time.perf_counter()
+    started = last_started = time.perf_counter()
     with psycopg.connect(_url(pair, APP, name)) as connection, connection.cursor() as cursor:
         for target, dump in copies:
+            last_started = time.perf_counter()
             statement = sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(target)
             with cursor.copy(statement) as copy, dump.open("rb") as file:
                 while piece := file.read(COPY_BYTES):
                     copy.write(piece)
             rows += cursor.rowcount
-    seconds = time.perf_counter() - started
-    return Copied(seconds, rows, sum(dump.stat().st_size for _, dump in copies))
+    ended = time.perf_counter()
+    size = sum(dump.stat().st_size for _, dump in copies)
+    return Copied(ended - started, ended - last_started, rows, size)
 
 
 def _in_key_order(connection: psycopg.Connection, tables: tuple[str, ...]) -> list[str]:
