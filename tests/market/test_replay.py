@@ -18,7 +18,15 @@ from config.replay.summary import summarise
 from ledger.services import verify_book
 from marketplace.domain.readings_file import ReadingsFile, ReadingsInvalid, read_readings
 from marketplace.domain.rules import load_rules, preset
-from marketplace.models import Clearing, Community, DeliveryInterval, MeteringPoint, Reading
+from marketplace.errors import SettlementRefused
+from marketplace.models import (
+    Clearing,
+    Community,
+    DeliveryInterval,
+    MeteringPoint,
+    Reading,
+    Settlement,
+)
 from marketplace.services.standing import set_standing_rule
 from tests.conftest import CommittedDatabase
 from tests.real_data import fontana_csv
@@ -163,6 +171,21 @@ def test_another_rule_set_under_the_same_name_is_refused() -> None:
         call_command(
             "replay", str(SUMMER), community="Week", timezone="Europe/Berlin", stdout=StringIO()
         )
+
+
+@pytest.mark.django_db
+def test_a_refused_settlement_ends_the_replay_instead_of_hanging_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse() -> int:
+        waiting = Settlement.objects.filter(state=Settlement.State.SUBMITTED)
+        waiting.update(state=Settlement.State.REFUSED)
+        return 0
+
+    monkeypatch.setattr(pipeline, "note_booked_settlements", refuse)
+
+    with pytest.raises(SettlementRefused, match="settle:"):
+        run(SUMMER, "Week")
 
 
 @pytest.mark.django_db
