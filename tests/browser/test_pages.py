@@ -18,7 +18,7 @@ LANGUAGES = ("en", "zh-hans")
 WIDTHS = (360, 1440)
 # A label, a legend or a name of its own: what a screen reader says of a field or a button.
 UNNAMED = """() => [...document.querySelectorAll(`main input:not([type=hidden]), main select,
-  main textarea, main button, main a, main [role=region], main [role=img]`)].filter(each =>
+  main textarea, main button, main a, main [role=group], main [role=img]`)].filter(each =>
     !each.labels?.length && !each.getAttribute('aria-label') &&
     !each.getAttribute('aria-labelledby') && !each.textContent.trim()).map(each => each.outerHTML)
 """
