@@ -115,7 +115,7 @@ def clear_uniform_price(
         low = max(low, ~bids.key_at(volume + 1))
     if volume < offers.total:  # nor the best offer with energy left
         high = min(high, offers.key_at(volume + 1))
-    assert low <= high, (low, high)  # noqa: S101  # a bug here must stop the auction
+    assert low <= high, (low, high)  # a bug here must stop the auction
     return Clearing(
         volume,
         (low + high) // 2,
