@@ -1,13 +1,13 @@
 """Standing rules: what makes a metering point's orders, in versions that are never edited."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
 
-from marketplace.domain.money import PRICE_MAX_MICRO_PER_KWH
 from marketplace.errors import N_, Invalid
-from marketplace.models import Kind, MeteringPoint, Offer, Request
+from marketplace.models import Kind, MeteringPoint, Offer, Request, RuleSet
 
 
 @dataclass(frozen=True)
@@ -39,19 +39,12 @@ def set_standing_rule(
     Raises
     ------
     Invalid
-        If a limit is out of bounds or the end is not in the future.
+        If a limit is outside the rule set's price bounds or the end is not in the future.
     """
     limits = {
         "sell_at_or_above_micro_per_kwh": sell_at_or_above_micro_per_kwh,
         "buy_at_or_below_micro_per_kwh": buy_at_or_below_micro_per_kwh,
     }
-    for field, limit in limits.items():
-        if limit is not None and abs(limit) > PRICE_MAX_MICRO_PER_KWH:
-            raise Invalid(
-                field,
-                N_("a limit price must be within {bound} micro/kWh of zero"),
-                bound=PRICE_MAX_MICRO_PER_KWH,
-            )
     if valid_until is not None and valid_until <= now:
         raise Invalid("valid_until", N_("the end of a standing rule must lie in the future"))
     # The row of the metering point is the lock: two new versions at once take turns.
@@ -60,6 +53,7 @@ def set_standing_rule(
         .select_related("site")
         .get(id=metering_point_id)
     )
+    _check_bounds(limits, community_id=point.community_id, now=now)
     sides: tuple[type[Offer | Request], ...] = (Offer, Request)
     for listing, limit in zip(sides, limits.values(), strict=True):
         versions = listing._default_manager.filter(kind=Kind.ENERGY, metering_point=point)
@@ -86,3 +80,21 @@ def set_standing_rule(
         valid_from=now,
         valid_until=valid_until,
     )
+
+
+def _check_bounds(limits: Mapping[str, int | None], *, community_id: int, now: datetime) -> None:
+    """Hold limits against the price bounds of the rules in force."""
+    begun = RuleSet.objects.filter(community=community_id).order_by("-effective_from")
+    rule_set = begun.filter(effective_from__lte=now).first() or begun.last()
+    if rule_set is None:
+        return  # a community without rules clears nothing
+    low = rule_set.document["price_min_micro_per_kwh"]
+    high = rule_set.document["price_max_micro_per_kwh"]
+    for field, limit in limits.items():
+        if limit is not None and not low <= limit <= high:
+            raise Invalid(
+                field,
+                N_("a limit price must lie between {low} and {high} micro/kWh, by the rule set"),
+                low=low,
+                high=high,
+            )

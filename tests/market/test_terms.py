@@ -6,7 +6,7 @@ import pytest
 
 from marketplace.errors import Invalid
 from marketplace.models import Offer
-from tests.market.street import FEED_IN, RETAIL, START, Street, at
+from tests.market.street import FEED_IN, RETAIL, START, Street, at, flat_rules
 
 pytestmark = pytest.mark.django_db
 
@@ -87,9 +87,11 @@ def test_all_versions_of_a_rule_stay_and_follow_each_other() -> None:
 
 def test_a_rule_out_of_bounds_or_with_an_end_in_the_past_is_refused() -> None:
     street = Street()
-    with pytest.raises(Invalid) as caught:
-        street.set_rule("alice", sell=10**9 + 1)
-    assert caught.value.field == "sell_at_or_above_micro_per_kwh"
+    low, high = (flat_rules()[f"price_{end}_micro_per_kwh"] for end in ("min", "max"))
+    for limits in ({"sell": high + 1}, {"sell": low - 1}, {"buy": high + 1}, {"buy": low - 1}):
+        with pytest.raises(Invalid) as caught:
+            street.set_rule("alice", **limits)
+        assert caught.value.field.startswith(next(iter(limits)))
     with pytest.raises(Invalid) as caught:
         street.set_rule("alice", valid_until=START)
     assert caught.value.field == "valid_until"
