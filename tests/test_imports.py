@@ -27,7 +27,7 @@ BREAKS = [
     ("marketplace-models", "analytics/services.py", "from marketplace.models import User"),
     ("analytics-models", "config/oops.py", "from analytics.models import IntervalRollup"),
     ("between-apps", "marketplace/services/oops.py", "import ledger.migrations"),
-    ("analytics-sees-services", "analytics/web/oops.py", "import marketplace.web"),
+    ("analytics-sees-services", "analytics/services.py", "import marketplace.api.paging"),
     ("embedded", "config/embedded/oops.py", "import django"),
     ("embedded", "config/embedded/oops.py", "import marketplace.domain"),
     ("clear", "marketplace/domain/clearing.py", "import django.db"),
