@@ -14,8 +14,18 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import TestCase, TransactionTestCase
+from hypothesis import HealthCheck, settings
 
 from tests import databases
+
+# No test asserts a time, so properties have none either; what CI draws is the same every time.
+settings.register_profile(
+    "heliopolis",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("heliopolis")
 
 _numbers = itertools.count(1)
 _NO_FLUSH = (

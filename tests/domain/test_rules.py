@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.domain.rules import (
@@ -176,7 +176,6 @@ def test_a_changed_interval_or_time_zone_is_a_checked_copy() -> None:
         with_interval(document, 7)
 
 
-@settings(deadline=None)
 @given(cuts=st.sets(st.integers(1, 1439), max_size=6), minute=st.integers(0, 1439))
 def test_each_minute_has_the_price_of_the_band_that_holds_it(cuts: set[int], minute: int) -> None:
     edges = [0, *sorted(cuts), 1440]

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from marketplace.domain.rules import BandPrices, load_rules, preset
@@ -14,7 +14,6 @@ names = st.lists(st.text(st.characters(codec="utf-8"), max_size=20), max_size=30
 prices = st.integers(-(10**9), 10**9)
 
 
-@settings(deadline=None)
 @given(names=names, ends=st.tuples(prices, prices), fee=st.integers(0, 10**9))
 @example(names=["H01"], ends=(-(10**9), 10**9), fee=0)
 @example(names=["H01"], ends=(-(10**9), 10**9), fee=10**9)
