@@ -3,7 +3,6 @@
 LedgerError
 ├── KeyReused        a command key is known with other content
 ├── CommandInvalid   a command that cannot be written down (amount, accounts, size)
-├── AccountUnknown   an account that was never opened
 ├── StaleWriter      another settlement worker has taken over; nothing was written
 └── BookBroken       verification found the first thing that does not follow from the commands
 """
@@ -28,12 +27,6 @@ class CommandInvalid(LedgerError):
     """The command cannot be put into canonical form."""
 
     code = "command_invalid"
-
-
-class AccountUnknown(LedgerError):
-    """No account was opened under this path."""
-
-    code = "account_unknown"
 
 
 class StaleWriter(LedgerError):

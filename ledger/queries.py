@@ -117,11 +117,6 @@ def list_transfers_of_commands(
     return [_line(transfer, own) for transfer in found]
 
 
-def count_transfers() -> int:
-    """Return how many transfers the book holds."""
-    return Head.objects.values_list("last_transfer_id", flat=True).get()
-
-
 def has_waiting_commands() -> bool:
     """Return whether a command waits for its answer; cheap enough to ask all day."""
     return InboxCommand.objects.filter(state=InboxCommand.State.PENDING).exists()

@@ -51,14 +51,6 @@ def money(amount_micro: int | None, currency: str) -> str:
 
 
 @register.filter
-def money_signed(amount_micro: int | None, currency: str) -> str:
-    """Write an amount as `money` does, with a plus sign where something is gained."""
-    if amount_micro is None:
-        return NOTHING
-    return with_currency(_number(Decimal(amount_micro) / MICRO, 2, signed=True), currency)
-
-
-@register.filter
 def money_exact(amount_micro: int | None) -> str:
     """Write an amount to the last micro-unit, without its currency, for a column of figures."""
     if amount_micro is None:

@@ -40,7 +40,6 @@ class PeriodTotals:
     households: int
     intervals: int
     unsettled: int
-    missing_readings: int
     import_wh: int
     export_wh: int
     traded_wh: int
@@ -82,18 +81,17 @@ def get_period_totals(*, community_id: int) -> PeriodTotals:
         import_wh, export_wh = cursor.fetchone()
         cursor.execute(
             "SELECT count(*), count(*) FILTER (WHERE i.state <> 4 OR i.has_news),"
-            " coalesce(sum(c.missing_count), 0), coalesce(sum(c.volume_wh), 0),"
+            " coalesce(sum(c.volume_wh), 0),"
             " coalesce(sum(c.volume_wh::numeric * c.price_micro_per_kwh), 0)"
             " FROM marketplace_deliveryinterval i LEFT JOIN marketplace_clearing c"
             " ON c.interval_id = i.id AND c.revision = i.revision WHERE i.community_id = %s",
             [community_id],
         )
-        intervals, unsettled, missing, traded_wh, price_weight = map(int, cursor.fetchone())
+        intervals, unsettled, traded_wh, price_weight = map(int, cursor.fetchone())
     return PeriodTotals(
         households=MeteringPoint.objects.filter(community_id=community_id).count(),
         intervals=intervals,
         unsettled=unsettled,
-        missing_readings=missing,
         import_wh=int(import_wh),
         export_wh=int(export_wh),
         traded_wh=traded_wh,

@@ -7,7 +7,7 @@ import numpy as np
 from django.db import connection
 
 from ledger.domain.copy_format import packed_columns
-from marketplace.domain.auction import Metered, Terms
+from marketplace.domain.auction import Terms
 from marketplace.domain.interval_book import Int64Array
 from marketplace.domain.standing import spread_keys
 
@@ -115,14 +115,6 @@ class TermsInForce:
             self._from = starts_at
             self._until = get_next_change_of_terms(community_id=self.community_id, after=starts_at)
         return self._terms
-
-
-def get_metered(*, interval_id: int) -> Metered:
-    """Return the current readings of an interval: the last version of each."""
-    _, metering_point_ids, _, import_wh, export_wh = list_current_readings(
-        interval_ids=[interval_id]
-    )
-    return Metered(metering_point_ids, import_wh, export_wh)
 
 
 def list_current_readings(*, interval_ids: Sequence[int]) -> Int64Array:
