@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from marketplace.api.callers import acting_id, own_ids
 from marketplace.api.idempotency import idempotent
-from marketplace.api.paging import PAGE_PARAMETERS, page_of
+from marketplace.api.paging import PAGE_PARAMETERS, page_of, pages
 from marketplace.domain.data_matching import DataKind
 from marketplace.models import Participant
 from marketplace.queries.data import (
@@ -122,17 +122,10 @@ class MatchOut(serializers.Serializer[Any]):
     can_download = serializers.BooleanField()
 
 
-def _pages(out: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
-    return inline_serializer(
-        f"{out.__name__}Page",
-        {"next": serializers.URLField(allow_null=True), "results": out(many=True)},
-    )
-
-
 class OfferList(APIView):
     """What is on offer."""
 
-    @extend_schema(parameters=PAGE_PARAMETERS, responses=_pages(OfferOut))
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=pages(OfferOut))
     def get(self, request: Request) -> Response:
         """List the open offers, newest first."""
         now = timezone.now()
@@ -180,7 +173,7 @@ class OfferWithdrawal(APIView):
 class RequestList(APIView):
     """What you asked for."""
 
-    @extend_schema(parameters=PAGE_PARAMETERS, responses=_pages(RequestOut))
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=pages(RequestOut))
     def get(self, request: Request) -> Response:
         """List your own requests, newest first."""
         own = own_ids(request)
@@ -237,7 +230,7 @@ class RequestWithdrawal(APIView):
 class MatchList(APIView):
     """What was matched."""
 
-    @extend_schema(parameters=PAGE_PARAMETERS, responses=_pages(MatchOut))
+    @extend_schema(parameters=PAGE_PARAMETERS, responses=pages(MatchOut))
     def get(self, request: Request) -> Response:
         """List the matches in which you buy or sell, newest first."""
         own, now = own_ids(request), timezone.now()

@@ -5,15 +5,13 @@ from django.db.models import Exists, OuterRef, Q
 from marketplace.models import Clearing, Community, DeliveryInterval, Settlement
 
 State = DeliveryInterval.State
+IS_DUE = Q(state=State.METERED) | Q(state=State.SETTLED, has_news=True)
 
 
 def due_interval_ids(*, community_id: int, limit: int) -> list[int]:
     """Return the intervals to clear or clear again, earliest first."""
     return list(
-        DeliveryInterval.objects.filter(
-            Q(state=State.METERED) | Q(state=State.SETTLED, has_news=True),
-            community_id=community_id,
-        )
+        DeliveryInterval.objects.filter(IS_DUE, community_id=community_id)
         .order_by("starts_at")
         .values_list("id", flat=True)[:limit]
     )

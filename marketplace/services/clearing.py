@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import numpy as np
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F
 
 from ledger.domain.copy_format import HEADER, TRAILER, copy_rows
 from ledger.queries import get_balances
@@ -15,7 +15,7 @@ from marketplace.domain.auction import Cleared, Metered, Terms, clear_interval_b
 from marketplace.domain.interval_book import IntervalBook, LateReadings, pack
 from marketplace.domain.rules import Rules, load_rules
 from marketplace.models import Clearing, DeliveryInterval, Kind, Match, RuleSet
-from marketplace.queries.intervals import due_interval_ids, has_unsettled_clearing
+from marketplace.queries.intervals import IS_DUE, due_interval_ids, has_unsettled_clearing
 from marketplace.queries.terms import NO_CREDIT_LIMIT, TermsInForce, list_current_readings
 
 State = DeliveryInterval.State
@@ -78,7 +78,7 @@ def clear_due_intervals(
     due = due_interval_ids(community_id=community_id, limit=limit)
     intervals = list(
         DeliveryInterval.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
-        .filter(_IS_DUE, id__in=due)
+        .filter(IS_DUE, id__in=due)
         .order_by("starts_at")
     )
     # Checking a document costs more than clearing a street: once for all intervals under it.
@@ -97,9 +97,6 @@ def clear_due_intervals(
     ]
     _store(outcomes, now=now)
     return len(outcomes)
-
-
-_IS_DUE = Q(state=State.METERED) | Q(state=State.SETTLED, has_news=True)
 
 
 @dataclass(frozen=True, eq=False)
