@@ -10,7 +10,9 @@ HELIOPOLIS_SECRET_KEY    signs sessions and password-reset links
 HELIOPOLIS_HOSTS         comma-separated host names the web server answers to
 HELIOPOLIS_HTTPS         "1" behind a TLS proxy: secure cookies, HSTS, redirect
 HELIOPOLIS_STATE         folder of a checkout's own state (default: .local)
+HELIOPOLIS_APP_ROLE      role that migrations grant the application's privileges to
 HELIOPOLIS_MAIL_URL      smtp://user:password@host:port; without it mail is written to files
+HELIOPOLIS_MAIL_FROM     sender of that mail
 ======================== ===================================================================
 """
 
@@ -61,7 +63,6 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "django.contrib.humanize",
     "axes",
     "django_htmx",
     "rest_framework",
@@ -83,7 +84,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -149,7 +149,6 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-MEDIA_ROOT = STATE_DIR / "files"
 
 CACHES = {
     "default": {
