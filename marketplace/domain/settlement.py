@@ -50,6 +50,11 @@ class Entries:
         )
 
 
+def settlement_key(interval_id: int, revision: int) -> str:
+    """Return the key of the ledger command that settles a revision of an interval."""
+    return f"settle:{interval_id}:{revision}"
+
+
 def entries_of(book: IntervalBook, accounts: CommunityAccounts) -> Entries:
     """Price every position of a book.
 

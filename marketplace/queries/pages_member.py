@@ -8,6 +8,7 @@ import numpy as np
 from django.db.models import F, Sum
 
 from marketplace.domain.interval_book import IntervalBook
+from marketplace.domain.settlement import settlement_key
 from marketplace.models import (
     Clearing,
     DeliveryInterval,
@@ -52,13 +53,13 @@ class MemberInterval:
 
     @property
     def is_settled(self) -> bool:
-        """Whether its money is submitted to the book."""
+        """Whether its money is in the book."""
         return self.state == DeliveryInterval.State.SETTLED.label
 
     @property
     def command_keys(self) -> list[str]:
         """Keys of the ledger commands that settled it, one per revision."""
-        return [f"settle:{self.interval_id}:{number}" for number in range(1, self.revision + 1)]
+        return [settlement_key(self.interval_id, each) for each in range(1, self.revision + 1)]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from marketplace.domain.interval_book import IntervalBook
 from marketplace.domain.settlement import (
     CommunityAccounts,
     entries_of,
+    settlement_key,
     transfers_between,
 )
 from marketplace.models import Clearing, Community, DeliveryInterval, Kind, Settlement
@@ -73,7 +74,7 @@ def _command(clearing: Clearing, accounts: CommunityAccounts) -> Command | None:
     )
     if transfers is None:
         return None
-    return Command.of(f"settle:{clearing.interval_id}:{clearing.revision}", transfers)
+    return Command.of(settlement_key(clearing.interval_id, clearing.revision), transfers)
 
 
 def _settlement(clearing: Clearing, command: Command | None, now: datetime) -> Settlement:
