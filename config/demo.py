@@ -5,7 +5,7 @@ time zone, and two of the homes stand in for small enterprises; see ``fixtures/R
 """
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -144,11 +144,11 @@ def _data_market(now: datetime) -> None:
         participant_id=baker, amount_micro=DEPOSIT_MICRO, reference="demo-opening", now=now
     )
     _book(now)
-    start, end, minutes, area = _bike_period()
+    start, end, minutes = _bike_period()
     terms = {
         "title": "Hourly bike flows (synthetic)",
         "kind": "bike_flows",
-        "area": area,
+        "area": "Heliopolis",
         "period_start": start.isoformat(),
         "period_end": end.isoformat(),
         "resolution_minutes": minutes,
@@ -173,17 +173,13 @@ def _data_market(now: datetime) -> None:
     resolve_data_matches(now=now)
 
 
-def _bike_rows() -> Iterator[dict[str, str]]:
+def _bike_period() -> tuple[datetime, datetime, int]:
+    """Return the period and the resolution of the file of bike flows. [minutes]"""
     with BIKES.open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
-
-
-def _bike_period() -> tuple[datetime, datetime, int, str]:
-    """Return the period, resolution and first area of the file of bike flows."""
-    rows = list(_bike_rows())
+        rows = list(csv.DictReader(file))
     starts = [datetime.fromisoformat(row["start"]).astimezone(UTC) for row in rows]
     minutes = int(rows[0]["minutes"])
-    return min(starts), max(starts) + timedelta(minutes=minutes), minutes, "Heliopolis"
+    return min(starts), max(starts) + timedelta(minutes=minutes), minutes
 
 
 def _book(now: datetime) -> None:
