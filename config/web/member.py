@@ -9,6 +9,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from config.web.days import chosen_day, render_in
 from config.web.personas import use_persona
@@ -144,6 +145,7 @@ def statement(request: HttpRequest, participant_id: int) -> HttpResponse:
 
 
 @require_safe
+@vary_on_headers("HX-Request")
 def statement_interval(request: HttpRequest, participant_id: int, interval_id: int) -> HttpResponse:
     """The transfers behind one line of a statement; a fragment for a page, or a page."""
     persona = use_persona(request, participant_id, *MEMBER_ROLES)
