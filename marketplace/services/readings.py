@@ -8,6 +8,7 @@ from django.db import connection, transaction
 
 from ledger.domain.copy_format import HEADER, TRAILER, copy_rows
 from marketplace.domain.interval_book import Int64Array
+from marketplace.domain.readings_cells import INTERVAL_MINUTES
 from marketplace.domain.readings_file import ReadingsFile, ReadingsInvalid
 from marketplace.domain.rules import Rules, load_rules
 from marketplace.models import (
@@ -21,6 +22,19 @@ from marketplace.models import (
 from marketplace.queries.terms import list_current_readings
 
 COPY_ROWS = 50_000
+
+# In order of time, an interval that overlaps any overlaps its neighbour: one pass, however many.
+_OVERLAP = """
+SELECT starts_at, next_starts_at, id = ANY(%(ids)s) FROM (
+    SELECT id, starts_at, ends_at, lead(id) OVER w AS next_id, lead(starts_at) OVER w
+        AS next_starts_at
+    FROM marketplace_deliveryinterval
+    WHERE community_id = %(community)s AND starts_at >= %(first)s AND starts_at < %(last)s
+    WINDOW w AS (ORDER BY starts_at)
+) AS neighbour
+WHERE ends_at > next_starts_at AND (id = ANY(%(ids)s) OR next_id = ANY(%(ids)s))
+ORDER BY starts_at LIMIT 1
+"""
 
 
 @dataclass(frozen=True)
@@ -172,7 +186,36 @@ def _open_intervals(
         .order_by("id")
         .values_list("starts_at", "id")
     )
+    _refuse_overlap(community, readings, source, found)
     return np.array([found[row[1]] for row in rows], dtype=np.int64)
+
+
+def _refuse_overlap(
+    community: Community, readings: ReadingsFile, source: str, found: dict[datetime, int]
+) -> None:
+    """Hold intervals apart where rules of another length began: energy counts once."""
+    longest = timedelta(minutes=max(INTERVAL_MINUTES))
+    where: dict[str, int | list[int] | datetime] = {
+        "community": community.id,
+        "ids": list(found.values()),
+        "first": min(found) - longest,
+        "last": max(found) + longest,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_OVERLAP, where)
+        overlap = cursor.fetchone()
+    if overlap is None:
+        return
+    first, second, is_first_sent = overlap
+    sent, other = (first, second) if is_first_sent else (second, first)
+    row = int(np.flatnonzero(readings.start_epoch_s == int(sent.timestamp()))[0])
+    raise ReadingsInvalid(
+        source,
+        int(readings.lines[row]),
+        f"the interval at {sent.isoformat()} overlaps the one of {community.name} at"
+        f" {other.isoformat()}",
+        "let rules of another interval length begin where no interval runs",
+    )
 
 
 def _versions(interval_ids: Int64Array, points: Int64Array, readings: ReadingsFile) -> Int64Array:

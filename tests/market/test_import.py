@@ -95,3 +95,27 @@ def test_intervals_carry_the_rules_in_force_when_they_start() -> None:
     assert street.interval(0).rule_set.version == 1
     assert street.interval(1).rule_set == later
     assert street.interval(1).ends_at - street.interval(1).starts_at == timedelta(hours=1)
+
+
+def test_rules_of_another_length_do_not_meter_the_same_minutes_twice() -> None:
+    from marketplace.services.places import add_rule_set
+    from tests.market.street import flat_rules
+
+    street = Street()
+    street.send({"alice": (1000, 0)})
+    add_rule_set(
+        community_id=street.community.id,
+        document=flat_rules(interval_minutes=15),
+        effective_from=START + timedelta(minutes=30),
+        now=START,
+    )
+    inside = (START + timedelta(minutes=45)).isoformat()
+    with pytest.raises(ReadingsInvalid, match="overlaps"):
+        import_readings(
+            community_id=street.community.id,
+            readings=readings_of_rows(minutes=15, rows=[ReadingRow("alice", inside, 500, 0)]),
+            source="day.csv",
+            sha256="0" * 64,
+            now=START,
+        )
+    assert DeliveryInterval.objects.count() == Reading.objects.count() == 1
