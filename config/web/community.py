@@ -113,7 +113,9 @@ class CommunityPeriod:
     @property
     def left_out_count(self) -> int:
         """Most meters that any interval left out because of the credit limit."""
-        return max((row.market.left_out_count for row in self.rows), default=0)
+        # Of two neighbours, each would know who the other one is.
+        shown = (row.market.left_out_count for row in self.rows if row.sold_wh is not None)
+        return max(shown, default=0)
 
     @property
     def small_count(self) -> int:

@@ -23,7 +23,7 @@ from marketplace.api.asked import (
 from marketplace.api.paging import PAGE_PARAMETERS, moment_of, page_of, pages
 from marketplace.domain.transfer_codes import TransferCode
 from marketplace.models import DeliveryInterval
-from marketplace.queries.metering import list_small_communities
+from marketplace.queries.metering import list_small_intervals
 from marketplace.queries.pages import Persona, Place
 from marketplace.queries.statements import StatementLine, list_statement_lines
 from marketplace.queries.trades import (
@@ -58,7 +58,8 @@ class IntervalOut(serializers.Serializer[Any]):
         allow_null=True, help_text="Metering points without a reading."
     )
     left_out_count = serializers.IntegerField(
-        allow_null=True, help_text="Metering points over their credit limit."
+        allow_null=True,
+        help_text="Metering points over their credit limit; null where the volume is.",
     )
     cleared_at = serializers.DateTimeField(allow_null=True)
 
@@ -155,21 +156,33 @@ class IntervalList(APIView):
         asked, reach = asked_for(request, IntervalsAsked), reach_of(request)
         chosen = asked["community"]
         communities = reach.watched if chosen is None else reach.watched & {chosen}
-        small = list_small_communities(
-            community_ids=communities - reach.operated, now=timezone.now()
-        )
-        return page_of(
-            request,
-            lambda before_id, limit: list_intervals(
+        now, small = timezone.now(), set[int]()
+
+        def fetch(before_id: int | None, limit: int) -> list[IntervalLine]:
+            lines = list_intervals(
                 community_ids=communities,
                 state=asked["state"],
                 start=asked["start"],
                 end=asked["end"],
                 before_id=before_id,
                 limit=limit,
-            ),
-            lambda line: _interval_body(line, is_small=line.community_id in small),
-        )
+            )
+            # What was cleared without a late reading stands on fewer meters than have reported now.
+            small.update(
+                line.id
+                for line in lines
+                if line.has_news and line.missing_count and line.community_id not in reach.operated
+            )
+            small.update(
+                list_small_intervals(
+                    interval_ids=[line.id for line in lines],
+                    community_ids=communities - reach.operated,
+                    now=now,
+                )
+            )
+            return lines
+
+        return page_of(request, fetch, lambda line: _interval_body(line, is_small=line.id in small))
 
 
 class TradeList(APIView):
@@ -252,8 +265,9 @@ class TransferList(APIView):
 
 
 def _interval_body(line: IntervalLine, *, is_small: bool) -> dict[str, Any]:
-    # Two households know each other's figures from their own and the sum.
-    shown = replace(line, volume_wh=None) if is_small else line
+    # Two households know each other's figures from their own and the sum, and who of the two is
+    # over the credit limit.
+    shown = replace(line, volume_wh=None, left_out_count=None) if is_small else line
     return dict(IntervalOut(shown).data)
 
 

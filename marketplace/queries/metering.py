@@ -4,11 +4,23 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, OuterRef, Subquery
+from django.db import connection
+from django.db.models import OuterRef, Subquery
 
 from marketplace.models import Community, MeteringPoint, Reading, RuleSet
 from marketplace.queries.pages import get_minimum_group_size
 from marketplace.queries.reach import Reach
+
+# Every reading has a first version, whatever corrected it since.
+_SMALL_INTERVALS = """
+SELECT i.id
+FROM unnest(%s::bigint[], %s::bigint[]) AS c(id, minimum)
+JOIN marketplace_deliveryinterval i ON i.community_id = c.id
+WHERE i.id = ANY(%s::bigint[]) AND c.minimum > (
+    SELECT count(*) FROM (
+        SELECT FROM marketplace_reading r
+        WHERE r.interval_id = i.id AND r.version = 1 LIMIT c.minimum) AS known)
+"""
 
 
 @dataclass(frozen=True)
@@ -183,15 +195,17 @@ def owns_all_meters(*, reach: Reach, community_id: int, codes: list[str]) -> boo
     return own.count() == len(set(codes))
 
 
-def list_small_communities(*, community_ids: Collection[int], now: datetime) -> frozenset[int]:
-    """Return the communities with fewer metering points than a published figure must cover."""
-    counts = (
-        Community.objects.filter(id__in=community_ids)
-        .annotate(points=Count("metering_points"))
-        .values_list("id", "points")
-    )
-    return frozenset(
-        community_id
-        for community_id, points in counts
-        if points < get_minimum_group_size(community_id=community_id, now=now)
-    )
+def list_small_intervals(
+    *, interval_ids: Collection[int], community_ids: Collection[int], now: datetime
+) -> frozenset[int]:
+    """Return the intervals with readings of fewer meters than a published figure must cover.
+
+    Of each interval no more readings are counted than it takes to know.
+    """
+    minima = {
+        community_id: get_minimum_group_size(community_id=community_id, now=now)
+        for community_id in community_ids
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_SMALL_INTERVALS, [list(minima), list(minima.values()), list(interval_ids)])
+        return frozenset(interval_id for (interval_id,) in cursor.fetchall())

@@ -136,6 +136,18 @@ def test_two_households_do_not_make_a_sum() -> None:
     assert rollup["is_suppressed"] and rollup["bought_wh"] is None
     totals = totals_of(planner, town)
     assert (totals["interval_count"], totals["bought_wh"]) == (0, 0)
+    assert interval["left_out_count"] is None
+    [seen] = results(signed_in(town.operator), "intervals/")
+    assert seen["volume_wh"] > 0 and seen["left_out_count"] == 0
+
+
+@pytest.mark.django_db
+def test_an_interval_that_two_of_six_reported_in_has_no_volume() -> None:
+    town = build_town("Village")
+    send(town, rows_of_hour(0, ("alice-1", "bob-1")))
+    run_market(town, now=NOW + timedelta(days=2))
+    [interval] = results(signed_in(town.planner), "intervals/")
+    assert (interval["missing_count"], interval["volume_wh"]) == (4, None)
     [seen] = results(signed_in(town.operator), "intervals/")
     assert seen["volume_wh"] > 0
 
