@@ -5,15 +5,21 @@ from typing import Any
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ledger.queries import get_balances, get_units
+from marketplace.api.asked import reach_of
 from marketplace.api.callers import acting_id, personas_of
 from marketplace.api.idempotency import idempotent
 from marketplace.models import Participant
+from marketplace.queries.pages import find_persona
+from marketplace.queries.reach import Reach
 from marketplace.services.wallets import post_deposit
+
+ROLE = Participant.Role
 
 
 class WalletOut(serializers.Serializer[Any]):
@@ -73,10 +79,11 @@ class DepositList(APIView):
     @idempotent
     def post(self, request: Request) -> Response:
         """Submit a deposit into a wallet. Operators only; the same reference counts once."""
-        acting_id(request, role=Participant.Role.OPERATOR)
+        acting_id(request, role=ROLE.OPERATOR)
         form = DepositIn(data=request.data)
         form.is_valid(raise_exception=True)
         asked = form.validated_data
+        _check_operates(reach_of(request), asked["participant_id"])
         key = post_deposit(
             participant_id=asked["participant_id"],
             amount_micro=asked["amount_micro"],
@@ -84,3 +91,12 @@ class DepositList(APIView):
             now=timezone.now(),
         )
         return Response({"command_key": key}, status=status.HTTP_202_ACCEPTED)
+
+
+def _check_operates(reach: Reach, participant_id: int) -> None:
+    """Refuse money for participants outside of what one runs; the city's operator runs all."""
+    if any(each.role == ROLE.OPERATOR and each.place is None for each in reach.personas):
+        return
+    found = find_persona(participant_id=participant_id)
+    if found is None or found.place is None or found.place.community_id not in reach.operated:
+        raise PermissionDenied("You operate no such participant's community.")

@@ -12,6 +12,7 @@ from django.test import Client
 from rest_framework.authtoken.models import Token
 
 from marketplace.models import IdempotencyKey, Match, Offer, Participant, Request
+from tests.api.conftest import signed_in as signed_in_user
 from tests.conftest import CommittedDatabase
 from tests.data.conftest import signed_in
 from tests.data.people import (
@@ -24,6 +25,7 @@ from tests.data.people import (
     book_and_resolve,
     person,
 )
+from tests.town import build_town
 
 OFFERS, REQUESTS = "/api/v1/data/offers/", "/api/v1/data/requests/"
 MATCHES, DEPOSITS = "/api/v1/data/matches/", "/api/v1/wallets/deposits/"
@@ -188,6 +190,15 @@ def test_only_the_operator_posts_deposits(bob: Person, as_bob: Client) -> None:
     assert post(as_bob, DEPOSITS, body).status_code == 403
     book_and_resolve()
     assert bob.wallet.available == FUNDS_MICRO + 7
+
+
+def test_the_operator_of_a_community_fills_no_wallet_outside_of_it(bob: Person) -> None:
+    town = build_town()
+    operator = signed_in_user(town.operator)
+    body = {"participant_id": bob.id, "amount_micro": 7, "reference": "B-2"}
+    assert post(operator, DEPOSITS, body).status_code == 403
+    Participant.objects.filter(pk=bob.id).update(community=town.community)
+    assert post(operator, DEPOSITS, body).status_code == 202
 
 
 def test_pages_follow_each_other(as_bob: Client) -> None:
