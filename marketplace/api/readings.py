@@ -1,10 +1,11 @@
 """Meter readings: read one meter's, write thousands at once."""
 
-from collections.abc import Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
@@ -18,10 +19,10 @@ from marketplace.api.asked import PeriodIn, asked_for, id_field, reach_of
 from marketplace.api.callers import caller_id
 from marketplace.api.idempotency import idempotent
 from marketplace.api.paging import PAGE_PARAMETERS, moment_of, page_of, pages
+from marketplace.domain.readings_file import ReadingsFile
 from marketplace.domain.readings_rows import ReadingRow, readings_of_rows
 from marketplace.errors import N_, Invalid, NotFound
-from marketplace.queries.metering import find_metering_point, list_readings, owns_all_meters
-from marketplace.queries.reach import Reach
+from marketplace.queries.metering import find_metering_point, list_readings
 from marketplace.services.readings import import_readings
 
 ROWS_MAX: Final = 10_000
@@ -132,7 +133,7 @@ class ReadingList(APIView):
     def post(self, request: Request) -> Response:
         """Store one reading, or up to 10,000 at once, of one community.
 
-        Operators may write for every meter of their communities, others for their own meters.
+        Operators write, for the meters of their communities: nobody meters their own bill.
         A reading that is known with other values becomes its next version.
         """
         body, reach = _decoded(request.data), reach_of(request)
@@ -145,13 +146,16 @@ class ReadingList(APIView):
                 for row in body.readings
             ],
         )
-        _check_may_write(reach, body.community, readings.meters)
+        if body.community not in reach.operated:
+            raise PermissionDenied("Only operators write readings.")
+        now = timezone.now()
+        _check_has_ended(readings, now)
         imported = import_readings(
             community_id=body.community,
             readings=readings,
             source=f"api:{caller_id(request)}",
             sha256=sha256(request.body).hexdigest(),
-            now=timezone.now(),
+            now=now,
         )
         return Response(ImportedOut(imported).data, status=status.HTTP_201_CREATED)
 
@@ -172,8 +176,12 @@ def _decoded(data: object) -> _Bulk:
     return body
 
 
-def _check_may_write(reach: Reach, community_id: int, meters: Sequence[str]) -> None:
-    if community_id not in reach.operated and not owns_all_meters(
-        reach=reach, community_id=community_id, codes=list(meters)
-    ):
-        raise PermissionDenied("Some of these meters are not yours.")
+def _check_has_ended(readings: ReadingsFile, now: datetime) -> None:
+    """Refuse what nobody can have metered yet."""
+    ends_s = readings.start_epoch_s + readings.minutes * 60
+    early = np.flatnonzero(ends_s > now.timestamp())
+    if len(early):
+        raise Invalid(
+            f"readings[{int(readings.lines[early[0]]) - 1}].start",
+            N_("The interval of this reading has not ended yet."),
+        )

@@ -187,14 +187,6 @@ def list_readings(
     ]
 
 
-def owns_all_meters(*, reach: Reach, community_id: int, codes: list[str]) -> bool:
-    """Return whether every one of some meters of a community belongs to an own participant."""
-    own = MeteringPoint.objects.filter(
-        community_id=community_id, code__in=codes, site__participant__in=reach.own_ids
-    )
-    return own.count() == len(set(codes))
-
-
 def list_small_intervals(
     *, interval_ids: Collection[int], community_ids: Collection[int], now: datetime
 ) -> frozenset[int]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from marketplace.models import Offer, Reading, Request
 from tests.api.conftest import HOURS, refusal, send_json, signed_in
@@ -50,27 +51,38 @@ def test_ten_thousand_readings_in_one_request(town: Town, operator: Client) -> N
     assert (batch.source, batch.reading_count) == (f"api:{town.operator.pk}", 10_000)
 
 
-def test_one_reading_alone(town: Town, alice: Client) -> None:
+def test_one_reading_alone(town: Town, operator: Client) -> None:
     body = {"community": town.community.id, "minutes": 60, **ROW}
-    assert send_json(alice, "POST", "readings/", body).json()["new"] == 1
-    again = send_json(alice, "POST", "readings/", body).json()
+    assert send_json(operator, "POST", "readings/", body).json()["new"] == 1
+    again = send_json(operator, "POST", "readings/", body).json()
     assert (again["new"], again["unchanged"]) == (0, 1)
-    corrected = send_json(alice, "POST", "readings/", {**body, "import_wh": 11}).json()
+    corrected = send_json(operator, "POST", "readings/", {**body, "import_wh": 11}).json()
     assert corrected["corrected"] == 1
 
 
-def test_the_same_row_twice_counts_once(town: Town, alice: Client) -> None:
-    answer = send_json(alice, "POST", "readings/", body_of(town, ROW, ROW))
+def test_nobody_sends_what_is_not_metered_yet(town: Town, operator: Client) -> None:
+    begun = timezone.now().replace(minute=0, second=0, microsecond=0)
+    body = body_of(town, ROW, changed(start=begun.isoformat()))
+    answer = send_json(operator, "POST", "readings/", body)
+    assert answer.status_code == 400
+    assert list(answer.json()["fields"]) == ["readings[1].start"]
+    assert not Reading.objects.filter(import_wh=10).exists()
+
+
+def test_the_same_row_twice_counts_once(town: Town, operator: Client) -> None:
+    answer = send_json(operator, "POST", "readings/", body_of(town, ROW, ROW))
     assert answer.json() == {"new": 1, "corrected": 0, "unchanged": 0, "repeated": 1}
 
 
-def test_a_repeated_request_brings_the_first_answer(town: Town, alice: Client) -> None:
+def test_a_repeated_request_brings_the_first_answer(town: Town, operator: Client) -> None:
     body = body_of(town, ROW)
-    first = send_json(alice, "POST", "readings/", body, key="day-1")
-    again = send_json(alice, "POST", "readings/", body, key="day-1")
+    first = send_json(operator, "POST", "readings/", body, key="day-1")
+    again = send_json(operator, "POST", "readings/", body, key="day-1")
     assert first.json() == again.json() == {**first.json(), "new": 1}
     assert again["Idempotency-Replayed"] == "true"
-    other = send_json(alice, "POST", "readings/", body_of(town, changed(import_wh=3)), key="day-1")
+    other = send_json(
+        operator, "POST", "readings/", body_of(town, changed(import_wh=3)), key="day-1"
+    )
     assert refusal(other) == (409, "key_reused")
     assert Reading.objects.filter(import_wh=3).count() == 0
 
