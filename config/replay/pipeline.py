@@ -111,7 +111,7 @@ def replay(
                 community_id=community_id,
                 readings=readings,
                 source=path.name,
-                sha256=_sha256(path),
+                sha256=file_sha256(path),
                 now=now,
             )
     meter_count = len(readings.meters)
@@ -134,7 +134,8 @@ def _period(readings: ReadingsFile) -> tuple[datetime, datetime]:
     )
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Return the hash of a file, read in pieces."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
 

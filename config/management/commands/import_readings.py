@@ -2,12 +2,12 @@
 
 from argparse import ArgumentParser
 from datetime import UTC, datetime
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from config.replay.pipeline import file_sha256
 from marketplace.domain.readings_file import ReadingsInvalid, read_readings
 from marketplace.queries.communities import communities_of_meters, find_community
 from marketplace.services.readings import import_readings
@@ -30,7 +30,7 @@ class Command(BaseCommand):
                     community_id=_community_id(path, list(readings.meters), options["community"]),
                     readings=readings,
                     source=str(path),
-                    sha256=_sha256(path),
+                    sha256=file_sha256(path),
                     now=datetime.now(UTC),
                 )
             except ReadingsInvalid as error:
@@ -39,11 +39,6 @@ class Command(BaseCommand):
                 f"{path}: {imported.new} new, {imported.corrected} corrected,"
                 f" {imported.unchanged} known, {imported.repeated} repeated in the file"
             )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
 
 
 def _community_id(path: Path, meters: list[str], name: str | None) -> int:
