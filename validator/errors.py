@@ -1,0 +1,43 @@
+"""What can be wrong with what others send or with what was set up here.
+
+ValidatorError
+├── Malformed           bytes that do not have the form they should have
+│   ├── NotCanonical    JSON that is not the one canonical writing of its value
+│   ├── BadNote         a signed note, key or checkpoint
+│   └── BadTile         a tile, an entry bundle
+├── ProofFailed         a Merkle proof that does not lead to the root
+├── SignatureFailed     a known key's signature that does not verify
+└── SetUpWrong          a key file or a configuration; the message names the remedy
+"""
+
+
+class ValidatorError(Exception):
+    """Everything this package raises on purpose."""
+
+
+class Malformed(ValidatorError):
+    """Bytes do not have the form they should have."""
+
+
+class NotCanonical(Malformed):
+    """JSON is not the one canonical writing of its value."""
+
+
+class BadNote(Malformed):
+    """A signed note, a key or a checkpoint is not written as its specification says."""
+
+
+class BadTile(Malformed):
+    """A tile or an entry bundle is torn, or names something that cannot exist."""
+
+
+class ProofFailed(ValidatorError):
+    """A Merkle proof does not lead to the root it should lead to."""
+
+
+class SignatureFailed(ValidatorError):
+    """A signature names a key we know, and that key did not make it."""
+
+
+class SetUpWrong(ValidatorError):
+    """A key file or a configuration cannot be used; the message says what to do."""
