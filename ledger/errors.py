@@ -4,7 +4,10 @@ LedgerError
 ├── KeyReused        a command key is known with other content
 ├── CommandInvalid   a command that cannot be written down (amount, accounts, size)
 ├── StaleWriter      another settlement worker has taken over; nothing was written
-└── BookBroken       verification found the first thing that does not follow from the commands
+├── BookBroken       verification found the first thing that does not follow from the commands
+├── LogBroken        a hash, proof or signature of a log does not hold
+│   └── LogMalformed     the bytes of a tile, bundle, note, checkpoint or proof are not in form
+└── PolicyInvalid    a policy file that says nothing, or says it in two ways; names line and remedy
 """
 
 
@@ -39,3 +42,25 @@ class BookBroken(LedgerError):
     """The book does not follow from its commands; the message names the first bad thing."""
 
     code = "book_broken"
+
+
+class LogBroken(LedgerError):
+    """A hash, proof or signature of a log does not hold; the message says which."""
+
+    code = "log_broken"
+
+
+class LogMalformed(LogBroken):
+    """Bytes of a log (tile, bundle, note, checkpoint, key, proof) are not in their form."""
+
+    code = "log_malformed"
+
+
+class PolicyInvalid(LedgerError):
+    """A policy file breaks a rule; the message names the line and the remedy."""
+
+    code = "policy_invalid"
+
+    def __init__(self, problem: str, *, remedy: str, line: int | None = None) -> None:
+        place = "policy" if line is None else f"policy line {line}"
+        super().__init__(f"{place}: {problem}; {remedy}")
