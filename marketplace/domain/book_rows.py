@@ -1,0 +1,145 @@
+"""An interval's book as the rows of a logged document, each of which a party can be shown alone.
+
+Row 0 says which interval, at what prices; row 1 who was left out or missing; each row after that is
+one position, in the order of the book. ``docs/rules.md`` is the specification.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+
+import numpy as np
+
+from marketplace.domain.interval_book import Int64Array, IntervalBook
+from marketplace.domain.settlement import CommunityAccounts
+
+Reason = Literal["readings", "deadline", "correction", "after_deadline"]
+
+BOOK_KIND: Final = "interval"
+RULES_KIND: Final = "rules"
+FIRST_POSITION: Final = 2
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class BookHeader:
+    """What a book says beside its positions, prices and exceptions."""
+
+    community_id: int
+    interval_id: int
+    revision: int
+    reason: Reason
+    starts_at: datetime
+    ends_at: datetime
+    timezone: str
+    accounts: CommunityAccounts
+
+
+def book_key(interval_id: int, revision: int) -> str:
+    """Return the key of the document that is a revision of an interval's book."""
+    return f"book:{interval_id}:{revision}"
+
+
+def rules_key(sha256: str) -> str:
+    """Return the key of the document that is a rule set."""
+    return f"rules:{sha256}"
+
+
+def book_rows(header: BookHeader, book: IntervalBook) -> list[bytes]:
+    """Write a book down as rows of canonical JSON, integers as strings.
+
+    Parameters
+    ----------
+    header : BookHeader
+        Which interval, and the accounts of its community.
+    book : IntervalBook
+        Its n positions.
+
+    Returns
+    -------
+    list of bytes, length n + 2
+        Header, exceptions, positions in the order of the book.
+    """
+    return [_header_row(header, book), _exceptions_row(book), *_position_rows(book)]
+
+
+def row_of_position(book: IntervalBook, metering_point_id: int) -> int | None:
+    """Return the index of a metering point's row; None if it has no position in the book."""
+    found = np.flatnonzero(book.metering_point_ids == metering_point_id)
+    return FIRST_POSITION + int(found[0]) if len(found) else None
+
+
+# By hand, as in a book's own bytes: nothing here needs JSON's escapes, and a city's day is a
+# million rows. Time zones are letters, digits, "_", "+", "-" and "/" by the schema of rule sets.
+def _header_row(header: BookHeader, book: IntervalBook) -> bytes:
+    accounts = header.accounts
+    price = "null" if book.price is None else f'"{book.price}"'
+    return (
+        f'{{"community":"{header.community_id}","ends":"{_microseconds(header.ends_at)}",'
+        f'"feed_in":"{book.feed_in}","interval":"{header.interval_id}",'
+        f'"parties":{{"platform":"{accounts.platform}","pool":"{accounts.pool}",'
+        f'"rounding":"{accounts.rounding}","supplier":"{accounts.supplier}"}},'
+        f'"platform_fee":"{book.platform_fee}","price":{price},"reason":"{header.reason}",'
+        f'"retail":"{book.retail}","revision":"{header.revision}",'
+        f'"starts":"{_microseconds(header.starts_at)}","timezone":"{header.timezone}"}}'
+    ).encode()
+
+
+def _exceptions_row(book: IntervalBook) -> bytes:
+    left_out, missing = _listed(book.left_out_ids), _listed(book.missing_ids)
+    return f'{{"left_out":{left_out},"missing":{missing}}}'.encode()
+
+
+def _position_rows(book: IntervalBook) -> list[bytes]:
+    columns = (
+        book.account_ids.tolist(),
+        book.bought_wh.tolist(),
+        _limits(book.buy_limits, book.request_ids),
+        book.export_wh.tolist(),
+        book.import_wh.tolist(),
+        book.metering_point_ids.tolist(),
+        book.offer_ids.tolist(),
+        book.request_ids.tolist(),
+        _limits(book.sell_limits, book.offer_ids),
+        book.sold_wh.tolist(),
+    )
+    return [
+        (
+            f'{{"account":"{account}","bought_wh":"{bought}","buy_limit":{buy},'
+            f'"export_wh":"{export}","import_wh":"{import_}","meter":"{meter}",'
+            f'"offer":"{offer}","request":"{request}","sell_limit":{sell},"sold_wh":"{sold}"}}'
+        ).encode()
+        for (
+            account,
+            bought,
+            buy,
+            export,
+            import_,
+            meter,
+            offer,
+            request,
+            sell,
+            sold,
+        ) in zip(*columns, strict=True)
+    ]
+
+
+def _limits(limits: Int64Array, order_ids: Int64Array) -> list[str]:
+    """Write limit prices, null where there was no order."""
+    return [
+        f'"{limit}"' if order else "null"
+        for limit, order in zip(limits.tolist(), order_ids.tolist(), strict=True)
+    ]
+
+
+def _listed(ids: Int64Array) -> str:
+    numbers: Sequence[int] = ids.tolist()
+    written = '","'.join(map(str, numbers))
+    return f'["{written}"]' if written else "[]"
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
