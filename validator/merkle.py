@@ -147,7 +147,8 @@ def verify_consistency(
             raise ProofFailed(f"the roots of {old_size} leaves differ")
         return
     # The largest perfect subtree that ends where the old tree ends: the proof starts at its root,
-    # which is left out when it is the whole old tree, for then it is the old root.
+    # which is left out when it is the whole old tree, for then it is the old root. (An empty
+    # proof fails below, at its length.)
     level = (old_size & -old_size).bit_length() - 1
     index = (old_size - 1) >> level
     start, *path = [old_root, *proof] if old_size == 1 << level else (proof or [b""])

@@ -1,0 +1,1 @@
+"""The second implementation, tested against the specifications and never against the first."""
