@@ -47,6 +47,7 @@ class LogProof:
             raise LogMalformed(f"a proof has at most {PROOF_HASHES_MAX} hashes")
         if any(len(h) != HASH_BYTES for h in self.hashes):
             raise LogMalformed(f"the hashes of a proof have {HASH_BYTES} bytes")
+        Checkpoint.parse(self.checkpoint.text)
 
     @classmethod
     def parse(cls, data: bytes | str) -> "LogProof":
