@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
-PACKAGES = ("config", "analytics", "marketplace", "ledger")
+PACKAGES = ("config", "analytics", "marketplace", "ledger", "validator")
 
 # Contract, the file to add to, the import that breaks it.
 BREAKS = [
@@ -31,6 +31,12 @@ BREAKS = [
     ("embedded", "config/embedded/oops.py", "import django"),
     ("embedded", "config/embedded/oops.py", "import marketplace.domain"),
     ("clear", "marketplace/domain/clearing.py", "import django.db"),
+    ("validator-alone", "validator/merkle.py", "import ledger.domain"),
+    ("validator-alone", "validator/oops.py", "from marketplace.domain import money"),
+    ("validator-alone", "validator/main.py", "import django"),
+    ("validator-alone", "validator/tiles.py", "import numpy"),
+    ("validator-unused", "ledger/domain/oops.py", "import validator.merkle"),
+    ("validator-unused", "config/oops.py", "from validator import witness"),
 ]
 
 

@@ -213,3 +213,7 @@ def main(arguments: list[str] | None = None) -> int:
     except SetUpWrong as error:
         print(f"heliopolis-witness: {error}", file=sys.stderr)
         return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -47,8 +47,8 @@ CT_NOTE = (
     "hoGREPMHbdQ3urbllzalApkptQIgIpwtEroeW2BXaHAI4kJXFbon5Ch9MNL5zRNZ55lvGt0=\n"
     f"{DASH} arche2025h1.staging.ct.transparency.dev ui8GwCF1+kWqZrxGdhj4aX3gcw7XUlXQQabg/27lef"
     "whUkzbC3NygNI75MdhL1bfTW9g8Ei59RA23oHP7Ry1k3ZFWwQ=\n"
-    f"{DASH} remora.n621.de 2net5wAAAABqEiEgPlfF3V06o0Y+fHM+J5J9s27wgxxcOVSpZ/2g/KSiXCg9DEZI+aVCIobWX9sX"
-    "Tynk5XeU/zZ0WBxtqB0DrAWfBw==\n"
+    f"{DASH} remora.n621.de 2net5wAAAABqEiEgPlfF3V06o0Y+fHM+J5J9s27wgxxcOVSpZ/2g/KSiXCg9DEZI+"
+    "aVCIobWX9sXTynk5XeU/zZ0WBxtqB0DrAWfBw==\n"
 )
 LOG_KEY = SigningKey("city.example/log", LOG, b"l" * 32)
 ALICE = SigningKey("alice.example/w1", COSIGNER, b"a" * 32)
