@@ -6,7 +6,10 @@ LedgerError
 ├── StaleWriter      another settlement worker has taken over; nothing was written
 ├── BookBroken       verification found the first thing that does not follow from the commands
 ├── LogBroken        a hash, proof or signature of a log does not hold
+│   ├── HeadBroken       what would be signed next does not extend what was signed: publishing stops
+│   ├── NoteRefused      a cosignature or objection is not by a validator, or not of this log
 │   └── LogMalformed     the bytes of a tile, bundle, note, checkpoint or proof are not in form
+├── ReceiptRefused   a receipt fails a step of its verification; names the step
 └── PolicyInvalid    a policy file that says nothing, or says it in two ways; names line and remedy
 """
 
@@ -50,6 +53,18 @@ class LogBroken(LedgerError):
     code = "log_broken"
 
 
+class HeadBroken(LogBroken):
+    """Signing now would fork the log; nothing is published until a person has looked."""
+
+    code = "head_broken"
+
+
+class NoteRefused(LogBroken):
+    """A cosignature or objection does not come from a validator of the policy, for this log."""
+
+    code = "note_refused"
+
+
 class LogMalformed(LogBroken):
     """Bytes of a log (tile, bundle, note, checkpoint, key, proof) are not in their form."""
 
@@ -64,3 +79,14 @@ class PolicyInvalid(LedgerError):
     def __init__(self, problem: str, *, remedy: str, line: int | None = None) -> None:
         place = "policy" if line is None else f"policy line {line}"
         super().__init__(f"{place}: {problem}; {remedy}")
+
+
+class ReceiptRefused(LedgerError):
+    """A receipt proves nothing: ``step`` names the check that failed."""
+
+    code = "receipt_refused"
+
+    def __init__(self, step: str, problem: str) -> None:
+        super().__init__(f"{step}: {problem}")
+        self.step = step
+        self.problem = problem
