@@ -200,7 +200,7 @@ SPECTACULAR_SETTINGS = {
         "DataKind": ["traffic_counts", "bike_flows"],
         "DataMatchState": ["matched", "held", "delivered", "settled", "released", "refused"],
         "DataRequestState": ["open", "matched", "ended"],
-        "IntervalState": ["open", "metered", "cleared", "settled"],
+        "IntervalState": ["open", "metered", "cleared", "settled", "sealed"],
         "TransferKind": ["posted", "hold", "post", "release"],
     },
     "POSTPROCESSING_HOOKS": [

@@ -87,6 +87,12 @@ class DeliveryInterval(models.Model):
         METERED = 2, "metered"
         CLEARED = 3, "cleared"
         SETTLED = 4, "settled"
+        SEALED = 5, "sealed"
+
+        @property
+        def is_booked(self) -> bool:
+            """Whether the money of the latest clearing is in the book."""
+            return self >= type(self).SETTLED
 
     community = models.ForeignKey("Community", models.PROTECT, related_name="intervals")
     starts_at = models.DateTimeField()
@@ -106,9 +112,11 @@ class DeliveryInterval(models.Model):
         indexes = [
             models.Index(
                 fields=["community", "starts_at"],
-                condition=~Q(state=4) | Q(has_news=True),
+                condition=Q(state__lt=4) | Q(has_news=True),
                 name="interval_due",
             ),
+            # Settled intervals whose block may have been attested since.
+            models.Index(fields=["id"], condition=Q(state=4), name="interval_unsealed"),
         ]
 
     def __str__(self) -> str:

@@ -5,7 +5,8 @@ from django.db.models import Exists, OuterRef, Q
 from marketplace.models import Clearing, Community, DeliveryInterval, Settlement
 
 State = DeliveryInterval.State
-IS_DUE = Q(state=State.METERED) | Q(state=State.SETTLED, has_news=True)
+IS_BOOKED = Q(state__gte=State.SETTLED)
+IS_DUE = Q(state=State.METERED) | IS_BOOKED & Q(has_news=True)
 
 
 def due_interval_ids(*, community_id: int, limit: int) -> list[int]:

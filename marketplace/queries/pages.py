@@ -13,6 +13,7 @@ from marketplace.models import (
     Participant,
     RuleSet,
 )
+from marketplace.queries.intervals import IS_BOOKED
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,9 @@ def list_places() -> list[Place]:
 
 def get_market_days(*, place: Place) -> MarketDays | None:
     """Return the days that have something to show; None before the first settlement."""
-    found = DeliveryInterval.objects.filter(
-        community_id=place.community_id, state=DeliveryInterval.State.SETTLED
-    ).aggregate(first=Min("starts_at"), last=Max("starts_at"))
+    found = DeliveryInterval.objects.filter(IS_BOOKED, community_id=place.community_id).aggregate(
+        first=Min("starts_at"), last=Max("starts_at")
+    )
     if found["first"] is None:
         return None
     first, last = (found[key].astimezone(place.zone).date() for key in ("first", "last"))

@@ -25,7 +25,7 @@ class MarketInterval:
     @property
     def is_settled(self) -> bool:
         """Whether its money is in the book."""
-        return self.state == DeliveryInterval.State.SETTLED.label
+        return DeliveryInterval.State[self.state.upper()].is_booked
 
 
 def list_market_intervals(

@@ -54,7 +54,7 @@ class MemberInterval:
     @property
     def is_settled(self) -> bool:
         """Whether its money is in the book."""
-        return self.state == DeliveryInterval.State.SETTLED.label
+        return DeliveryInterval.State[self.state.upper()].is_booked
 
     @property
     def command_keys(self) -> list[str]:

@@ -19,6 +19,7 @@ from marketplace.models import (
     ReadingBatch,
     RuleSet,
 )
+from marketplace.queries.intervals import IS_BOOKED
 from marketplace.queries.pages import Place
 
 State = DeliveryInterval.State
@@ -35,6 +36,7 @@ class StateCounts:
     metered: int
     cleared: int
     settled: int
+    sealed: int
     late: int
     oldest_late_at: datetime | None
 
@@ -62,7 +64,7 @@ class BatchLine:
 
 def list_state_counts(*, places: Sequence[Place], now: datetime) -> list[StateCounts]:
     """Return the intervals of each community by state."""
-    late = ~Q(state=State.SETTLED) & Q(ends_at__lte=now)
+    late = ~IS_BOOKED & Q(ends_at__lte=now)
     rows = (
         DeliveryInterval.objects.filter(community__in=[place.community_id for place in places])
         .values("community_id")

@@ -16,8 +16,7 @@ from marketplace.models import (
     RuleSet,
     Settlement,
 )
-
-State = DeliveryInterval.State
+from marketplace.queries.intervals import IS_BOOKED
 
 _TRADES = """
 COPY (
@@ -80,7 +79,7 @@ def get_period_totals(*, community_id: int) -> PeriodTotals:
         )
         import_wh, export_wh = cursor.fetchone()
         cursor.execute(
-            "SELECT count(*), count(*) FILTER (WHERE i.state <> 4 OR i.has_news),"
+            "SELECT count(*), count(*) FILTER (WHERE i.state < 4 OR i.has_news),"
             " coalesce(sum(c.volume_wh), 0),"
             " coalesce(sum(c.volume_wh::numeric * c.price_micro_per_kwh), 0)"
             " FROM marketplace_deliveryinterval i LEFT JOIN marketplace_clearing c"
@@ -102,7 +101,7 @@ def get_period_totals(*, community_id: int) -> PeriodTotals:
 def count_settled(*, community_id: int) -> tuple[int, int]:
     """Return how many intervals are settled without news, and how many there are."""
     found = DeliveryInterval.objects.filter(community_id=community_id)
-    return found.filter(state=State.SETTLED, has_news=False).count(), found.count()
+    return found.filter(IS_BOOKED, has_news=False).count(), found.count()
 
 
 def list_refused_settlements(*, community_id: int) -> list[str]:
@@ -115,7 +114,7 @@ def list_refused_settlements(*, community_id: int) -> list[str]:
 
 def list_settled_intervals(*, community_id: int) -> Iterator[SettledInterval]:
     """Yield a community's settled intervals in order of time."""
-    rows = DeliveryInterval.objects.filter(community_id=community_id, state=State.SETTLED)
+    rows = DeliveryInterval.objects.filter(IS_BOOKED, community_id=community_id)
     for row in rows.order_by("starts_at").values_list("id", "starts_at", "revision", "rule_set_id"):
         yield SettledInterval(*row)
 

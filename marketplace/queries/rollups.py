@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from marketplace.models import DeliveryInterval
+from marketplace.queries.intervals import IS_BOOKED
 
 # One statement is one snapshot: state, readings and trades of an interval belong together. Each
 # zone of the community has its row, so that an interval without any reading is told from one
@@ -16,7 +17,7 @@ _ZONE_TOTALS = """
 WITH chosen AS MATERIALIZED (
     SELECT i.id, i.community_id, i.starts_at, i.revision
     FROM marketplace_deliveryinterval i
-    WHERE i.id = ANY(%(intervals)s) AND i.state = 4 AND NOT i.has_news
+    WHERE i.id = ANY(%(intervals)s) AND i.state >= 4 AND NOT i.has_news
 ), point AS MATERIALIZED (
     SELECT m.id, s.zone_id FROM marketplace_meteringpoint m
     JOIN marketplace_site s ON s.id = m.site_id
@@ -83,9 +84,7 @@ def settled_intervals(*, community_id: int | None = None) -> "QuerySet[DeliveryI
     A query that was not run yet, so that the asker can leave out in the database what it has.
     """
     # News are cleared first: their totals would mix new readings with old trades.
-    found = DeliveryInterval.objects.filter(
-        state=DeliveryInterval.State.SETTLED, has_news=False
-    ).order_by("id")
+    found = DeliveryInterval.objects.filter(IS_BOOKED, has_news=False).order_by("id")
     return found if community_id is None else found.filter(community_id=community_id)
 
 
