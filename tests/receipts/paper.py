@@ -134,6 +134,12 @@ def account_state(account: int) -> AccountState:
     )
 
 
+def row_of(index: int, note: Note | None = None) -> str:
+    """Return the receipt of one row."""
+    entry = entries()[59]
+    return row_receipt(place(59, note), entry=entry, rows=ROWS, rows_seed=ROWS_SEED, index=index)
+
+
 def receipts(note: Note | None = None) -> dict[str, str]:
     """Return a receipt of every kind."""
     everything = entries()
@@ -147,8 +153,6 @@ def receipts(note: Note | None = None) -> dict[str, str]:
         "document": document_receipt(
             place(60, note), entry=everything[60], document=CONTRACT, names=["buyer"], seed=SEED
         ),
-        "row": row_receipt(
-            place(59, note), entry=everything[59], rows=ROWS, rows_seed=ROWS_SEED, index=2
-        ),
+        "row": row_of(2, note),
         "balance": balance_receipt(place(61, note), entry=everything[61], state=account_state(39)),
     }
