@@ -187,14 +187,13 @@ def serve(config: Config) -> NoReturn:
     except OSError as error:
         raise SetUpWrong(f"cannot listen on {config.host}:{config.port}: {error}") from error
     # A stop in the middle of a submission is no worse than a kill: state is on disk or it is not.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda *_: sys.exit(0))
     host, port = server.server_address[:2]
     print(f"witness {config.key.name} listens on http://{host!s}:{port}", flush=True)
     print(f"its key: {config.key.verifier}", flush=True)
     try:
         server.serve_forever()
-    except KeyboardInterrupt:
-        sys.exit(0)
     finally:
         server.server_close()
         store.close()

@@ -15,7 +15,7 @@ from validator.keys import make_key_file
 from validator.notes import SigningKey
 
 NAME = "alice.example/w1"
-PLAIN = ("-m", "validator.witness_server")
+PLAIN = (sys.executable, "-m", "validator.witness_server")
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ def set_up(folder: Path) -> tuple[Path, SigningKey]:
 
 
 @contextmanager
-def running(config: Path, *, program: Sequence[str] = PLAIN) -> Iterator[RunningWitness]:
+def running(config: Path, *, command: Sequence[str] = PLAIN) -> Iterator[RunningWitness]:
     """Run a witness until the block ends; then kill it, however it is."""
     process = subprocess.Popen(
-        [sys.executable, *program, "--config", str(config)],
+        [*command, "--config", str(config)],
         cwd=PROJECT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

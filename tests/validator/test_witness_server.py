@@ -27,7 +27,7 @@ from validator.keys import make_key_file
 from validator.notes import LOG, Note, SigningKey
 from validator.witness_server import BODY_BYTES_MAX, read_config
 
-DYING = ("-m", "tests.validator.dying_witness")
+DYING = (sys.executable, "-m", "tests.validator.dying_witness")
 SETTLED = 'key = "witness.key"\nstate = "w.sqlite3"\n'
 ONE_LOG = f'[[log]]\norigin = "{ORIGIN}"\nkeys = ["{LOG_KEY.verifier}"]\n'
 
@@ -146,7 +146,7 @@ def test_killed_before_the_disk_it_never_said_anything(tmp_path: Path) -> None:
 
 
 def submit_to_a_dying_one(config: Path, moment: str, body: bytes) -> None:
-    with running(config, program=(*DYING, moment)) as witness:
+    with running(config, command=(*DYING, moment)) as witness:
         with pytest.raises((OSError, http.client.HTTPException)):
             witness.submit(body)
         assert witness.process.wait(timeout=30) == -signal.SIGKILL
@@ -231,7 +231,7 @@ def test_a_wrong_set_up_ends_the_program_with_its_reason(tmp_path: Path) -> None
     (tmp_path / "witness.sqlite3").write_text("not a database " * 100)
 
     run = subprocess.run(
-        [sys.executable, *PLAIN, "--config", str(config)],
+        [*PLAIN, "--config", str(config)],
         cwd=PROJECT,
         capture_output=True,
         text=True,
