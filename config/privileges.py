@@ -10,6 +10,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 APPEND_ONLY = (
     "ledger_block",
+    "ledger_blockseed",
+    "ledger_cosignature",
+    "ledger_objection",
     "ledger_transfer",
     "marketplace_clearing",
     "marketplace_datafile",
@@ -27,8 +30,11 @@ UPDATABLE_COLUMNS = {
         "last_block",
         "last_transfer_id",
     ),
-    "ledger_inboxcommand": ("state", "refusal", "block_id", "position"),
-    "ledger_account": (),
+    "ledger_inboxcommand": ("state", "refusal", "block_id", "position", "leaf_index"),
+    "ledger_account": ("leaf_index",),
+    "ledger_checkpoint": ("attested_at",),
+    "ledger_openingscredential": ("revoked_at",),
+    "ledger_publisherstate": ("holder", "stopped_because", "changed_at"),
     "marketplace_match": ("state", "deadline_at"),
 }
 INSERTABLE_COLUMNS = {"ledger_account": ("id", "path", "unit", "overdraft_limit")}

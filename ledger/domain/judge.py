@@ -21,6 +21,7 @@ class Refusal(StrEnum):
     COUNTER_OVERFLOW = "counter_overflow"
     HOLD_UNKNOWN = "hold_unknown"
     HOLD_RESOLVED = "hold_resolved"
+    HOLD_EXPIRED = "hold_expired"
     HOLD_DIFFERS = "hold_differs"
     CORRECTED_UNKNOWN = "corrected_unknown"
 
@@ -33,6 +34,7 @@ class Hold:
     credit: int
     amount: int
     is_open: bool
+    expires: int = 0  # microseconds since 1970, UTC; 0: never
 
 
 class Book:
@@ -59,6 +61,7 @@ class Book:
         counters: Int64Array,
     ) -> None:
         self.ids, self.units, self.limits, self.counters = ids, units, limits, counters
+        self.is_open = np.ones(len(ids), dtype=np.bool_)  # whether the log has opened the account
         self.holds: dict[str, Hold] = {}
         # First id and number of transfers of the booked commands that others may refer to.
         self.booked: dict[str, tuple[int, int]] = {}
@@ -72,7 +75,15 @@ class Book:
                 credit=int(transfers.credit[leg]),
                 amount=int(transfers.amount[leg]),
                 is_open=True,
+                expires=0 if transfers.expires is None else int(transfers.expires[leg]),
             )
+
+    def open(self, account: int) -> None:
+        """Let an account be used from here on, once."""
+        at = self.positions(np.array([account], dtype=np.int64))
+        if len(at) == 0 or self.is_open[at[0]]:
+            raise ValueError(f"account {account} is not one that waits to be opened")
+        self.is_open[at[0]] = True
 
     def transfer_id(self, reference: str) -> int | None:
         """Return the id of the transfer that a reference ``key/leg`` names, None if none is."""
@@ -95,20 +106,29 @@ class Book:
         known[known] = self.ids[at[known]] == account_ids[known]
         return at[known]
 
-    def apply(self, transfers: Transfers) -> Refusal | None:
-        """Apply one command wholly and return None, or change nothing and say why."""
+    def apply(self, transfers: Transfers, *, time: int = 0) -> Refusal | None:
+        """Apply one command wholly and return None, or change nothing and say why.
+
+        Parameters
+        ----------
+        transfers : Transfers
+            What the command books.
+        time : int
+            Time of the last closed block: holds that expire by then cannot be posted any more.
+            [microseconds since 1970, UTC]
+        """
         # Only the accounts of this command: a book may hold millions.
         touched, side = np.unique(
             np.concatenate([transfers.debit, transfers.credit]), return_inverse=True
         )
         at = self.positions(touched)
-        if len(at) < len(touched):
+        if len(at) < len(touched) or not self.is_open[at].all():
             return Refusal.ACCOUNT_UNKNOWN
         debit, credit = side[: len(transfers)], side[len(transfers) :]
         units = self.units[at]
         if (units[debit] != units[credit]).any():
             return Refusal.UNITS_DIFFER
-        if refusal := self._check_references(transfers):
+        if refusal := self._check_references(transfers, time):
             return refusal
         deltas = self._deltas(transfers, debit, credit, len(touched))
         if deltas is None:
@@ -127,7 +147,7 @@ class Book:
             self.holds[name].is_open = False
         return None
 
-    def _check_references(self, transfers: Transfers) -> Refusal | None:
+    def _check_references(self, transfers: Transfers, time: int) -> Refusal | None:
         seen: set[str] = set()
         for leg, name in enumerate(transfers.holds or ()):
             if not name:
@@ -140,6 +160,8 @@ class Book:
             seen.add(name)
             amount = int(transfers.amount[leg])
             is_post = transfers.kinds[leg] == TransferKind.POST
+            if is_post and 0 < hold.expires <= time:
+                return Refusal.HOLD_EXPIRED
             fits = amount <= hold.amount if is_post else amount == hold.amount
             if not fits or (hold.debit, hold.credit) != (
                 transfers.debit[leg],

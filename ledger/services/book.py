@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from django.db import connection
 
-from ledger.domain.commands import TransferKind, Transfers
+from ledger.domain.commands import TransferKind
 from ledger.domain.copy_format import packed_columns
 from ledger.domain.judge import NO_LIMIT, Book, Hold
+from ledger.domain.rule_core import AskedCommand
 from ledger.models import Transfer
 
 COUNTERS = ("debits_pending", "debits_posted", "credits_pending", "credits_posted")
@@ -24,15 +25,17 @@ _SELECT_ACCOUNTS = """
             SELECT id, dense_rank() OVER (ORDER BY unit) AS unit,
                 coalesce(overdraft_limit, %(no_limit)s) AS overdraft_limit,
                 debits_pending, debits_posted, credits_pending, credits_posted
-            FROM ledger_account WHERE %(ids)s IS NULL OR id = ANY(%(ids)s::bigint[])
+            FROM ledger_account
+            WHERE leaf_index IS NOT NULL AND (%(ids)s IS NULL OR id = ANY(%(ids)s::bigint[]))
         ) AS account
         GROUP BY id >> 16 ORDER BY id >> 16
     ) TO STDOUT (FORMAT BINARY)
 """
 
 
-def load_book(commands: Sequence[Transfers]) -> Book:
+def load_book(asked: Sequence[AskedCommand]) -> Book:
     """Read what some commands touch: accounts, holds and the transfers they refer to."""
+    commands = [each.transfers for each in asked if each.transfers is not None]
     sides = [side for each in commands for side in (each.debit, each.credit)]
     touched = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *sides]))
     book = _read_accounts("{" + ",".join(map(str, touched.tolist())) + "}")
@@ -45,7 +48,7 @@ def load_book(commands: Sequence[Transfers]) -> Book:
 
 
 def load_all_accounts() -> Book:
-    """Read every account of the ledger."""
+    """Read every account that the log has opened."""
     return _read_accounts(None)
 
 
@@ -73,4 +76,5 @@ def _load_references(book: Book, names: set[str]) -> None:
             credit=transfer.credit_account_id,
             amount=transfer.amount,
             is_open=transfer.id not in ended,
+            expires=transfer.expires or 0,
         )

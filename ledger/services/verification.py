@@ -1,18 +1,32 @@
-"""Re-derive the whole book from the commands' bytes, and compare."""
+"""Re-derive the whole book and its log from the commands' bytes, and compare."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from django.db import connection, transaction
 
 from ledger.domain.commands import Int64Array, fingerprint
-from ledger.domain.judge import Book, Refusal
+from ledger.domain.judge import Book
+from ledger.domain.merkle import Frontier
+from ledger.domain.rule_core import (
+    Answer,
+    AskedCommand,
+    ClosedBlock,
+    OpenedAccount,
+    State,
+    apply,
+)
+from ledger.domain.sealing import LogState, seal, unpacked_entries
+from ledger.domain.state_map import StateMap
 from ledger.errors import BookBroken
-from ledger.models import Account, Block, Head, InboxCommand
-from ledger.services.blocks import decode_counted, table_columns
+from ledger.models import Account, Block, BlockSeed, Head, InboxCommand
+from ledger.services.blocks import table_columns
 from ledger.services.book import COUNTERS, load_all_accounts
+from ledger.services.log_state import microseconds
 
 COLUMNS = (
     "id",
@@ -25,6 +39,7 @@ COLUMNS = (
     "code",
     "hold_id",
     "corrects_id",
+    "expires",
 )
 # How a NULL reference is read back: no transfer has this id, and neither does a forged row, which
 # would name 0 or a number that somebody thought of.
@@ -60,16 +75,20 @@ def verify_book(*, on_block: Callable[[int, int], None] | None = None) -> Verifi
         if head is None:
             raise BookBroken("the head's row is missing")
         stored = load_all_accounts()
-        run = _Run(stored)
+        run = _Run(stored, bytes(head.padding))
         for block in _blocks(head):
             run.check_block(block)
             if on_block is not None:
                 on_block(block.number, head.last_block)
         _check_head(head, run)
         _check_commands(run)
-        _compare_counters(run.book, stored)
+        _compare_counters(run.state.book, stored)
         return Verified(
-            head.last_block, run.commands, run.refused, run.next_id - 1, len(stored.ids)
+            head.last_block,
+            run.commands,
+            run.refused,
+            run.state.next_transfer_id - 1,
+            len(stored.ids),
         )
 
 
@@ -88,62 +107,113 @@ def _snapshot() -> Iterator[None]:
 
 
 class _Run:
-    """The book as derived so far, from nothing but accounts and commands."""
+    """The book and its log as derived so far, from nothing but accounts, commands and seeds."""
 
-    def __init__(self, stored: Book) -> None:
-        self.book = Book(
+    def __init__(self, stored: Book, padding: bytes) -> None:
+        book = Book(
             ids=stored.ids,
             units=stored.units,
             limits=stored.limits,
             counters=np.zeros_like(stored.counters),
         )
-        self.used = np.zeros(len(stored.ids), dtype=bool)
-        self.next_id, self.commands, self.refused, self.epoch = 1, 0, 0, 0
+        book.is_open[:] = False
+        self.state = State(book)
+        self.log = LogState(0, 0, Frontier.empty(), StateMap(padding))
+        self.commands, self.refused, self.epoch = 0, 0, 0
 
     def check_block(self, block: Block) -> None:
-        """Re-execute a block and compare its transfers, row by row and column by column."""
-        first_id = self.next_id
-        derived: list[Int64Array] = []
-        position = -1
-        commands = InboxCommand.objects.filter(block=block).order_by("position")
-        for position, command in enumerate(commands.iterator(chunk_size=500)):
-            if command.position != position:
-                raise BookBroken(f"block {block.number}: no command at position {position}")
-            derived.extend(self._check_command(command))
-        counts = (position + 1, self.next_id - first_id)
+        """Re-execute a block; compare its transfers, its leaves and its roots."""
+        if block.first_leaf != self.log.frontier.size:
+            raise BookBroken(f"block {block.number}: it does not begin where the log ends")
+        first_id = self.state.next_transfer_id
+        opened = self._open_accounts(block)
+        commands = list(InboxCommand.objects.filter(block=block).order_by("position"))
+        answers = [self._check_command(*each) for each in enumerate(commands)]
+        counts = (len(commands), self.state.next_transfer_id - first_id)
         if (block.command_count, block.transfer_count) != counts:
             raise BookBroken(f"block {block.number}: its counts do not follow from its commands")
         if block.epoch < self.epoch:
             raise BookBroken(f"block {block.number}: its epoch is older than the one before")
         self.epoch = block.epoch
-        self.commands += position + 1
-        _compare_transfers(derived, first_id, self.next_id)
+        self.commands += len(commands)
+        self.refused += sum(1 for answer in answers if answer.refusal)
+        rows = [
+            np.stack(columns, axis=1)
+            for command, answer in zip(commands, answers, strict=True)
+            if (columns := table_columns(answer, command.id)) is not None
+        ]
+        _compare_transfers(rows, first_id, self.state.next_transfer_id)
+        self._check_leaves(block, opened, commands, answers)
 
-    def _check_command(self, command: InboxCommand) -> Iterator[Int64Array]:
-        """Judge a command again; yield its rows, or nothing where it was rightly refused."""
+    def _open_accounts(self, block: Block) -> list[OpenedAccount]:
+        rows = (
+            Account.objects.filter(leaf_index__gte=block.first_leaf, leaf_index__lt=block.log_size)
+            .order_by("leaf_index")
+            .values_list("id", "unit", "overdraft_limit", "salt")
+        )
+        opened = [OpenedAccount(id_, unit, limit, bytes(salt)) for id_, unit, limit, salt in rows]
+        for account in opened:
+            apply(self.state, account)
+        return opened
+
+    def _check_command(self, position: int, command: InboxCommand) -> Answer:
+        """Judge a command again and compare the answer."""
+        if command.position != position:
+            raise BookBroken(f"block {command.block_id}: no command at position {position}")
         body = bytes(command.body)
         if fingerprint(command.key, body) != bytes(command.fingerprint):
             raise BookBroken(f"command {command.key}: its key and bytes have another fingerprint")
-        transfers = decode_counted(body, command.transfer_count)
-        if transfers is None:
-            _compare_answer(command, Refusal.NOT_CANONICAL)
-            self.refused += 1
-            return
-        touched = np.unique(np.concatenate([transfers.debit, transfers.credit]))
-        at = self.book.positions(touched)
-        if command.refusal == Refusal.ACCOUNT_UNKNOWN and not self.used[at].all():
-            # An account that no transfer has touched may have been opened only afterwards.
-            self.refused += 1
-            return
-        refusal = self.book.apply(transfers)
-        _compare_answer(command, refusal)
-        if refusal is not None:
-            self.refused += 1
-            return
-        self.used[at] = True
-        yield np.stack(table_columns(self.book, command.id, transfers, self.next_id), axis=1)
-        self.book.register(command.key, transfers, self.next_id)
-        self.next_id += len(transfers)
+        asked = AskedCommand(command.key, body, command.transfer_count)
+        answer = apply(self.state, asked)
+        assert answer is not None, command.key  # a command always has one
+        _compare_answer(command, answer.refusal)
+        return answer
+
+    def _check_leaves(
+        self,
+        block: Block,
+        opened: list[OpenedAccount],
+        commands: list[InboxCommand],
+        answers: list[Answer],
+    ) -> None:
+        """Seal the block again and compare it leaf by leaf with what the log has."""
+        seed = BlockSeed.objects.filter(block=block).values_list("seed", flat=True).first()
+        if seed is None:
+            raise BookBroken(f"block {block.number}: its seed is missing, so nothing can be opened")
+        time = microseconds(block.booked_at)
+        if time < self.log.time:
+            raise BookBroken(f"block {block.number}: its time is before the block before")
+        sealed = seal(
+            self.log,
+            time=time,
+            seed=bytes(seed),
+            opened=opened,
+            answers=answers,
+            book=self.state.book,
+        )
+        stored_entries = unpacked_entries(bytes(block.entries))
+        for offset, (says, is_) in enumerate(zip_longest(sealed.entries, stored_entries)):
+            if says != is_:
+                index = block.first_leaf + offset
+                name = _name_of_leaf(index, commands, sealed.answer_indexes)
+                raise BookBroken(
+                    f"leaf {index} of block {block.number}{name}: the log has {_shown(is_)},"
+                    f" the book says {_shown(says)}"
+                )
+        for command, index in zip(commands, sealed.answer_indexes, strict=True):
+            if command.leaf_index != index:
+                raise BookBroken(f"command {command.key}: its answer is leaf {index} of the log")
+        apply(self.state, ClosedBlock(block.number, time))
+        for name, is_, says in (
+            ("leaf_count", block.leaf_count, len(sealed.entries)),
+            ("root", bytes(block.root), sealed.root),
+            ("frontier", bytes(block.frontier), sealed.frontier.to_bytes()),
+            ("state_root", bytes(block.state_root), sealed.state_root),
+        ):
+            if is_ != says:
+                raise BookBroken(
+                    f"block {block.number}: its {name} does not follow from its leaves"
+                )
 
 
 def _blocks(head: Head) -> Iterator[Block]:
@@ -156,13 +226,31 @@ def _blocks(head: Head) -> Iterator[Block]:
         raise BookBroken(f"the head says block {head.last_block}, the last block is {number}")
 
 
-def _compare_answer(command: InboxCommand, refusal: Refusal | None) -> None:
+def _compare_answer(command: InboxCommand, refusal: str) -> None:
     state = InboxCommand.State.REFUSED if refusal else InboxCommand.State.BOOKED
-    if (command.state, command.refusal) != (state, refusal or ""):
+    if (command.state, command.refusal) != (state, refusal):
         raise BookBroken(
             f"command {command.key}: answered {command.refusal or 'booked'},"
             f" its bytes say {refusal or 'booked'}"
         )
+
+
+def _name_of_leaf(index: int, commands: list[InboxCommand], indexes: list[int]) -> str:
+    """Return what a leaf that differs is of, as far as rows of the book are known for it."""
+    path = Account.objects.filter(leaf_index=index).values_list("path", flat=True).first()
+    if path is not None:
+        return f" (account {path})"
+    at = bisect_right(indexes, index) - 1
+    if at < 0:
+        return ""
+    leg = index - indexes[at] - 1
+    if leg >= commands[at].transfer_count:
+        return ""
+    return f" (command {commands[at].key}{'' if leg < 0 else f', leg {leg}'})"
+
+
+def _shown(leaf: bytes | None) -> str:
+    return "nothing" if leaf is None else leaf.decode(errors="replace")
 
 
 def _compare_transfers(derived: list[Int64Array], first_id: int, next_id: int) -> None:
@@ -170,14 +258,14 @@ def _compare_transfers(derived: list[Int64Array], first_id: int, next_id: int) -
     if not derived:
         return
     expected = np.concatenate(derived)
-    for column in (8, 9):
+    for column in (8, 9, 10):
         expected[expected[:, column] == 0, column] = _NULL
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, command_id, leg, kind, debit_account_id, credit_account_id, amount, code,"
-            " coalesce(hold_id, %s), coalesce(corrects_id, %s) FROM ledger_transfer"
-            " WHERE id >= %s AND id < %s ORDER BY id",
-            [_NULL, _NULL, first_id, next_id],
+            " coalesce(hold_id, %s), coalesce(corrects_id, %s), coalesce(expires, %s)"
+            " FROM ledger_transfer WHERE id >= %s AND id < %s ORDER BY id",
+            [_NULL, _NULL, _NULL, first_id, next_id],
         )
         found = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, len(COLUMNS))
     missing = np.setdiff1d(expected[:, 0], found[:, 0])
@@ -199,14 +287,16 @@ def _check_head(head: Head, run: _Run) -> None:
     """Nothing may stand in the book beyond what the commands derive."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT min(id) FROM ledger_transfer WHERE id >= %s OR id < 1", [run.next_id]
+            "SELECT min(id) FROM ledger_transfer WHERE id >= %s OR id < 1",
+            [run.state.next_transfer_id],
         )
         extra = cursor.fetchone()[0]
     if extra is not None:
         raise BookBroken(f"transfer {extra} follows from no command")
-    if head.last_transfer_id != run.next_id - 1:
+    if head.last_transfer_id != run.state.next_transfer_id - 1:
         raise BookBroken(
-            f"the head says transfer {head.last_transfer_id}, the last one is {run.next_id - 1}"
+            f"the head says transfer {head.last_transfer_id},"
+            f" the last one is {run.state.next_transfer_id - 1}"
         )
     if head.epoch < run.epoch:
         raise BookBroken(f"the head says epoch {head.epoch}, the last block says {run.epoch}")

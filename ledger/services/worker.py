@@ -5,14 +5,25 @@ epoch, once the lease has run out, was given back, or its database session is go
 that wakes up late finds another epoch, and its transaction touches no row.
 """
 
+import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection, transaction
 
+from ledger.domain.rule_core import State, apply_all
+from ledger.domain.sealing import LogState, Sealed, month_totals, packed_entries, seal
 from ledger.errors import StaleWriter
-from ledger.models import Block
+from ledger.models import Block, BlockSeed
 from ledger.services import blocks
+from ledger.services.book import load_book
+from ledger.services.log_state import (
+    accounts_to_open,
+    load_log_state,
+    microseconds,
+    moment,
+    note_opened,
+)
 
 LEASE_SECONDS = 5.0
 
@@ -60,6 +71,7 @@ class SettlementWorker:
     def __init__(self, *, holder: str, lease_seconds: float = LEASE_SECONDS) -> None:
         self.holder, self.lease_seconds = holder, lease_seconds
         self.epoch: int | None = None
+        self._log: LogState | None = None
 
     def take_head(self) -> bool:
         """Become the writer, or extend one's own lease; False while another worker's lease runs."""
@@ -73,7 +85,9 @@ class SettlementWorker:
                 },
             )
             row = cursor.fetchone()
-        self.epoch = row[0] if row else None
+        before, self.epoch = self.epoch, row[0] if row else None
+        if self.epoch != before:
+            self._log = None  # another worker may have written since
         return self.epoch is not None
 
     def give_back(self) -> None:
@@ -87,7 +101,9 @@ class SettlementWorker:
 
     @transaction.atomic
     def settle_block(self, *, now: datetime) -> Booked | None:
-        """Judge the oldest waiting commands and book them as one block; None if none wait.
+        """Judge the oldest waiting commands, book and seal them as one block; None if none wait.
+
+        A block's time is ``now``, or the time of the block before where the clock went back.
 
         Raises
         ------
@@ -98,22 +114,33 @@ class SettlementWorker:
         waiting = blocks.next_commands()
         if not waiting:
             return None
-        judged = blocks.judge_commands(waiting, last_transfer_id=last_transfer_id)
-        count = sum(each.transfer_count for each in judged)
-        number = last_block + 1
-        Block.objects.create(
-            number=number,
-            epoch=epoch,
-            command_count=len(judged),
-            transfer_count=count,
-            booked_at=now,
+        log = self._end_of_log(last_block)
+        time = max(microseconds(now), log.time)
+        opened, are_all = accounts_to_open()
+        if not are_all:
+            waiting = []
+        first_account = log.frontier.size + len(month_totals(log, time))
+        note_opened(opened, first_index=first_account)
+        state = State(
+            load_book([each.asked for each in waiting]),
+            next_transfer_id=last_transfer_id + 1,
+            time=log.time,
+            block=log.block,
         )
+        answers = apply_all(state, [each.asked for each in waiting])
+        seed = secrets.token_bytes(32)
+        sealed = seal(log, time=time, seed=seed, opened=opened, answers=answers, book=state.book)
+        count = state.next_transfer_id - 1 - last_transfer_id
+        _write_block(sealed, log, epoch=epoch, seed=seed, commands=len(answers), transfers=count)
         # Transfers first: the database takes none for a command that has its answer.
-        blocks.copy_transfers(judged)
-        blocks.answer_commands(judged, block=number)
-        self._move_head(number, last_transfer_id + count)
-        refused = sum(1 for each in judged if each.refusal)
-        return Booked(number, len(judged), refused, count)
+        blocks.copy_transfers(waiting, answers)
+        blocks.answer_commands(
+            waiting, answers, block=log.block, leaf_indexes=sealed.answer_indexes
+        )
+        self._move_head(log.block, last_transfer_id + count)
+        self._log = log
+        refused = sum(1 for each in answers if each.refusal)
+        return Booked(log.block, len(answers), refused, count)
 
     def settle_inbox(self, *, now: datetime) -> list[Booked]:
         """Book block after block until nothing waits."""
@@ -121,6 +148,16 @@ class SettlementWorker:
         while block := self.settle_block(now=now):
             booked.append(block)
         return booked
+
+    def _end_of_log(self, last_block: int) -> LogState:
+        """Return the end of the log, kept from the block before where that was ours.
+
+        It is let go until this block is written: after a rollback it would be ahead of the book.
+        """
+        log, self._log = self._log, None
+        if log is None or log.block != last_block:
+            log = load_log_state(last_block)
+        return log
 
     def _lock_head(self) -> tuple[int, int, int]:
         """Fence: hold the head row till commit, or learn that it is somebody else's."""
@@ -142,3 +179,22 @@ class SettlementWorker:
                 " lease_until = clock_timestamp() + %s * interval '1 second' WHERE id = 1",
                 [last_block, last_transfer_id, self.lease_seconds],
             )
+
+
+def _write_block(
+    sealed: Sealed, log: LogState, *, epoch: int, seed: bytes, commands: int, transfers: int
+) -> None:
+    block = Block.objects.create(
+        number=log.block,
+        epoch=epoch,
+        command_count=commands,
+        transfer_count=transfers,
+        booked_at=moment(log.time),
+        first_leaf=sealed.first_leaf,
+        leaf_count=len(sealed.entries),
+        entries=packed_entries(sealed.entries),
+        frontier=sealed.frontier.to_bytes(),
+        root=sealed.root,
+        state_root=sealed.state_root,
+    )
+    BlockSeed.objects.create(block=block, seed=seed)

@@ -256,7 +256,7 @@ def test_a_command_comes_unanswered_and_with_its_own_fingerprint() -> None:
     block_id = InboxCommand.objects.get(key="deposit").block_id
     assert refused(SUBMIT, right, 1, block_id, 7) == RESTRICT
     assert refused(SUBMIT, hashlib.sha256(b"{}").digest(), 0, None, None) == RESTRICT
-    assert refused(SUBMIT.replace("'{}', 1", "'{}', 0"), right, 0, None, None) == RESTRICT
+    assert refused(SUBMIT.replace("'{}', 1", "'{}', -1"), right, 0, None, None) == RESTRICT
 
 
 @pytest.mark.parametrize(

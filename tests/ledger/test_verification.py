@@ -10,7 +10,14 @@ from ledger.services import submit, verify_book
 from tests.conftest import CommittedDatabase
 from tests.ledger.bookkeeping import NOW, book, command, hold, open_account, post
 
-TABLES = ("ledger_transfer", "ledger_block", "ledger_inboxcommand", "ledger_account", "ledger_head")
+TABLES = (
+    "ledger_transfer",
+    "ledger_blockseed",
+    "ledger_block",
+    "ledger_inboxcommand",
+    "ledger_account",
+    "ledger_head",
+)
 
 
 @pytest.fixture
@@ -152,7 +159,7 @@ CASES = [
     ),
     (
         "UPDATE ledger_account SET overdraft_limit = 2000 WHERE path = 'alice'",
-        "command too much: answered limit_exceeded, its bytes say booked",
+        "leaf 1 of block 1 (account alice): the log has",
     ),
     # Commands.
     (
@@ -213,8 +220,52 @@ CASES = [
     ("UPDATE ledger_block SET command_count = 4 WHERE number = 1", "block 1: its counts"),
     ("UPDATE ledger_block SET transfer_count = 4 WHERE number = 2", "block 2: its counts"),
     (
-        "INSERT INTO ledger_block SELECT 3, 2, 0, 0, booked_at FROM ledger_block WHERE number = 1",
-        "the head says block 2, the last block is 3",
+        (
+            "INSERT INTO ledger_block SELECT (jsonb_populate_record(b, jsonb_build_object("
+            "'number', 3, 'first_leaf', 19, 'leaf_count', 0, 'entries', ''"
+            "))).* FROM ledger_block b WHERE number = 1"
+        ),
+        "block 3",
+    ),
+    # The log.
+    (
+        "UPDATE ledger_block SET entries = set_byte(entries, 20, 65) WHERE number = 2",
+        "leaf 12 of block 2 (command pay): the log has {",
+    ),
+    (
+        "UPDATE ledger_block SET entries = entries || '\\x0000' WHERE number = 2",
+        "of block 2: the log has , the book says nothing",
+    ),
+    ("UPDATE ledger_block SET root = sha256(root) WHERE number = 1", "block 1: its root"),
+    ("UPDATE ledger_block SET state_root = root WHERE number = 2", "block 2: its state_root"),
+    ("UPDATE ledger_block SET frontier = '' WHERE number = 2", "block 2: its frontier"),
+    ("UPDATE ledger_block SET leaf_count = 3 WHERE number = 2", "block 2: its leaf_count"),
+    ("UPDATE ledger_block SET first_leaf = 3 WHERE number = 2", "block 2: it does not begin"),
+    (
+        "UPDATE ledger_block SET booked_at = booked_at - interval '1 s' WHERE number = 2",
+        "block 2: its time is before",
+    ),
+    (
+        "UPDATE ledger_block SET booked_at = booked_at + interval '1 s' WHERE number = 2",
+        "leaf 13 of block 2 (command pay, leg 0)",
+    ),
+    (
+        "UPDATE ledger_blockseed SET seed = sha256(seed) WHERE block_id = 1",
+        "leaf 0 of block 1 (account bank)",
+    ),
+    ("DELETE FROM ledger_blockseed WHERE block_id = 2", "block 2: its seed is missing"),
+    ("UPDATE ledger_head SET padding = sha256(padding)", "leaf 11 of block 1"),
+    (
+        "UPDATE ledger_account SET salt = sha256(salt) WHERE path = 'bob'",
+        "leaf 2 of block 1 (account bob)",
+    ),
+    (
+        "UPDATE ledger_account SET leaf_index = NULL WHERE path = 'charlie'",
+        "leaf 3 of block 1",
+    ),
+    (
+        "UPDATE ledger_inboxcommand SET leaf_index = 5 WHERE key = 'deposit'",
+        "command deposit: its answer is leaf 4",
     ),
     ("UPDATE ledger_head SET last_block = 3", "the head says block 3"),
     ("UPDATE ledger_head SET last_transfer_id = 9", "the head says transfer 9"),
@@ -247,6 +298,25 @@ def test_bytes_changed_with_their_fingerprint_contradict_the_transfers(
         )
 
     with pytest.raises(BookBroken, match="transfer 2: amount is 10, its command says 11"):
+        verify_book()
+
+
+def test_a_book_rewritten_with_all_that_follows_contradicts_the_log(
+    written: CommittedDatabase,
+) -> None:
+    """Body, fingerprint, transfer and counters agree with each other: only the log remembers."""
+    body = command("gifts", (2, 3, 11), (2, 3, 20)).body
+    with psycopg.connect(written.owner_url) as owner:
+        take_guards_away(owner)
+        owner.execute(
+            "UPDATE ledger_inboxcommand SET body = %s, fingerprint = %s WHERE key = 'gifts'",
+            [body, fingerprint("gifts", body)],
+        )
+        owner.execute("UPDATE ledger_transfer SET amount = 11 WHERE id = 2")
+        owner.execute("UPDATE ledger_account SET debits_posted = 61 WHERE path = 'alice'")
+        owner.execute("UPDATE ledger_account SET credits_posted = 61 WHERE path = 'bob'")
+
+    with pytest.raises(BookBroken, match=r"leaf 6 of block 1 \(command gifts\): the log has"):
         verify_book()
 
 
