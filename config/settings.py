@@ -10,6 +10,11 @@ HELIOPOLIS_SECRET_KEY    signs sessions and password-reset links
 HELIOPOLIS_HOSTS         comma-separated host names the web server answers to
 HELIOPOLIS_HTTPS         "1" behind a TLS proxy: secure cookies, HSTS, redirect
 HELIOPOLIS_STATE         folder of a checkout's own state (default: .local)
+HELIOPOLIS_IDENTITY_KEYS folder of the keys that join people to accounts (default: in the state)
+HELIOPOLIS_LOG_FOLDER    folder of the published log's files (default: in the state)
+HELIOPOLIS_LOG_KEY       file of the log's private key (default: in the state)
+HELIOPOLIS_LOG_POLICY    file of witnesses, validators and quorum (default: in the state)
+HELIOPOLIS_LOG_ORIGIN    the log's name; read once, when its key is made
 HELIOPOLIS_APP_ROLE      role that migrations grant the application's privileges to
 HELIOPOLIS_MAIL_URL      smtp://user:password@host:port; without it mail is written to files
 HELIOPOLIS_MAIL_FROM     sender of that mail
@@ -24,6 +29,13 @@ from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = Path(os.environ.get("HELIOPOLIS_STATE", BASE_DIR / ".local"))
+# Not in the database and not in its backups: whoever is erased is erased from those too.
+IDENTITY_KEYS_DIR = Path(os.environ.get("HELIOPOLIS_IDENTITY_KEYS", STATE_DIR / "identity"))
+
+LOG_FOLDER = Path(os.environ.get("HELIOPOLIS_LOG_FOLDER", STATE_DIR / "publication"))
+LOG_KEY_FILE = Path(os.environ.get("HELIOPOLIS_LOG_KEY", STATE_DIR / "keys" / "log.key"))
+LOG_POLICY_FILE = Path(os.environ.get("HELIOPOLIS_LOG_POLICY", STATE_DIR / "policy"))
+LOG_ORIGIN = os.environ.get("HELIOPOLIS_LOG_ORIGIN", "heliopolis.example/log")
 
 
 def _database(url: str) -> dict[str, object]:
