@@ -42,7 +42,9 @@ class Document:
             for name, text in texts.items():
                 if not _NAME.fullmatch(name) or not isinstance(text, str):
                     raise CommandInvalid(f"document field {name!r}: use a-z, 0-9 and _, and a text")
-        size = len(canonical_json(dict(self.public))) + 100 + len(self.kind)
+        if "key" in self.private:
+            raise CommandInvalid("the field key is the command's own")
+        size = len(canonical_json(dict(self.public))) + 400 + len(self.kind)
         size += sum(len(name) + _COMMITMENT_BYTES for name in self.private)
         if size > LEAF_BYTES_MAX:
             raise CommandInvalid(

@@ -66,13 +66,18 @@ def command_opening(*, key: str, answer: str, body: bytes) -> bytes:
     return b'{"answer":"%b","body":%b,"key":"%b"}' % (answer.encode(), written, key.encode())
 
 
-def document_leaf(document: Document, *, salt: bytes) -> bytes:
+def private_fields(document: Document, *, key: str) -> dict[str, str]:
+    """Return what a document's leaf commits to field by field; its command's key is one of them."""
+    return {**document.private, "key": key}
+
+
+def document_leaf(document: Document, *, key: str, salt: bytes) -> bytes:
     """Return the leaf of a document: its public fields, and a commitment for each private one."""
     return canonical_json(
         {
             "fields": {
                 name: base64_text(commitment(field_salt(salt, name), text.encode()))
-                for name, text in document.private.items()
+                for name, text in private_fields(document, key=key).items()
             },
             "kind": document.kind,
             "public": dict(document.public),
@@ -205,9 +210,11 @@ def transfer_leaves(openings: Sequence[bytes], *, seed: bytes, first_index: int)
     ]
 
 
-def opened_fields(document: Document, names: Sequence[str], *, salt: bytes) -> Mapping[str, object]:
-    """Return some private fields of a document as a receipt shows them."""
+def opened_fields(
+    document: Document, names: Sequence[str], *, key: str, salt: bytes
+) -> Mapping[str, object]:
+    """Return some fields of a document as a receipt shows them, from its leaf's salt."""
+    fields = private_fields(document, key=key)
     return {
-        name: {"salt": base64_text(field_salt(salt, name)), "text": document.private[name]}
-        for name in names
+        name: {"salt": base64_text(field_salt(salt, name)), "text": fields[name]} for name in names
     }

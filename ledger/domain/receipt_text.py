@@ -83,12 +83,18 @@ def transfer_receipt(place: Place, *, entry: bytes, opening: bytes, seed: bytes)
 
 
 def document_receipt(
-    place: Place, *, entry: bytes, document: Document, names: Sequence[str], seed: bytes
+    place: Place,
+    *,
+    entry: bytes,
+    key: str,
+    document: Document,
+    names: Sequence[str],
+    seed: bytes,
 ) -> str:
-    """Return the receipt of a document that shows the private fields ``names``."""
+    """Return the receipt of a document that shows the fields ``names``; ``key`` is its command's."""
     salt = leaf_salt(seed, place.index)
     return place.receipt(
-        {"entry": entry.decode(), "fields": opened_fields(document, names, salt=salt)}
+        {"entry": entry.decode(), "fields": opened_fields(document, names, key=key, salt=salt)}
     )
 
 

@@ -105,7 +105,7 @@ def answer_leaves(answer: Answer, *, seed: bytes, index: int, time: int) -> list
     salt = leaf_salt(seed, index)
     said = answer.asked.said
     if isinstance(said, Document):
-        return [document_leaf(said, salt=salt)]
+        return [document_leaf(said, key=answer.asked.key, salt=salt)]
     opening = command_opening(key=answer.asked.key, answer=answer.code, body=answer.asked.body)
     rules = said.rules if said else None
     leaf = command_leaf(commitment(salt, opening), rules=rules)

@@ -97,8 +97,8 @@ def entries() -> list[bytes]:
     return [
         *before,
         *transfer_leaves(openings, seed=SEED, first_index=57),
-        document_leaf(book(), salt=leaf_salt(SEED, 59)),
-        document_leaf(CONTRACT, salt=leaf_salt(SEED, 60)),
+        document_leaf(book(), key="book:7:1", salt=leaf_salt(SEED, 59)),
+        document_leaf(CONTRACT, key="contract:4", salt=leaf_salt(SEED, 60)),
         block_leaf(block=3, leaves=61, time=TIME, state_root=state().root(), totals=b"t" * 32),
     ]
 
@@ -151,7 +151,12 @@ def receipts(note: Note | None = None) -> dict[str, str]:
             place(58, note), entry=everything[58], opening=openings[1], seed=SEED
         ),
         "document": document_receipt(
-            place(60, note), entry=everything[60], document=CONTRACT, names=["buyer"], seed=SEED
+            place(60, note),
+            entry=everything[60],
+            key="contract:4",
+            document=CONTRACT,
+            names=["buyer"],
+            seed=SEED,
         ),
         "row": row_of(2, note),
         "balance": balance_receipt(place(61, note), entry=everything[61], state=account_state(39)),
