@@ -91,7 +91,7 @@ def document_receipt(
     names: Sequence[str],
     seed: bytes,
 ) -> str:
-    """Return the receipt of a document that shows the fields ``names``; ``key`` is its command's."""
+    """Return the receipt of a document that shows some fields; ``key`` is its command's."""
     salt = leaf_salt(seed, place.index)
     return place.receipt(
         {"entry": entry.decode(), "fields": opened_fields(document, names, key=key, salt=salt)}
