@@ -20,6 +20,8 @@ INTEGER_MAX = 2**63 - 1
 POSTED, HOLD, POST, RELEASE = range(4)
 KIND_NAMES = ("posted", "hold", "post", "release")
 VERSION = "1"
+# The field under which a document's leaf commits to its key.
+KEY_FIELD = "key"
 
 _KEY = re.compile(r"[!#-.0-\[\]-~ ]{1,200}")
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -139,7 +141,8 @@ def _fits(numbers: Mapping[str, list[int]], lists: Mapping[str, list[str]]) -> b
     amount, code, debit, credit = (numbers[n] for n in ("amount", "code", "debit", "credit"))
     if min(amount) < 1 or max(amount) > AMOUNT_MAX or min(code) < 0 or max(code) > CODE_MAX:
         return False
-    if min(min(debit), min(credit)) < 1 or max(max(debit), max(credit)) > INTEGER_MAX:
+    accounts = debit + credit
+    if min(accounts) < 1 or max(accounts) > INTEGER_MAX:
         return False
     if any(one == other for one, other in zip(debit, credit, strict=True)):
         return False
@@ -189,7 +192,7 @@ def _document_of(value: Mapping[str, Json]) -> DocumentBody | None:
     kind, private, public = document["kind"], document["private"], document["public"]
     if not isinstance(kind, str) or not _KIND.fullmatch(kind):
         return None
-    if not isinstance(private, dict) or not isinstance(public, dict):
+    if not isinstance(private, dict) or not isinstance(public, dict) or KEY_FIELD in private:
         return None
     for name, text in (*private.items(), *public.items()):
         if not _NAME.fullmatch(name) or not isinstance(text, str):
@@ -199,12 +202,15 @@ def _document_of(value: Mapping[str, Json]) -> DocumentBody | None:
         {name: str(text) for name, text in private.items()},
         {name: str(text) for name, text in public.items()},
     )
-    fits = len(document_leaf(body, dict.fromkeys(private, "A" * 44))) <= canonical.LEAF_BYTES_MAX
+    fits = (
+        len(document_leaf(body, dict.fromkeys([*private, KEY_FIELD], "A" * 44)))
+        <= canonical.LEAF_BYTES_MAX
+    )
     return body if fits else None
 
 
 def document_leaf(body: DocumentBody, fields: Mapping[str, str]) -> bytes:
-    """Return the leaf of a document whose private fields have these commitments."""
+    """Return the leaf of a document with these commitments to its key and private fields."""
     return canonical.write(
         {
             "fields": dict(fields),

@@ -17,6 +17,7 @@ from hashlib import sha256
 from struct import Struct
 from typing import Protocol
 
+from validator import canonical
 from validator.state_map import UnitMap, state_root
 
 NO_LIMIT = -1
@@ -28,6 +29,9 @@ _ACCOUNT = Struct(">Qq")
 
 class Archive(Protocol):
     """What happened in earlier blocks and is only rarely asked for."""
+
+    def known(self, keys: Iterable[str]) -> set[str]:
+        """Return which of these keys were used."""
 
     def command(self, key: str) -> tuple[int, int] | None:
         """Return the first transfer and number of legs of a command; no legs when not booked."""
@@ -178,8 +182,10 @@ class State:
             (
                 f'{{"accounts":"{len(unit.members)}","credits_pending":"{unit.pending}",'
                 f'"credits_posted":"{unit.posted}","debits_pending":"{unit.pending}",'
-                f'"debits_posted":"{unit.posted}","unit":"{unit.name}"}}'
+                f'"debits_posted":"{unit.posted}","unit":'
             ).encode()
+            + canonical.write(unit.name)
+            + b"}"
             for unit in units
         )
 
