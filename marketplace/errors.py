@@ -13,6 +13,9 @@ MarketplaceError
 ├── ListingClosed          the offer or request has ended, or has its match
 ├── NotDeliverable         the match is not held, or its time is over
 ├── FileDamaged            the stored bytes are not those that were published
+├── SealBroken             what was sealed under an identity key does not open with it
+├── IdentityKeysDamaged    the file of identity keys is not the one of this database
+├── AlreadyErased          the subject was erased before, or never existed
 └── IdempotencyKeyReused   an Idempotency-Key came back with another request
 
 All others become HTTP 409.
@@ -115,6 +118,24 @@ class FileDamaged(MarketplaceError):
     """The stored bytes are not those that were published."""
 
     code = "file_damaged"
+
+
+class SealBroken(MarketplaceError):
+    """What was sealed under an identity key does not open with it: changed, or of another."""
+
+    code = "seal_broken"
+
+
+class IdentityKeysDamaged(MarketplaceError):
+    """The file of identity keys lacks a key that the database names, or holds another one's."""
+
+    code = "identity_keys_damaged"
+
+
+class AlreadyErased(MarketplaceError):
+    """Nobody of that address or number is left to erase."""
+
+    code = "already_erased"
 
 
 class IdempotencyKeyReused(MarketplaceError):

@@ -4,7 +4,8 @@ from django.http import Http404, HttpRequest
 
 from marketplace.queries.pages import Persona, list_personas
 
-_SESSION_KEY = "participant_id"
+# Sessions are rows of the database: what they keep must not say for whom somebody acts.
+_SESSION_KEY = "persona"
 _MEMO = "_heliopolis_personas"
 
 
@@ -30,8 +31,8 @@ def use_persona(request: HttpRequest, participant_id: int, *roles: str) -> Perso
     """
     for persona in personas_of(request):
         if persona.participant_id == participant_id and persona.role in roles:
-            if request.session.get(_SESSION_KEY) != participant_id:
-                request.session[_SESSION_KEY] = participant_id
+            if request.session.get(_SESSION_KEY) != persona.handle:
+                request.session[_SESSION_KEY] = persona.handle
             return persona
     raise Http404
 
@@ -42,4 +43,4 @@ def current_persona(request: HttpRequest) -> Persona | None:
     if not personas:
         return None
     used = request.session.get(_SESSION_KEY)
-    return next((one for one in personas if one.participant_id == used), personas[0])
+    return next((one for one in personas if one.handle == used), personas[0])

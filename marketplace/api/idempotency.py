@@ -14,6 +14,8 @@ from rest_framework.views import APIView
 from marketplace.api.callers import caller_id
 from marketplace.errors import N_, IdempotencyKeyReused, Invalid
 from marketplace.models import IdempotencyKey
+from marketplace.queries.identity import WRITES
+from marketplace.services.identity import get_user_key
 
 View = Callable[..., Response]
 
@@ -49,11 +51,12 @@ def idempotent(view: View) -> View:
 
 
 def _answer_once(key: str, request: Request, act: Callable[[], Response]) -> Response:
-    fingerprint, user_id = _fingerprint(request), caller_id(request)
+    fingerprint = _fingerprint(request)
+    user_tag = get_user_key(user_id=caller_id(request)).tag(WRITES)
     IdempotencyKey.objects.bulk_create(
         [
             IdempotencyKey(
-                user_id=user_id,
+                user_tag=user_tag,
                 key=key,
                 fingerprint=fingerprint,
                 status=0,
@@ -62,7 +65,7 @@ def _answer_once(key: str, request: Request, act: Callable[[], Response]) -> Res
         ],
         ignore_conflicts=True,
     )
-    known = IdempotencyKey.objects.get(user_id=user_id, key=key)
+    known = IdempotencyKey.objects.get(user_tag=user_tag, key=key)
     if known.fingerprint != fingerprint:
         raise IdempotencyKeyReused(N_("This Idempotency-Key came with another request before."))
     if known.status:

@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
-from django.db.models import Q
 
 
 class UserManager(BaseUserManager["User"]):
@@ -24,6 +23,9 @@ class User(AbstractUser):
     username = None  # type: ignore[assignment]  # the e-mail address is the only name
     email = models.EmailField(unique=True)
     language = models.CharField(max_length=8, default="en")
+    identity_slot = models.BigIntegerField(
+        null=True, unique=True, help_text="Slot of the identity key; NULL: none was needed yet."
+    )
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -35,7 +37,10 @@ class User(AbstractUser):
 
 
 class Participant(models.Model):
-    """Who trades or watches. A person may act for several; each has one role."""
+    """Who trades or watches. A person may act for several; each has one role.
+
+    What says who they are is sealed under their identity key; see ``marketplace.domain.identity``.
+    """
 
     class Role(models.TextChoices):
         HOUSEHOLD = "household", "household"
@@ -45,7 +50,8 @@ class Participant(models.Model):
         OPERATOR = "operator", "operator"
 
     role = models.CharField(max_length=16, choices=Role)
-    name = models.TextField()
+    identity_slot = models.BigIntegerField(unique=True, help_text="Slot of the identity key.")
+    sealed_name = models.BinaryField(help_text="The name, sealed under the identity key.")
     community = models.ForeignKey(
         "Community", models.PROTECT, null=True, related_name="participants"
     )
@@ -62,29 +68,24 @@ class Participant(models.Model):
         help_text="Owing more keeps the member out of the next auction; NULL: the rules'.",
     )
 
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["community", "role", "name"],
-                condition=Q(community__isnull=False),
-                name="participant_name_in_community",
-            ),
-        ]
-
     def __str__(self) -> str:
-        return self.name
+        return f"{self.role} {self.pk}"
 
 
 class Membership(models.Model):
-    """A person may act for a participant."""
+    """A person may act for a participant.
 
-    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    The person is named by a tag that only their identity key can make, so that nobody who has the
+    database alone, or an old copy of it and no longer the key, can tell who it is.
+    """
+
+    user_tag = models.BinaryField()
     participant = models.ForeignKey(Participant, models.CASCADE, related_name="memberships")
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["user", "participant"], name="membership_once"),
+            models.UniqueConstraint(fields=["user_tag", "participant"], name="membership_once"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.user_id} for {self.participant_id}"
+        return f"a person for {self.participant_id}"

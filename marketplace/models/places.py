@@ -62,10 +62,12 @@ class Site(models.Model):
 
     participant = models.ForeignKey("Participant", models.PROTECT, related_name="sites")
     zone = models.ForeignKey(Zone, models.PROTECT, related_name="sites")
-    label = models.TextField()
+    label = models.TextField(
+        blank=True, default="", help_text="Nothing personal; empty: the participant's name."
+    )
 
     def __str__(self) -> str:
-        return self.label
+        return self.label or f"site {self.pk}"
 
 
 class MeteringPoint(models.Model):

@@ -1,6 +1,6 @@
 """Read the data market: what is on offer, what was asked for, and what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from django.db.models.functions import Coalesce
 
 from marketplace.domain.data_matching import DataKind, DataListing, DataTerms
 from marketplace.models import Kind, Match, Offer, Request
+from marketplace.queries.identity import names_of
 
 ListingT = TypeVar("ListingT", Offer, Request)
 
@@ -107,7 +108,9 @@ def list_open_offers(
     found = found.filter(Q(valid_until__isnull=True) | Q(valid_until__gt=now))
     if before_id is not None:
         found = found.filter(id__lt=before_id)
-    return [_offer_line(offer, now) for offer in found[:limit]]
+    offers = list(found[:limit])
+    names = names_of(offer.participant for offer in offers)
+    return [_offer_line(offer, names, now) for offer in offers]
 
 
 def list_own_offers(*, participant_id: int, now: datetime, limit: int = 100) -> list[OwnOfferLine]:
@@ -123,14 +126,16 @@ def list_own_offers(*, participant_id: int, now: datetime, limit: int = 100) -> 
             held_micro=Coalesce(Sum("matches__price_micro", filter=on_hold), Value(0)),
         )
     )
+    offers = list(found[:limit])
+    names = names_of(offer.participant for offer in offers)
     return [
         OwnOfferLine(
-            _offer_line(offer, now),
+            _offer_line(offer, names, now),
             offer.sold_count,
             int(offer.revenue_micro),
             int(offer.held_micro),
         )
-        for offer in found[:limit]
+        for offer in offers
     ]
 
 
@@ -185,7 +190,9 @@ def list_matches(
     found = _matches(own)
     if before_id is not None:
         found = found.filter(id__lt=before_id)
-    return [_match_line(match, own, now) for match in found.order_by("-id")[:limit]]
+    matches = list(found.order_by("-id")[:limit])
+    names = names_of(side.participant for match in matches for side in (match.offer, match.request))
+    return [_match_line(match, own, names, now) for match in matches]
 
 
 def _open(found: QuerySet[ListingT], kind: DataKind, now: datetime) -> QuerySet[ListingT]:
@@ -215,12 +222,12 @@ def _offers() -> QuerySet[Offer]:
     )
 
 
-def _offer_line(offer: Offer, now: datetime) -> OfferLine:
+def _offer_line(offer: Offer, names: Mapping[int, str], now: datetime) -> OfferLine:
     return OfferLine(
         id=offer.id,
         terms=DataTerms.of(offer.terms),
         price_micro=offer.limit_price_micro or 0,
-        provider_name=offer.participant.name,
+        provider_name=names[offer.participant_id],
         sha256=offer.file.sha256,
         byte_count=offer.file.byte_count,
         row_count=offer.file.row_count,
@@ -240,7 +247,7 @@ def _matches(own: set[int]) -> QuerySet[Match]:
     )
 
 
-def _match_line(match: Match, own: set[int], now: datetime) -> MatchLine:
+def _match_line(match: Match, own: set[int], names: Mapping[int, str], now: datetime) -> MatchLine:
     is_buyer = match.request.participant_id in own
     hold: Any = getattr(match, "hold", None)  # free data has none
     delivery: Any = getattr(match, "delivery", None)
@@ -253,7 +260,7 @@ def _match_line(match: Match, own: set[int], now: datetime) -> MatchLine:
         state=Match.State(match.state).name.lower(),
         refusal=hold.refusal if hold else "",
         is_buyer=is_buyer,
-        counterparty_name=(match.offer if is_buyer else match.request).participant.name,
+        counterparty_name=names[(match.offer if is_buyer else match.request).participant_id],
         matched_at=match.matched_at,
         deadline_at=match.deadline_at,
         delivered_at=delivery.delivered_at if delivery else None,

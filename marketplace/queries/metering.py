@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import OuterRef, Subquery
 
 from marketplace.models import Community, MeteringPoint, Reading, RuleSet
+from marketplace.queries.identity import names_of
 from marketplace.queries.pages import get_minimum_group_size
 from marketplace.queries.reach import Reach
 
@@ -116,17 +117,21 @@ def list_metering_points(
         found = found.filter(site__participant_id=participant_id)
     if before_id is not None:
         found = found.filter(id__lt=before_id)
-    rows = found.order_by("-id").values_list(
-        "id",
-        "code",
-        "community_id",
-        "site__participant_id",
-        "site__label",
-        "site__zone__code",
-        "active_from",
-        "active_until",
-    )
-    return [MeteringPointLine(*row) for row in rows[:limit]]
+    points = list(found.select_related("site__participant", "site__zone").order_by("-id")[:limit])
+    names = names_of(point.site.participant for point in points)
+    return [
+        MeteringPointLine(
+            id=point.id,
+            code=point.code,
+            community_id=point.community_id,
+            participant_id=point.site.participant_id,
+            site=point.site.label or names[point.site.participant_id],
+            zone=point.site.zone.code,
+            active_from=point.active_from,
+            active_until=point.active_until,
+        )
+        for point in points
+    ]
 
 
 def find_metering_point(*, reach: Reach, metering_point_id: int) -> MeteringPointLine | None:

@@ -13,6 +13,7 @@ from marketplace.models import (
     Participant,
     RuleSet,
 )
+from marketplace.queries.identity import MEMBERSHIPS, PERSONA, find_user_key, names_of
 from marketplace.queries.intervals import IS_BOOKED
 
 
@@ -42,11 +43,16 @@ class Place:
 
 @dataclass(frozen=True)
 class Persona:
-    """A participant that a person may act for, in its role."""
+    """A participant that a person may act for, in its role.
+
+    ``name`` is empty once the participant was erased. ``handle`` is what may be kept of the choice
+    to act for it: only the person's identity key makes it.
+    """
 
     participant_id: int
     role: str
     name: str
+    handle: str
     place: Place | None
     energy_account_id: int | None
     wallet_account_id: int | None
@@ -62,18 +68,26 @@ class MarketDays:
 
 def list_personas(*, user_id: int) -> list[Persona]:
     """Return everything one person may act for, in the order it was given to them."""
+    key = find_user_key(user_id=user_id)
+    if key is None:
+        return []
     memberships = (
-        Membership.objects.filter(user_id=user_id)
+        Membership.objects.filter(user_tag=key.tag(MEMBERSHIPS))
         .select_related("participant__community")
         .order_by("id")
     )
-    return [_persona(membership.participant) for membership in memberships]
+    participants = [membership.participant for membership in memberships]
+    names = names_of(participants)
+    return [
+        _persona(each, names[each.id], key.tag(PERSONA, str(each.id)).hex())
+        for each in participants
+    ]
 
 
 def find_persona(*, participant_id: int) -> Persona | None:
     """Return a participant as whoever acts for it would see it; None if there is none."""
     found = Participant.objects.select_related("community").filter(pk=participant_id).first()
-    return _persona(found) if found else None
+    return _persona(found, names_of([found])[found.id], "") if found else None
 
 
 def list_places() -> list[Place]:
@@ -118,12 +132,13 @@ def place_of(community: Community) -> Place:
     )
 
 
-def _persona(participant: Participant) -> Persona:
+def _persona(participant: Participant, name: str, handle: str) -> Persona:
     community = participant.community
     return Persona(
         participant_id=participant.id,
         role=participant.role,
-        name=participant.name,
+        name=name,
+        handle=handle,
         place=place_of(community) if community else None,
         energy_account_id=participant.energy_account_id,
         wallet_account_id=participant.wallet_account_id,

@@ -19,6 +19,7 @@ from marketplace.models import (
     Reading,
     Request,
 )
+from marketplace.queries.identity import names_of
 from marketplace.queries.pages import Place
 
 
@@ -74,8 +75,11 @@ class MeterName:
 def list_meters(*, participant_id: int) -> list[MeterName]:
     """Return a member's metering points."""
     points = MeteringPoint.objects.filter(site__participant_id=participant_id)
+    found = list(points.select_related("site__participant").order_by("id"))
+    names = names_of(point.site.participant for point in found)
     return [
-        MeterName(*row) for row in points.order_by("id").values_list("id", "code", "site__label")
+        MeterName(point.id, point.code, point.site.label or names[participant_id])
+        for point in found
     ]
 
 
@@ -145,7 +149,8 @@ def _left_out(participant_id: int, clearings: Iterable[Clearing]) -> set[int]:
     some = [clearing.pk for clearing in clearings if clearing.left_out_count]
     if not some:
         return set()
-    own = [meter.metering_point_id for meter in list_meters(participant_id=participant_id)]
+    points = MeteringPoint.objects.filter(site__participant_id=participant_id)
+    own = list(points.values_list("id", flat=True))
     books = Clearing.objects.filter(pk__in=some).values_list("interval_id", "book")
     return {
         interval_id

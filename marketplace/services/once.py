@@ -6,6 +6,8 @@ from datetime import datetime
 from django.db import transaction
 
 from marketplace.models import IdempotencyKey
+from marketplace.queries.identity import WRITES
+from marketplace.services.identity import get_user_key
 
 ANSWERED = 200
 
@@ -18,7 +20,7 @@ def act_once(*, user_id: int, token: str, act: Callable[[], None], now: datetime
     the token too, so that a corrected form goes through.
     """
     _, is_first = IdempotencyKey.objects.get_or_create(
-        user_id=user_id,
+        user_tag=get_user_key(user_id=user_id).tag(WRITES),
         key=f"form:{token}",
         defaults={"fingerprint": "", "status": ANSWERED, "created_at": now},
     )

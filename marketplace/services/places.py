@@ -17,20 +17,23 @@ from marketplace.models import (
     RuleSet,
     Zone,
 )
+from marketplace.queries.identity import NAME
+from marketplace.services.identity import create_identities
 
 # One statement for a city's ten thousand: row by row they would take longer than their readings.
 _INSERT_MEMBERS = """
 WITH member AS (
     SELECT * FROM unnest(
-        %(participants)s::bigint[], %(accounts)s::bigint[], %(meters)s::text[], %(names)s::text[],
-        %(roles)s::text[]
-    ) AS member(participant_id, account_id, meter, name, role)
+        %(participants)s::bigint[], %(accounts)s::bigint[], %(meters)s::text[], %(slots)s::bigint[],
+        %(names)s::bytea[], %(roles)s::text[]
+    ) AS member(participant_id, account_id, meter, slot, sealed_name, role)
 ), participant AS (
-    INSERT INTO marketplace_participant (id, role, name, community_id, energy_account_id)
-    SELECT participant_id, role, name, %(community)s, account_id FROM member
+    INSERT INTO marketplace_participant
+        (id, role, identity_slot, sealed_name, community_id, energy_account_id)
+    SELECT participant_id, role, slot, sealed_name, %(community)s, account_id FROM member
 ), site AS (
     INSERT INTO marketplace_site (participant_id, zone_id, label)
-    SELECT participant_id, %(zone)s, name FROM member
+    SELECT participant_id, %(zone)s, '' FROM member
     RETURNING id, participant_id
 ), point AS (
     INSERT INTO marketplace_meteringpoint (community_id, site_id, code, active_from)
@@ -138,6 +141,11 @@ def add_members(
     participants = _next_participant_ids(len(new))
     paths = [f"participant:{id_}:energy" for id_ in participants]
     accounts = open_accounts(paths=paths, unit=money_unit(community.currency))
+    identities = create_identities(count=len(new))
+    names = [
+        key.seal_text(member.name, purpose=NAME)
+        for member, (_, key) in zip(new, identities, strict=True)
+    ]
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT_MEMBERS,
@@ -145,7 +153,8 @@ def add_members(
                 "participants": participants,
                 "accounts": [accounts[path] for path in paths],
                 "meters": [each.meter for each in new],
-                "names": [each.name for each in new],
+                "slots": [slot for slot, _ in identities],
+                "names": names,
                 "roles": [str(each.role) for each in new],
                 "community": community_id,
                 "zone": community.zones.order_by("id").values_list("id", flat=True)[0],

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from ledger.queries import Balance, get_balances
 from ledger.services import SettlementWorker
-from marketplace.models import Membership, Participant, User
+from marketplace.models import Participant, User
 from marketplace.services.data_answers import Resolved, resolve_data_matches
+from marketplace.services.people import add_participant, join
 from marketplace.services.wallets import open_wallet, post_deposit
 
 NOW = datetime(2026, 6, 10, 8, 0, tzinfo=UTC)
@@ -53,10 +54,10 @@ class Person:
 
 def person(name: str, role: str, *, funds_micro: int = 0, currency: str = "CNY") -> Person:
     user = User.objects.create_user(email=f"{name.lower()}@heliopolis.example", password="sunny-37")
-    participant = Participant.objects.create(role=role, name=name)
-    Membership.objects.create(user=user, participant=participant)
-    open_wallet(participant_id=participant.id, currency=currency)
-    participant.refresh_from_db()
+    participant_id = add_participant(role=role, name=name)
+    join(user_id=user.pk, participant_id=participant_id)
+    open_wallet(participant_id=participant_id, currency=currency)
+    participant = Participant.objects.get(id=participant_id)
     if funds_micro:
         post_deposit(
             participant_id=participant.id,

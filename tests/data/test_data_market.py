@@ -27,6 +27,7 @@ from marketplace.queries.data import (
 )
 from marketplace.services import data
 from marketplace.services.data_answers import Resolved, resolve_data_matches
+from marketplace.services.people import add_participant
 from marketplace.services.wallets import open_wallet, post_deposit
 from tests.conftest import CommittedDatabase
 from tests.data.people import (
@@ -259,7 +260,7 @@ def test_only_the_buyer_gets_the_file(alice: Person, bob: Person, charlie: Perso
 
 
 def test_roles_wallets_and_bad_files_store_nothing(alice: Person, bob: Person) -> None:
-    eve = Participant.objects.create(role=Participant.Role.ENTERPRISE, name="Eve")
+    eve = Participant.objects.get(id=add_participant(role=Participant.Role.ENTERPRISE, name="Eve"))
     refused: list[tuple[type[MarketplaceError], object]] = [
         (RoleNotAllowed, lambda: publish(bob)),
         (RoleNotAllowed, lambda: ask(alice)),

@@ -8,7 +8,7 @@ from django.test import Client
 
 from config.replay.pipeline import replay
 from marketplace.domain.rules import preset
-from marketplace.models import Participant, User
+from marketplace.models import User
 from marketplace.queries.pages import Persona, Place, list_personas
 from marketplace.services.people import add_participant, add_person, join
 from marketplace.services.places import NewMember
@@ -85,11 +85,9 @@ def build_city(folder: Path, *, homes: int = len(HOMES)) -> City:
     )
     ids = {}
     for name, (role, participant) in PEOPLE.items():
-        found = Participant.objects.filter(name=participant).first()
-        place = replayed.community_id if role == "data_provider" else None
-        ids[name] = (
-            found.pk if found else add_participant(role=role, name=participant, community_id=place)
-        )
+        # A home is found by its name; the others are made where their role has its place.
+        place = None if role in ("operator", "planner") else replayed.community_id
+        ids[name] = add_participant(role=role, name=participant, community_id=place)
         user_id = add_person(email=address(name), password=PASSWORD)
         join(user_id=user_id, participant_id=ids[name])
     add_person(email=address("charlie"), password=PASSWORD)

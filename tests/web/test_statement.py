@@ -14,7 +14,9 @@ from marketplace.domain.civil_day import day_bounds
 from marketplace.domain.rules import preset
 from marketplace.models import DeliveryInterval, Participant
 from marketplace.queries.pages import Persona
+from marketplace.queries.people import find_member
 from marketplace.queries.statements import list_statement_lines, total_of
+from marketplace.services.people import join
 from tests.web.city import DAY, MISSING_HOUR, NOW, City, readings_csv, signed_in
 
 
@@ -101,11 +103,11 @@ def test_the_statement_shows_every_micro_unit(city: City) -> None:
 
 
 def test_a_missing_reading_is_missing_and_not_zero(city: City) -> None:
-    from marketplace.models import Membership, User
+    from marketplace.models import User
 
-    sixth = Participant.objects.get(name="Sixth home")
+    sixth = find_member(meter="m5")
     user = User.objects.create_user("sixth@heliopolis.example", "sunny-day-37")
-    Membership.objects.create(user=user, participant=sixth)
+    join(user_id=user.pk, participant_id=sixth)
     page = signed_in("sixth").get("/", follow=True).content.decode()
     row = page[page.index(f">{MISSING_HOUR}:00<") :]
     assert "reading missing" in row[: row.index("</tr>")]
