@@ -6,6 +6,7 @@ PUBLIC_VIEWS = (
     "password_reset_complete",
     "password_reset_confirm",
     "password_reset_done",
+    "receipt_check",
     "set_language",
     "sign_in",
 )

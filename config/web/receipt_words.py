@@ -1,0 +1,96 @@
+"""What the page "check it yourself" says; its script has no words of its own."""
+
+from django.utils.translation import gettext as _
+
+from config.web.transfer_words import REASONS
+
+
+def receipt_words() -> dict[str, object]:
+    """Return every sentence of the page in the reader's language; ``{name}`` is filled in there."""
+    return {
+        "holds": _("The receipt holds."),
+        "holds_alone": _("The receipt holds, but on the hall's word alone."),
+        "refused": _("Refused. This receipt proves nothing."),
+        "empty": _("There is nothing to check yet."),
+        "unreadable": _("This cannot be read as a receipt."),
+        "bad_policy": _("The policy cannot be used. Correct it, or take another."),
+        "no_ed25519": _(
+            "This browser cannot check signatures here. Use a current browser, or the command line."
+        ),
+        "insecure": _("This page came without TLS: browsers do no cryptography on such pages."),
+        "steps_heading": _("What was checked"),
+        "skipped": _("Not checked: an earlier step failed."),
+        "nobody": _("Your policy asks for nobody but the log itself: nobody else attests this."),
+        "smallest": _("{amount} smallest units; of money, millionths"),
+        "place": _("{index} of {size} entries, counted from 0"),
+        "kinds": {
+            "transfer": _("A transfer of the book"),
+            "document": _("A document"),
+            "row": _("One row of a table"),
+            "balance": _("The balance of an account"),
+        },
+        "moves": {
+            "posted": _("booked"),
+            "hold": _("reserved"),
+            "post": _("booked from a reservation"),
+            "release": _("reservation ended"),
+        },
+        "reasons": {str(int(code)): str(reason) for code, reason in REASONS.items()},
+        **_step_words(),
+        "labels": _labels(),
+    }
+
+
+def _step_words() -> dict[str, dict[str, str]]:
+    """Return per step its name and what it means that it held or failed."""
+    return {
+        "names": {
+            "form": _("Form"),
+            "log_signature": _("Signature of the log"),
+            "cosignatures": _("Witnesses and validators"),
+            "path": _("Place in the log"),
+            "entry": _("Entry"),
+            "content": _("Content"),
+        },
+        "done": {
+            "form": _("It is a whole receipt, written in the one way it can be written."),
+            "log_signature": _("{origin} signed the state of its log with {size} entries."),
+            "cosignatures": _("Enough others signed the same state: {count} of your policy."),
+            "path": _("The entry stands in that log, at place {index}."),
+            "entry": _("The entry is of the kind that this receipt says it is."),
+            "content": _("What is shown here is exactly what the entry commits to."),
+        },
+        "failed": {
+            "form": _("It is not a whole receipt: something is missing, added or changed."),
+            "log_signature": _("The log's signature is missing, or does not belong to this text."),
+            "cosignatures": _("A cosignature is false, or too few of your policy signed."),
+            "path": _("This entry does not stand at this place of the log."),
+            "entry": _("The entry is not of the kind that this receipt says it is."),
+            "content": _("The entry stands in the log, but says something else than shown."),
+        },
+    }
+
+
+def _labels() -> dict[str, str]:
+    return {
+        "what": _("What it proves"),
+        "place": _("Place in the log"),
+        "number": _("Number"),
+        "amount": _("Amount"),
+        "move": _("Kind"),
+        "reason": _("Reason"),
+        "from": _("From account"),
+        "to": _("To account"),
+        "time": _("Booked at"),
+        "corrects": _("Corrects transfer"),
+        "hold": _("Ends reservation"),
+        "account": _("Account"),
+        "balance": _("Balance"),
+        "came_in": _("Received in all"),
+        "went_out": _("Given in all"),
+        "reserved": _("Reserved"),
+        "limit": _("Credit limit"),
+        "block": _("After block"),
+        "document": _("Kind of document"),
+        "row": _("Row"),
+    }
