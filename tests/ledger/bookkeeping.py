@@ -1,6 +1,7 @@
 """What the ledger's tests are told in: accounts by name, commands as short rows."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -8,6 +9,7 @@ from django.db import DatabaseError
 
 from ledger.domain.commands import Command, TransferKind, Transfers
 from ledger.services import SettlementWorker, open_accounts, submit
+from ledger.services.log_state import microseconds
 from ledger.services.worker import Booked
 
 NOW = datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
@@ -45,8 +47,13 @@ def transfers(
     )
 
 
-def hold(key: str, debit: int, credit: int, amount: int) -> Command:
-    return command(key, (debit, credit, amount), kind=[TransferKind.HOLD])
+def hold(
+    key: str, debit: int, credit: int, amount: int, *, expires: datetime | None = None
+) -> Command:
+    rows = transfers((debit, credit, amount), kind=[TransferKind.HOLD])
+    if expires is not None:
+        rows = replace(rows, expires=np.array([microseconds(expires)], dtype=np.int64))
+    return Command.of(key, rows)
 
 
 def post(key: str, debit: int, credit: int, amount: int, *, of: str) -> Command:
@@ -68,11 +75,11 @@ def open_worker(holder: str = "test") -> SettlementWorker:
     return worker
 
 
-def book(*commands: Command) -> list[Booked]:
+def book(*commands: Command, now: datetime = NOW) -> list[Booked]:
     """Submit commands and settle them at once."""
-    submit(commands=commands, submitted_at=NOW)
+    submit(commands=commands, submitted_at=now)
     worker = open_worker()
-    blocks = worker.settle_inbox(now=NOW)
+    blocks = worker.settle_inbox(now=now)
     worker.give_back()
     return blocks
 

@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 from argparse import ArgumentParser
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from types import FrameType
 from typing import Any
@@ -15,11 +15,13 @@ from django.db import Error, InterfaceError, OperationalError, connection
 
 from ledger.errors import StaleWriter
 from ledger.queries import has_waiting_commands
-from ledger.services import SettlementWorker
+from ledger.services import SettlementWorker, release_expired_holds
 
 _STANDBY_SECONDS = 0.5
 _IDLE_SECONDS = 0.2
 _BACK_OFF_SECONDS = (0.1, 5.0)
+_EXPIRY_EVERY = timedelta(seconds=1)
+_EXPIRY_LOOK_BACK = timedelta(hours=1)
 
 
 class Command(BaseCommand):
@@ -33,6 +35,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self._worker = SettlementWorker(holder=f"{socket.gethostname()}:{os.getpid()}")
         self._renew_at = 0.0
+        self._expired_until: datetime | None = None
         if options["once"]:
             self._settle_once()
             return
@@ -75,6 +78,7 @@ class Command(BaseCommand):
         """Do the next thing and return for how long to wait after it. [s]"""
         if not self._hold_head():
             return _STANDBY_SECONDS
+        self._release_expired()
         if not has_waiting_commands():
             return _IDLE_SECONDS
         try:
@@ -84,6 +88,15 @@ class Command(BaseCommand):
             self._worker.epoch = None
             return _STANDBY_SECONDS
         return 0.0
+
+    def _release_expired(self) -> None:
+        now = datetime.now(UTC)
+        if self._expired_until and now - self._expired_until < _EXPIRY_EVERY:
+            return
+        # A hold booked since the last look may expire before it: look back a little further.
+        since = self._expired_until and self._expired_until - _EXPIRY_LOOK_BACK
+        release_expired_holds(now=now, since=since)
+        self._expired_until = now
 
     def _hold_head(self) -> bool:
         before = self._worker.epoch
