@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from ledger.domain.notes import Note
 from ledger.domain.policy import Policy
 from ledger.errors import HeadBroken, LogBroken, NoteRefused
-from ledger.models import Checkpoint, Cosignature, CosignerState, PublisherState
+from ledger.models import Block, Checkpoint, Cosignature, CosignerState, PublisherState
 from ledger.services.attestation import attest_checkpoint, cosigned_note, take_cosignatures
 from ledger.services.cosigning import Heard, WitnessClient, WitnessThread
 from ledger.services.log_folder import CHECKPOINT, PENDING
@@ -93,6 +93,11 @@ class Publication:
         self._attest(now=now)
         self._write_heads()
         return signed
+
+    def is_up_to_date(self) -> bool:
+        """Tell whether everything that is sealed is published."""
+        newest = Block.objects.order_by("-number").values_list("number", flat=True).first()
+        return (newest or 0) == self.publisher.last.block
 
     def stop(self, reason: str, *, now: datetime) -> None:
         """Say for everybody to see why nothing is published any more."""

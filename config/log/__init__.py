@@ -1,0 +1,1 @@
+"""The published log: its keys and policy, and the pages and files at ``/log/``."""
