@@ -4,6 +4,7 @@ Row 0 says which interval, at what prices; row 1 who was left out or missing; ea
 one position, in the order of the book. ``docs/rules.md`` is the specification.
 """
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,9 @@ from typing import Final, Literal
 
 import numpy as np
 
+from ledger.domain.commands import Command
+from ledger.domain.documents import Document
+from ledger.domain.rows import rows_root
 from marketplace.domain.interval_book import Int64Array, IntervalBook
 from marketplace.domain.settlement import CommunityAccounts
 
@@ -46,6 +50,33 @@ def book_key(interval_id: int, revision: int) -> str:
 def rules_key(sha256: str) -> str:
     """Return the key of the document that is a rule set."""
     return f"rules:{sha256}"
+
+
+def book_document(
+    header: BookHeader, book: IntervalBook, *, rules_sha256: str, seed: bytes
+) -> Command:
+    """Return the command that logs a revision of an interval's book.
+
+    Parameters
+    ----------
+    header, book : BookHeader, IntervalBook
+        What the document stands for.
+    rules_sha256 : str
+        The rule set that it was cleared under, in hex; stands in the log in clear.
+    seed : bytes
+        32 random bytes of this document alone, from which its rows' salts come.
+    """
+    root = rows_root(book_rows(header, book), seed)
+    return Document(
+        kind=BOOK_KIND,
+        public={"rows": b64encode(root).decode(), "rules": rules_sha256},
+        private={"seed": b64encode(seed).decode()},
+    ).command(book_key(header.interval_id, header.revision))
+
+
+def rules_document(sha256: str) -> Command:
+    """Return the command that logs a rule set; the same for all who use the same rules."""
+    return Document(kind=RULES_KIND, public={"sha256": sha256}).command(rules_key(sha256))
 
 
 def book_rows(header: BookHeader, book: IntervalBook) -> list[bytes]:

@@ -1,5 +1,6 @@
 """Clear intervals whose readings are complete, or whose time to complete them is over."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,12 +10,16 @@ import numpy as np
 from django.db import connection, transaction
 from django.db.models import F
 
+from ledger.domain.commands import Command
 from ledger.domain.copy_format import HEADER, TRAILER, copy_rows
 from ledger.queries import get_balances
+from ledger.services import submit
 from marketplace.domain.auction import Cleared, Metered, Terms, clear_interval_book
+from marketplace.domain.book_rows import book_document
 from marketplace.domain.interval_book import IntervalBook, LateReadings, pack
 from marketplace.domain.rules import Rules, load_rules
-from marketplace.models import Clearing, DeliveryInterval, Kind, Match, RuleSet
+from marketplace.models import Clearing, Community, DeliveryInterval, Kind, Match, RuleSet
+from marketplace.queries.documents import REASONS, book_header
 from marketplace.queries.intervals import IS_DUE, due_interval_ids, has_unsettled_clearing
 from marketplace.queries.terms import NO_CREDIT_LIMIT, TermsInForce, list_current_readings
 
@@ -62,7 +67,7 @@ def meter_intervals(*, community_id: int, now: datetime, limit: int = 1000) -> i
 def clear_due_intervals(
     *, community_id: int, now: datetime, terms: TermsInForce | None = None, limit: int = 100
 ) -> int:
-    """Clear the earliest intervals of a community that are due, and store books and trades.
+    """Clear the earliest intervals of a community that are due; store and log books and trades.
 
     An interval is due when it is metered, or when readings came after its latest clearing. Safe to
     run twice or on two workers at once: the state is the claim, and a locked row is passed over.
@@ -81,11 +86,9 @@ def clear_due_intervals(
         .filter(IS_DUE, id__in=due)
         .order_by("starts_at")
     )
+    rule_sets = RuleSet.objects.in_bulk({each.rule_set_id for each in intervals})
     # Checking a document costs more than clearing a street: once for all intervals under it.
-    rules = {
-        each.id: load_rules(each.document)
-        for each in RuleSet.objects.filter(id__in={each.rule_set_id for each in intervals})
-    }
+    rules = {id_: load_rules(each.document) for id_, each in rule_sets.items()}
     if _has_credit_limits(intervals, rules, terms):
         if has_unsettled_clearing(community_id=community_id):
             return 0
@@ -96,6 +99,7 @@ def clear_due_intervals(
         for each in intervals
     ]
     _store(outcomes, now=now)
+    submit(commands=_documents(outcomes, rule_sets, community_id), submitted_at=now)
     return len(outcomes)
 
 
@@ -263,6 +267,29 @@ def _clearing(outcome: _Outcome, now: datetime) -> Clearing:
         book_sha256=sha256(canonical).hexdigest(),
         cleared_at=now,
     )
+
+
+def _documents(
+    outcomes: Sequence[_Outcome], rule_sets: Mapping[int, RuleSet], community_id: int
+) -> list[Command]:
+    """Return what logs the books; each with a seed that only the ledger keeps."""
+    community = Community.objects.get(id=community_id)
+    documents = []
+    for each in outcomes:
+        rule_set = rule_sets[each.interval.rule_set_id]
+        header = book_header(
+            interval=each.interval,
+            revision=each.interval.revision + 1,
+            reason=REASONS[each.reason],
+            timezone=rule_set.document["timezone"],
+            community=community,
+        )
+        documents.append(
+            book_document(
+                header, each.cleared.book, rules_sha256=rule_set.sha256, seed=os.urandom(32)
+            )
+        )
+    return documents
 
 
 def _copy_matches(outcomes: Sequence[_Outcome]) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from ledger.services import open_accounts
+from ledger.services import open_accounts, submit
+from marketplace.domain.book_rows import rules_document
 from marketplace.domain.rules import load_rules, rules_hash
 from marketplace.errors import NameTaken
 from marketplace.models import (
@@ -112,14 +113,16 @@ def create_community(
 def add_rule_set(
     *, community_id: int, document: Mapping[str, Any], effective_from: datetime, now: datetime
 ) -> RuleSet:
-    """Add the next version of a community's rules, in force from a moment on."""
+    """Add the next version of a community's rules, in force from a moment on, and log its hash."""
     load_rules(document)
+    sha256 = rules_hash(document)
+    submit(commands=[rules_document(sha256)], submitted_at=now)
     community = Community.objects.select_for_update(no_key=True).get(id=community_id)
     return RuleSet.objects.create(
         community=community,
         version=community.rule_sets.count() + 1,
         document=dict(document),
-        sha256=rules_hash(document),
+        sha256=sha256,
         effective_from=effective_from,
         created_at=now,
     )

@@ -7,6 +7,7 @@ from django.db import transaction
 from ledger.domain.commands import Command
 from ledger.queries import Answer, get_answers
 from ledger.services import submit
+from marketplace.domain.book_rows import book_key
 from marketplace.domain.interval_book import IntervalBook
 from marketplace.domain.settlement import (
     CommunityAccounts,
@@ -14,20 +15,11 @@ from marketplace.domain.settlement import (
     settlement_key,
     transfers_between,
 )
-from marketplace.models import Clearing, Community, DeliveryInterval, Kind, Settlement
+from marketplace.models import Clearing, Community, DeliveryInterval, Kind, RuleSet, Settlement
+from marketplace.queries.documents import community_accounts
 from marketplace.queries.intervals import due_settlement_ids
 
 State = DeliveryInterval.State
-
-
-def community_accounts(community: Community) -> CommunityAccounts:
-    """Return the ledger accounts of a community's own parties."""
-    return CommunityAccounts(
-        pool=community.pool_account_id,
-        supplier=community.supplier_account_id,
-        platform=community.platform_account_id,
-        rounding=community.rounding_account_id,
-    )
 
 
 @transaction.atomic
@@ -50,7 +42,15 @@ def settle_clearings(*, community_id: int, now: datetime, limit: int = 100) -> i
         ).order_by("interval__starts_at", "revision")
     )
     accounts = community_accounts(Community.objects.get(id=community_id))
-    commands = {each.id: _command(each, accounts) for each in clearings}
+    rules = dict(
+        RuleSet.objects.filter(id__in={each.rule_set_id for each in clearings}).values_list(
+            "id", "sha256"
+        )
+    )
+    commands = {
+        each.id: _command(each, accounts, rules_sha256=rules[each.rule_set_id])
+        for each in clearings
+    }
     submit(commands=[each for each in commands.values() if each], submitted_at=now)
     Settlement.objects.bulk_create(
         [_settlement(each, commands[each.id], now) for each in clearings]
@@ -59,7 +59,9 @@ def settle_clearings(*, community_id: int, now: datetime, limit: int = 100) -> i
     return len(clearings)
 
 
-def _command(clearing: Clearing, accounts: CommunityAccounts) -> Command | None:
+def _command(
+    clearing: Clearing, accounts: CommunityAccounts, *, rules_sha256: str
+) -> Command | None:
     """Return the command that settles a clearing; None if nothing moves."""
     before = (
         Clearing.objects.filter(interval=clearing.interval_id, revision=clearing.revision - 1)
@@ -74,7 +76,12 @@ def _command(clearing: Clearing, accounts: CommunityAccounts) -> Command | None:
     )
     if transfers is None:
         return None
-    return Command.of(settlement_key(clearing.interval_id, clearing.revision), transfers)
+    return Command.of(
+        settlement_key(clearing.interval_id, clearing.revision),
+        transfers,
+        document=book_key(clearing.interval_id, clearing.revision),
+        rules=rules_sha256,
+    )
 
 
 def _settlement(clearing: Clearing, command: Command | None, now: datetime) -> Settlement:

@@ -132,7 +132,7 @@ def _revision(
     return {
         "document_key": key,
         "rows": [row.decode() for row in rows],
-        "rows_root": b64encode(tree_head(salted(rows))).decode(),
+        "rows_root": b64encode(tree_head(salted(rows, SEED))).decode(),
         "command_key": settlement_key(INTERVAL_ID, number),
         "command_body": body_of(transfers, key, rules_hash(preset("demo"))),
     }
@@ -148,10 +148,10 @@ def body_of(transfers: Transfers, document: str, rules: str) -> str:
     return json.dumps(body, sort_keys=True, separators=(",", ":"))
 
 
-def salted(rows: list[bytes]) -> list[bytes]:
+def salted(rows: list[bytes], seed: bytes) -> list[bytes]:
     """Return the entries of a row tree, as docs/ledger.md has it."""
     return [
-        sha256(sha256(SEED + index.to_bytes(8, "big")).digest() + row).digest()
+        sha256(sha256(seed + index.to_bytes(8, "big")).digest() + row).digest()
         for index, row in enumerate(rows)
     ]
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -10,13 +10,23 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.domain.commands import Command
 from marketplace.domain.auction import Metered, Terms, clear_interval_book
-from marketplace.domain.book_rows import BookHeader, book_rows, row_of_position
+from marketplace.domain.book_rows import BookHeader, book_document, book_rows, row_of_position
 from marketplace.domain.interval_book import IntervalBook, LateReadings
 from marketplace.domain.rules import BandPrices
 from marketplace.domain.settlement import entries_of, transfers_between
 from tests.market import by_the_page
-from tests.market.interval_example import ACCOUNTS, PROJECT, VECTORS, body_of, example
+from tests.market.interval_example import (
+    ACCOUNTS,
+    PROJECT,
+    SEED,
+    VECTORS,
+    body_of,
+    example,
+    salted,
+    tree_head,
+)
 
 RULES_PAGE = PROJECT / "docs" / "rules.md"
 START = datetime(2026, 6, 15, 2, 0, tzinfo=UTC)
@@ -76,6 +86,24 @@ def our_body(book: IntervalBook, before: IntervalBook | None) -> str | None:
         entries_of(before, ACCOUNTS) if before else None, entries_of(book, ACCOUNTS)
     )
     return body_of(transfers, "book:7:1", "0" * 64) if transfers else None
+
+
+@given(books())
+def test_a_book_becomes_the_document_and_the_command_that_the_page_says(
+    book: IntervalBook,
+) -> None:
+    document = book_document(HEADER, book, rules_sha256="0" * 64, seed=SEED)
+    root = b64encode(tree_head(salted(rows_of(book), SEED))).decode()
+    assert document.key == "book:7:1"
+    assert json.loads(document.body)["document"] == {
+        "kind": "interval",
+        "private": {"seed": b64encode(SEED).decode()},
+        "public": {"rows": root, "rules": "0" * 64},
+    }
+    transfers = transfers_between(None, entries_of(book, ACCOUNTS))
+    if transfers is not None:
+        command = Command.of("settle:7:1", transfers, document="book:7:1", rules="0" * 64)
+        assert command.body.decode() == our_body(book, None)
 
 
 def check_auction(rows: Sequence[bytes]) -> None:

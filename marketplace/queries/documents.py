@@ -1,0 +1,157 @@
+"""What the market's logged documents stand for: books of intervals as rows, rule sets as bytes.
+
+Nothing is kept beside the books and the rules: rows come out the same byte for byte every time.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from marketplace.domain.book_rows import (
+    BookHeader,
+    Reason,
+    book_key,
+    book_rows,
+    row_of_position,
+    rules_key,
+)
+from marketplace.domain.interval_book import IntervalBook
+from marketplace.domain.rules import canonical_bytes
+from marketplace.domain.settlement import CommunityAccounts
+from marketplace.models import Clearing, Community, DeliveryInterval, MeteringPoint, RuleSet
+
+REASONS: Mapping[int, Reason] = {
+    Clearing.Reason.READINGS: "readings",
+    Clearing.Reason.DEADLINE: "deadline",
+    Clearing.Reason.CORRECTION: "correction",
+    Clearing.Reason.AFTER_DEADLINE: "after_deadline",
+}
+
+_NUMBER = r"[1-9][0-9]{0,17}"
+_BOOK_KEY = re.compile(rf"book:({_NUMBER}):([1-9][0-9]{{0,3}})")
+_RULES_KEY = re.compile(r"rules:([0-9a-f]{64})")
+
+
+@dataclass(frozen=True)
+class OwnRows:
+    """A book's rows; of them a participant is shown row 0, the header, and its own positions'."""
+
+    rows: Sequence[bytes]
+    positions: Sequence[int]
+
+
+def community_accounts(community: Community) -> CommunityAccounts:
+    """Return the ledger accounts of a community's own parties."""
+    return CommunityAccounts(
+        pool=community.pool_account_id,
+        supplier=community.supplier_account_id,
+        platform=community.platform_account_id,
+        rounding=community.rounding_account_id,
+    )
+
+
+def book_header(
+    *,
+    interval: DeliveryInterval,
+    revision: int,
+    reason: Reason,
+    timezone: str,
+    community: Community,
+) -> BookHeader:
+    """Return the header of a revision of an interval's book."""
+    return BookHeader(
+        community_id=community.id,
+        interval_id=interval.id,
+        revision=revision,
+        reason=reason,
+        starts_at=interval.starts_at,
+        ends_at=interval.ends_at,
+        timezone=timezone,
+        accounts=community_accounts(community),
+    )
+
+
+def list_document_rows(*, keys: Sequence[str]) -> Iterator[tuple[str, list[bytes]]]:
+    """Yield the rows of books by key, one book in memory at a time.
+
+    Keys that name no book are left out; ask for as many as wanted, it is one statement.
+    """
+    for clearing in _clearings(keys):
+        yield book_key(clearing.interval_id, clearing.revision), _rows(clearing, _book(clearing))
+
+
+def get_document_rows(*, key: str) -> list[bytes] | None:
+    """Return the rows that a book's document stands for; None if there is no such book."""
+    return next((rows for _, rows in list_document_rows(keys=[key])), None)
+
+
+def list_documents(*, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield what documents stand for as one text each: a book's rows line by line, a rule set.
+
+    Keys of other documents are left out.
+    """
+    for key, rows in list_document_rows(keys=keys):
+        yield key, b"\n".join(rows) + b"\n"
+    hashes = [found[1] for key in keys if (found := _RULES_KEY.fullmatch(key))]
+    if hashes:
+        # Communities may share a rule set: its bytes are the same.
+        rule_sets = RuleSet.objects.filter(sha256__in=hashes).order_by("sha256").distinct("sha256")
+        for rule_set in rule_sets:
+            yield rules_key(rule_set.sha256), canonical_bytes(rule_set.document)
+
+
+def get_document(*, key: str) -> bytes | None:
+    """Return what a document stands for as one text; None if it is none of the market's."""
+    return next((text for _, text in list_documents(keys=[key])), None)
+
+
+def get_own_rows(*, key: str, participant_id: int) -> OwnRows | None:
+    """Return a book's rows and where a participant's positions stand; None without any."""
+    clearing = next(_clearings([key]), None)
+    if clearing is None:
+        return None
+    points = MeteringPoint.objects.filter(
+        community_id=clearing.interval.community_id, site__participant_id=participant_id
+    )
+    book = _book(clearing)
+    places = [
+        row_of_position(book, id_) for id_ in points.order_by("id").values_list("id", flat=True)
+    ]
+    positions = [place for place in places if place is not None]
+    return OwnRows(_rows(clearing, book), positions) if positions else None
+
+
+def _clearings(keys: Sequence[str]) -> Iterator[Clearing]:
+    intervals: dict[int, list[int]] = defaultdict(list)
+    for key in keys:
+        if found := _BOOK_KEY.fullmatch(key):
+            intervals[int(found[2])].append(int(found[1]))
+    if not intervals:
+        return
+    wanted = Q()
+    for revision, interval_ids in intervals.items():
+        wanted |= Q(revision=revision, interval__in=interval_ids)
+    yield from (
+        Clearing.objects.filter(wanted)
+        .select_related("interval__community", "rule_set")
+        .order_by("interval_id", "revision")
+        .iterator(chunk_size=50)
+    )
+
+
+def _book(clearing: Clearing) -> IntervalBook:
+    return IntervalBook.unpacked(bytes(clearing.book))
+
+
+def _rows(clearing: Clearing, book: IntervalBook) -> list[bytes]:
+    header = book_header(
+        interval=clearing.interval,
+        revision=clearing.revision,
+        reason=REASONS[clearing.reason],
+        timezone=clearing.rule_set.document["timezone"],
+        community=clearing.interval.community,
+    )
+    return book_rows(header, book)
