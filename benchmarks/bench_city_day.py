@@ -8,30 +8,32 @@ with every key, check and trigger in place, into a second database on the same s
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
 
 from benchmarks.make_city import INTERVALS, make_city
 from benchmarks.process_memory import peak_mib_while
+from benchmarks.servers import (
+    PROJECT,
+    child_environment,
+    database_url,
+    durable_servers,
+    make_database,
+    write_out,
+)
 from benchmarks.table import Row
 from config.embedded.pair import Pair
-from config.embedded.postgres import ADMIN, APP, OWNER
+from config.embedded.postgres import ADMIN, APP
 
-PROJECT: Final = Path(__file__).resolve().parents[1]
 HOUSEHOLDS: Final = 10_000
 FEWER_HOUSEHOLDS: Final = 1_000
 RATIO_MAX: Final = 4.0
@@ -78,7 +80,7 @@ class Copied:
 
 def measure() -> list[Row]:
     """Replay a small and a large city, then copy the large one's rows."""
-    with _servers() as (pair, folder):
+    with durable_servers() as (pair, folder):
         small = [
             _replay(pair, folder, households=FEWER_HOUSEHOLDS, name=f"small_{turn}")
             for turn in range(FEWER_TURNS)
@@ -115,34 +117,18 @@ def measure() -> list[Row]:
     ]
 
 
-@contextmanager
-def _servers() -> Iterator[tuple[Pair, Path]]:
-    """Run durable servers below the checkout: a temporary folder may be memory, without fsync."""
-    state = PROJECT / ".local"
-    state.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=state) as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # where we are root, the server is somebody else
-        pair = Pair(folder, durable=True)
-        pair.start()
-        try:
-            yield pair, folder
-        finally:
-            pair.stop()
-
-
 def _replay(pair: Pair, folder: Path, *, households: int, name: str) -> Day:
     """Make a city's file, and carry it to settled books in a fresh database."""
     path, out = folder / f"city_{households}.csv", folder / f"{name}.json"
     if not path.exists():
         make_city(path, households=households)
-    _make_database(pair, folder, name)
+    make_database(pair, folder, name)
     before = _writes(pair, name)
-    _checkpoint(pair)
+    write_out(pair)
     argv = [sys.executable, "manage.py", "replay", str(path), "--summary", str(out)]
     started = time.perf_counter()
     child = subprocess.Popen(
-        argv, cwd=PROJECT, env=_environment(pair, folder, name), stdout=subprocess.DEVNULL
+        argv, cwd=PROJECT, env=child_environment(pair, folder, name), stdout=subprocess.DEVNULL
     )
     peak_mib = peak_mib_while(child, also=[pair.postgres.pid])
     wall_seconds = time.perf_counter() - started
@@ -167,40 +153,9 @@ def _replay(pair: Pair, folder: Path, *, households: int, name: str) -> Day:
     )
 
 
-def _make_database(pair: Pair, folder: Path, name: str) -> None:
-    with psycopg.connect(_url(pair, OWNER, "postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"],
-        cwd=PROJECT,
-        env=_environment(pair, folder, name),
-        check=True,
-    )
-
-
-def _environment(pair: Pair, folder: Path, database: str) -> dict[str, str]:
-    return {
-        **os.environ,
-        **pair.environment(),
-        "DATABASE_URL": _url(pair, APP, database),
-        "DATABASE_OWNER_URL": _url(pair, OWNER, database),
-        "HELIOPOLIS_STATE": str(folder),
-    }
-
-
-def _url(pair: Pair, role: str, database: str) -> str:
-    return urlsplit(pair.postgres.url(role))._replace(path=f"/{database}").geturl()
-
-
-def _checkpoint(pair: Pair) -> None:
-    """Write out what came before, so that nobody pays for another's pages."""
-    with psycopg.connect(_url(pair, ADMIN, "postgres"), autocommit=True) as connection:
-        connection.execute("CHECKPOINT")
-
-
 def _writes(pair: Pair, database: str) -> dict[str, tuple[int, int]]:
     """Return rows inserted, and rows inserted or updated, by table, as the server counted."""
-    with psycopg.connect(_url(pair, ADMIN, database)) as connection:
+    with psycopg.connect(database_url(pair, ADMIN, database)) as connection:
         rows = connection.execute(
             "SELECT relname, n_tup_ins, n_tup_ins + n_tup_upd FROM pg_stat_user_tables"
         )
@@ -209,19 +164,22 @@ def _writes(pair: Pair, database: str) -> dict[str, tuple[int, int]]:
 
 def _copy_again(pair: Pair, folder: Path, day: Day, name: str) -> Copied:
     """Copy a day's rows into a second database of the same schema, one COPY a table."""
-    _make_database(pair, folder, name)
+    make_database(pair, folder, name)
     copies: list[tuple[sql.Composed, Path]] = []  # transfers last
-    with psycopg.connect(_url(pair, APP, day.database)) as source:
+    with psycopg.connect(database_url(pair, APP, day.database)) as source:
         for table in _in_key_order(source, day.grown_tables):
             target = _table_and_columns(source, table)
             dump = folder / f"{table}.copy"
             if not dump.exists():
                 _dump(source, target, dump)
             copies.append((target, dump))
-    _checkpoint(pair)
+    write_out(pair)
     rows = 0
     started = last_started = copied = time.perf_counter()
-    with psycopg.connect(_url(pair, APP, name)) as connection, connection.cursor() as cursor:
+    with (
+        psycopg.connect(database_url(pair, APP, name)) as connection,
+        connection.cursor() as cursor,
+    ):
         for target, dump in copies:
             last_started = time.perf_counter()
             statement = sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(target)

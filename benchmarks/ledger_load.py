@@ -1,0 +1,181 @@
+"""The ledger at work on transfers that say nothing, in a process of its own that can be weighed.
+
+``submit`` opens accounts and fills the inbox. ``settle`` does what the settlement worker and the
+publisher do, in turns and in one process: a block is judged, booked and sealed, its tiles are
+written and its checkpoint signed, before the next one begins.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from django.conf import settings
+
+from benchmarks.stopwatch import Stopwatch
+from config.log.keys import make_signer, read_policy
+from ledger.domain import rule_core, sealing
+from ledger.domain.commands import Command, Int64Array, Transfers
+from ledger.domain.merkle import Frontier
+from ledger.domain.state_map import StateMap
+from ledger.models import Checkpoint
+from ledger.services import SettlementWorker, blocks, open_accounts, publisher, submit, worker
+from ledger.services.log_folder import LogFolder
+from ledger.services.publication import Publication
+from ledger.services.publisher import LogPublisher
+
+UNIT: Final = "CNY/6"
+LIMIT: Final = 2**60  # every transfer has a limit to be judged by, and passes
+SUBMITTED_AT_ONCE: Final = 50_000
+AMOUNT_MAX: Final = 10**6
+ATTESTED_WITHIN_SECONDS: Final = 900.0
+LISTEN_SECONDS: Final = 0.02
+START: Final = "reading every account at the start"
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What settling an inbox took.
+
+    ``start_seconds`` is what a worker does before its first block only, and in no other number.
+    ``parts`` are seconds until the last signature, each without the others.
+    """
+
+    transfers: int
+    blocks: list[int]
+    start_seconds: float
+    seconds: float
+    attested_seconds: float
+    parts: dict[str, float]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Read the arguments and do one of the two."""
+    parser = argparse.ArgumentParser(prog="ledger_load")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    filling = verbs.add_parser("submit")
+    filling.add_argument("--accounts", type=int, required=True)
+    filling.add_argument("--transfers", type=int, required=True)
+    filling.add_argument("--per-command", type=int, required=True)
+    settling = verbs.add_parser("settle")
+    settling.add_argument("out", type=Path)
+    arguments = parser.parse_args(argv)
+    if arguments.verb == "settle":
+        arguments.out.write_text(json.dumps(asdict(settle_inbox())), encoding="utf-8")
+        return
+    fill_inbox(
+        accounts=arguments.accounts,
+        transfers=arguments.transfers,
+        per_command=arguments.per_command,
+    )
+
+
+def fill_inbox(*, accounts: int, transfers: int, per_command: int) -> None:
+    """Open accounts, in the log too, and submit commands of random transfers between them."""
+    paths = [f"load/{number}" for number in range(accounts)]
+    opened = open_accounts(paths=paths, unit=UNIT, overdraft_limit=LIMIT)
+    ids = np.array(sorted(opened.values()), dtype=np.int64)
+    now = datetime.now(UTC)
+    # Accounts are opened by a block, and there is none without a command.
+    submit(commands=list(make_commands(ids, "first", count=1, per_command=1)), submitted_at=now)
+    settlement = SettlementWorker(holder="load")
+    assert settlement.take_head()
+    settlement.settle_inbox(now=now)
+    settlement.give_back()
+    waiting: list[Command] = []
+    for command in make_commands(ids, "load", count=transfers, per_command=per_command):
+        waiting.append(command)
+        if len(waiting) * per_command >= SUBMITTED_AT_ONCE:
+            submit(commands=waiting, submitted_at=now)
+            waiting.clear()
+    submit(commands=waiting, submitted_at=now)
+
+
+def make_commands(ids: Int64Array, name: str, *, count: int, per_command: int) -> Iterator[Command]:
+    """Yield commands of ``count`` random transfers; the same arguments give the same ones."""
+    random = np.random.default_rng(20_261_121)
+    for first in range(0, count, per_command):
+        n = min(per_command, count - first)
+        debit = random.integers(0, len(ids), n)
+        credit = (debit + random.integers(1, len(ids), n)) % len(ids)
+        transfers = Transfers(
+            debit=ids[debit],
+            credit=ids[credit],
+            amount=random.integers(1, AMOUNT_MAX, n),
+            code=np.ones(n, dtype=np.int64),
+        )
+        yield Command.of(f"{name}-{first}", transfers)
+
+
+def settle_inbox() -> Settled:
+    """Book, seal and publish what waits, and wait till the policy's quorum has attested it."""
+    publication = Publication(
+        publisher=LogPublisher(folder=LogFolder(settings.LOG_FOLDER), signer=make_signer()),
+        policy=read_policy,
+        holder="load",
+        say=print,
+    )
+    settlement = SettlementWorker(holder="load")
+    assert settlement.take_head()
+    assert publication.publisher.take_turn()
+    publication.open(now=datetime.now(UTC))
+    while publication.step(now=datetime.now(UTC)):
+        pass
+    watch = Stopwatch()
+    watch_parts(watch)
+    numbers: list[int] = []
+    transfers = 0
+    started = time.perf_counter()
+    while True:
+        with watch.part("rest of the settlement's transaction, with its commit"):
+            booked = settlement.settle_block(now=datetime.now(UTC))
+        if booked is None:
+            break
+        numbers.append(booked.block)
+        transfers += booked.transfers
+        publication.step(now=datetime.now(UTC))
+    while not publication.is_up_to_date():
+        publication.step(now=datetime.now(UTC))
+        time.sleep(LISTEN_SECONDS)
+    signed = time.perf_counter()
+    parts = dict(watch.seconds)
+    while not Checkpoint.objects.filter(
+        size=publication.publisher.last.size, attested_at__isnull=False
+    ).exists():
+        if time.perf_counter() > signed + ATTESTED_WITHIN_SECONDS:
+            raise TimeoutError("nobody attests")
+        publication.step(now=datetime.now(UTC))
+        time.sleep(LISTEN_SECONDS)
+    attested = time.perf_counter()
+    start = parts.pop(START)
+    return Settled(
+        transfers, numbers, start, signed - started - start, attested - started - start, parts
+    )
+
+
+def watch_parts(watch: Stopwatch) -> None:
+    """Count the time of every step by the names that a reader of the design knows."""
+    watch.watch(worker, "load_log_state", START)
+    watch.watch(blocks, "next_commands", "reading the inbox")
+    watch.watch(worker, "load_book", "reading accounts")
+    watch.watch(rule_core, "read_body", "decoding commands")
+    watch.watch(worker, "apply_all", "judging")
+    watch.watch(blocks, "copy_transfers", "COPY of transfers, with the counters' update")
+    watch.watch(blocks, "answer_commands", "answers")
+    watch.watch(worker, "_write_block", "block row with its leaves")
+    watch.watch(sealing, "answer_leaves", "hashing leaves")
+    watch.watch(StateMap, "update", "state root")
+    watch.watch(StateMap, "root", "state root")
+    watch.watch(Frontier, "grown", "log tree")
+    watch.watch(worker, "seal", "rest of sealing")
+    watch.watch(publisher, "_entries", "reading blocks to publish")
+    watch.watch(LogFolder, "write_tiles", "tiles")
+    watch.watch(LogPublisher, "_sign", "signature")
+    watch.watch(Publication, "step", "rest of publishing")
