@@ -35,7 +35,6 @@ def make_key_file(path: Path, *, name: str, algorithm: int = COSIGNER) -> Signin
     except OSError as error:
         raise SetUpWrong(f"{path} cannot be made: {error.strerror}") from error
     with os.fdopen(file, "w", encoding="utf-8") as writer:
-        os.fchmod(writer.fileno(), OWNER_ONLY)
         writer.write(key.private_text() + "\n")
         writer.flush()
         os.fsync(writer.fileno())

@@ -1,7 +1,9 @@
 """What a witness answers: every status of the specification, honest logs and lying ones."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from tests.validator.small_log import (
 )
 from validator.notes import COSIGNER, LOG, Note, Signature, SigningKey, to_base64
 from validator.witness import SIZE_TYPE, Answer, Witness
-from validator.witness_store import WitnessStore
+from validator.witness_store import Held, WitnessRecord, WitnessStore
 
 ALICE = SigningKey("alice.example/w1", COSIGNER, b"a" * 32)
 OTHER_LOG = SigningKey("other.example/log", LOG, b"o" * 32)
@@ -144,13 +146,14 @@ def test_a_proof_has_to_hold(alice: Witness) -> None:
     assert cosigned(alice.add_checkpoint(body=submission(5, leaves(9)), now=NOW), leaves(9))
 
 
+@pytest.mark.parametrize("old_size", [9, 5, 0])
 def test_a_fork_of_the_same_size_is_refused_and_kept_as_proof(
-    alice: Witness, store: WitnessStore
+    alice: Witness, store: WitnessStore, old_size: int
 ) -> None:
     true, lie = leaves(9), leaves(9, story="false")
     alice.add_checkpoint(body=submission(0, true), now=NOW)
 
-    for old_size in (9, 5, 0, 9):
+    for _ in range(2):
         answer = alice.add_checkpoint(body=submission(old_size, lie, proof=[]), now=NOW)
         assert (answer.status, answer.body) == (409, "9\n")
 
@@ -179,6 +182,42 @@ def test_a_log_restored_from_an_old_backup_gets_no_cosignature(alice: Witness) -
     assert alice.add_checkpoint(body=submission(10, restored), now=NOW).status == 400
     grown_past = leaves(13, story="restored")
     assert alice.add_checkpoint(body=submission(10, grown_past), now=NOW).status == 422
+
+
+@pytest.mark.parametrize("stores", [1, 2])
+def test_a_smaller_checkpoint_cannot_undo_a_larger_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stores: int
+) -> None:
+    """The race of the specification, with both submissions held at the moment of their check."""
+    real, both = WitnessRecord.held, threading.Barrier(2)
+
+    def held_until_both_are_here(self: WitnessRecord, origin: str) -> Held:
+        held = real(self, origin)
+        try:
+            both.wait(timeout=0.5)
+        except threading.BrokenBarrierError:
+            pass  # as it should be: the other one is not let in before this one is done
+        return held
+
+    monkeypatch.setattr(WitnessRecord, "held", held_until_both_are_here)
+    opened = [WitnessStore(tmp_path / "witness.sqlite3") for _ in range(stores)]
+    witnesses = [
+        Witness(key=ALICE, logs={ORIGIN: [LOG_KEY.verifier]}, store=store) for store in opened
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        answers = [
+            pool.submit(witness.add_checkpoint, body=submission(0, leaves(size)), now=NOW)
+            for witness, size in ((witnesses[0], 9), (witnesses[-1], 5))
+        ]
+        statuses = sorted(int(answer.result().status) for answer in answers)
+    monkeypatch.undo()
+    with opened[0].transaction() as record:
+        last = record.held(ORIGIN).size
+    for store in opened:
+        store.close()
+
+    assert statuses == [200, 409]
+    assert last == (9 if answers[0].result().status == 200 else 5)
 
 
 def test_logs_do_not_mix(alice: Witness) -> None:
