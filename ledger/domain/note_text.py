@@ -11,7 +11,7 @@ import re
 from ledger.domain.merkle import SIZE_MAX
 from ledger.errors import LogMalformed
 
-_DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 

@@ -17,7 +17,7 @@ WITNESSES = "witnesses"
 
 _ALLOWED = re.compile(rb"[\t\n\x20-\x7e\x80-\xff]*")
 _WHITESPACE = re.compile(r"[ \t]+")
-_THRESHOLD = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+_THRESHOLD = re.compile(r"[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True)

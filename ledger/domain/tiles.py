@@ -23,7 +23,6 @@ _NUMBER = r"0|[1-9][0-9]?"
 _PATH = re.compile(
     rf"tile/(?P<level>{_NUMBER}|entries)/(?P<index>(?:x[0-9]{{3}}/)*[0-9]{{3}})"
     r"(?:\.p/(?P<width>[1-9][0-9]{0,2}))?",
-    re.ASCII,
 )
 
 
@@ -94,8 +93,6 @@ def parse_tile_path(path: str) -> Tile:
     level: Level = "entries" if match["level"] == "entries" else int(match["level"])
     index = int(match["index"].replace("x", "").replace("/", ""))
     width = TILE_WIDTH if match["width"] is None else int(match["width"])
-    if match["width"] is not None and width >= TILE_WIDTH:
-        raise LogMalformed(f"{path!r}: a full tile has no width in its path")
     if tile_path(level, index, width) != path:
         raise LogMalformed(f"{path!r} is not the path of a tile")
     return Tile(level, index, width)
@@ -133,7 +130,7 @@ def entries_of(bundle: bytes, *, width: int | None = None) -> list[bytes]:
     while at < len(bundle):
         begin = at + 2
         at = begin + int.from_bytes(bundle[at:begin], "big")
-        if begin > len(bundle) or at > len(bundle):
+        if at > len(bundle):
             raise LogMalformed(f"the bundle ends inside entry {len(entries)}")
         entries.append(bundle[begin:at])
     if width is not None and len(entries) != width:

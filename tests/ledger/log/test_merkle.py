@@ -127,6 +127,9 @@ def test_no_changed_proof_of_growth_is_believed(data: st.DataObject, size: int) 
     for changed in changes(data, proof):
         with pytest.raises(LogBroken):
             check_growth(entries, old, changed)
+    if 0 < old < size:
+        with pytest.raises(LogBroken):
+            check_growth(entries, old, proof, size=size + (1 << size.bit_length()))
     if old:
         with pytest.raises(LogBroken):
             check_growth(entries, old, proof, old_root=leaf_hash(b"fork"))
@@ -186,11 +189,12 @@ def check_growth(
     *,
     old_root: bytes | None = None,
     root: bytes | None = None,
+    size: int | None = None,
 ) -> None:
     verify_consistency(
         old_size=old,
         old_root=twin.root(entries[:old]) if old_root is None else old_root,
-        size=len(entries),
+        size=len(entries) if size is None else size,
         root=twin.root(entries) if root is None else root,
         proof=proof,
     )

@@ -102,8 +102,27 @@ def test_the_time_is_part_of_what_a_cosigner_signs() -> None:
 
     with pytest.raises(LogBroken):
         keys["w1"].verify(checkpoint.text(), Signature(signature.name, signature.key_id, later))
-    with pytest.raises(LogMalformed):
-        cosign(checkpoint.text(), cosigners["w1"], timestamp=-1)
+    for timestamp in (-1, 2**63):
+        with pytest.raises(LogMalformed):
+            cosign(checkpoint.text(), cosigners["w1"], timestamp=timestamp)
+    message = f"cosignature/v1\ntime {2**63}\n{checkpoint.text()}".encode()
+    blob = (2**63).to_bytes(8, "big") + cosigners["w1"].private.sign(message)
+    with pytest.raises(LogBroken, match="impossible time"):
+        keys["w1"].verify(checkpoint.text(), Signature(keys["w1"].name, keys["w1"].key_id, blob))
+
+
+def test_only_a_checkpoint_is_cosigned() -> None:
+    for text in ("a\nb\nc\n", GO_NOTE, checkpoint.text().rstrip("\n")):
+        with pytest.raises(LogMalformed):
+            cosign(text, cosigners["w1"], timestamp=NOW)
+
+
+def test_a_signature_of_another_length_is_refused() -> None:
+    for signature in signed(checkpoint, by=["w1"]).signatures:
+        for blob in (signature.blob[:-1], signature.blob + b"\x00", b"\x00"):
+            key = log_signer.key if signature.name == ORIGIN else keys["w1"]
+            with pytest.raises(LogBroken):
+                key.verify(checkpoint.text(), Signature(key.name, key.key_id, blob))
 
 
 def test_one_key_makes_one_kind_of_signature() -> None:
@@ -144,13 +163,21 @@ def test_a_key_reads_back_from_its_text(name: str, kind: KeyType, seed: bytes) -
 
 
 @pytest.mark.parametrize(
+    "name", ["", "a b", "a+b", "a\u00a0b", "a\u2003b", "a\nb", "a\x00b", "\udcff"]
+)
+def test_some_names_cannot_name_a_key(name: str) -> None:
+    with pytest.raises(LogMalformed):
+        Signer.generate(name, KeyType.LOG)
+
+
+@pytest.mark.parametrize(
     "change",
     [
         lambda t: t.replace("+c74f20a3+", "+c74f20a4+"),
         lambda t: t.replace("+c74f20a3+", "+C74F20A3+"),
         lambda t: t.replace("Peter", "Pater"),
         lambda t: t.replace("Peter", "Peter "),
-        lambda t: t.replace("+AR", "+Ah"),
+        lambda t: t.replace("+A", "+h"),
         lambda t: t[:-4],
         lambda t: t + "\n",
         lambda t: t.replace("+c74f20a3", ""),
@@ -160,7 +187,7 @@ def test_a_changed_key_is_refused(change: Callable[[str], str]) -> None:
     with pytest.raises(LogMalformed):
         VerifierKey.parse(change(GO_KEY))
     with pytest.raises(LogMalformed):
-        Signer.parse(change(GO_SECRET).replace("PRIVATE+", "", 1))
+        Signer.parse(change(GO_SECRET))
 
 
 @pytest.mark.parametrize(
