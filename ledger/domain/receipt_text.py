@@ -99,7 +99,15 @@ def document_receipt(
 
 
 def row_receipt(
-    place: Place, *, entry: bytes, rows: Sequence[bytes], rows_seed: bytes, index: int
+    place: Place,
+    *,
+    entry: bytes,
+    key: str,
+    document: Document,
+    seed: bytes,
+    rows: Sequence[bytes],
+    rows_seed: bytes,
+    index: int,
 ) -> str:
     """Return the receipt of one row of the table that a document stands for.
 
@@ -109,6 +117,12 @@ def row_receipt(
         Of the document's leaf.
     entry : bytes
         The document's leaf.
+    key : str
+        The document's; shown, since it says what the table is about.
+    document : Document
+        The document.
+    seed : bytes
+        The seed of the leaf's block.
     rows : sequence of bytes
         The whole table; only row ``index`` is shown.
     rows_seed : bytes
@@ -117,14 +131,17 @@ def row_receipt(
         Which row.
     """
     leaves = row_leaves(rows, rows_seed)
+    path = inclusion_proof(index, len(rows), _Leaves(leaves))
     row = {
         "index": str(index),
-        "path": [base64_text(each) for each in inclusion_proof(index, len(rows), _Leaves(leaves))],
+        "path": [base64_text(each) for each in path],
         "row": rows[index].decode(),
         "rows": str(smallest_size(index, len(rows))),
         "salt": base64_text(row_salt(rows_seed, index)),
     }
-    return place.receipt({"entry": entry.decode(), "fields": {}, "row": row})
+    salt = leaf_salt(seed, place.index)
+    fields = opened_fields(document, ["key"], key=key, salt=salt)
+    return place.receipt({"entry": entry.decode(), "fields": fields, "row": row})
 
 
 def balance_receipt(place: Place, *, entry: bytes, state: AccountState) -> str:

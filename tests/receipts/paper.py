@@ -137,7 +137,16 @@ def account_state(account: int) -> AccountState:
 def row_of(index: int, note: Note | None = None) -> str:
     """Return the receipt of one row."""
     entry = entries()[59]
-    return row_receipt(place(59, note), entry=entry, rows=ROWS, rows_seed=ROWS_SEED, index=index)
+    return row_receipt(
+        place(59, note),
+        entry=entry,
+        key="book:7:1",
+        document=book(),
+        seed=SEED,
+        rows=ROWS,
+        rows_seed=ROWS_SEED,
+        index=index,
+    )
 
 
 def receipts(note: Note | None = None) -> dict[str, str]:

@@ -65,7 +65,7 @@ def test_a_row_is_shown_without_the_others() -> None:
     shown = verify(paper.receipts()["row"], paper.POLICY)
 
     assert shown.kind == ReceiptKind.ROW
-    assert shown.opened == {"index": "2", "row": '{"account":"7"}'}
+    assert shown.opened == {"key": "book:7:1", "index": "2", "row": '{"account":"7"}'}
 
 
 def test_a_balance_is_shown_under_the_state_root() -> None:

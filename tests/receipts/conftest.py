@@ -1,0 +1,5 @@
+"""Receipts come from a hall whose log is published."""
+
+from tests.log.conftest import hall
+
+__all__ = ["hall"]
