@@ -2,6 +2,13 @@
 
 PUBLIC_VIEWS = (
     "healthz",
+    "log",
+    "log_checkpoint",
+    "log_cosignatures",
+    "log_objections",
+    "log_pending",
+    "log_policy",
+    "log_tile",
     "password_reset",
     "password_reset_complete",
     "password_reset_confirm",

@@ -26,6 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="password_reset_complete",
     ),
     path("api/", include("config.api.urls")),
+    path("log/", include("config.log.urls")),
     path("", include("config.web.urls")),
     path("", include("config.web.data_urls")),
 ]

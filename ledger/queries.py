@@ -1,15 +1,34 @@
 """Read the ledger."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
+from ledger.domain.canonical import canonical_json
 from ledger.domain.commands import Int64Array
 from ledger.domain.copy_format import packed_columns
-from ledger.models import Account, Block, Head, InboxCommand, Transfer
+from ledger.domain.leaves import account_opening, base64_text, command_opening
+from ledger.domain.policy import Policy
+from ledger.models import (
+    Account,
+    Block,
+    BlockSeed,
+    Checkpoint,
+    Cosignature,
+    CosignerState,
+    Head,
+    InboxCommand,
+    Objection,
+    PublisherState,
+    Transfer,
+)
+
+# The advisory lock of the one that publishes; gone with its session, however that ends.
+PUBLISHER_TURN = 7249002
+_OPENINGS_AT_ONCE = 1_000
 
 _TRANSFER_COLUMNS = """
 COPY (
@@ -168,3 +187,165 @@ def list_transfer_columns(*, keys: Sequence[str]) -> Int64Array:
     with connection.cursor() as cursor, cursor.copy(_TRANSFER_COLUMNS, [list(keys)]) as copy:
         copy.set_types(["bytea"])
         return packed_columns((piece for (piece,) in copy.rows()), 5)
+
+
+@dataclass(frozen=True)
+class CosignerStatus:
+    """How far one cosigner has come. ``behind`` counts entries that it has yet to cosign."""
+
+    name: str
+    is_validator: bool
+    size: int
+    behind: int
+    cosigned_at: datetime | None
+    problem: str
+
+
+@dataclass(frozen=True)
+class LogStatus:
+    """The published log as the operator sees it: what is booked, signed and attested."""
+
+    booked_block: int
+    booked_size: int
+    signed_block: int
+    signed_size: int
+    signed_at: datetime | None
+    attested_block: int
+    attested_size: int
+    attested_at: datetime | None
+    publisher: str
+    is_publishing: bool
+    stopped_because: str
+    cosigners: tuple[CosignerStatus, ...]
+    objection_count: int
+
+
+@dataclass(frozen=True)
+class ObjectionLine:
+    """What a validator says is wrong, and its signed text."""
+
+    name: str
+    size: int
+    leaf_index: int
+    code: str
+    note: str
+    received_at: datetime
+
+    @property
+    def explanation(self) -> str:
+        """The validator's own line on what is wrong."""
+        return self.note.partition("\n\n")[0].rpartition("\n")[2]
+
+
+def get_attested_block() -> int:
+    """Return the last block that a quorum of cosigners has attested, 0 when there is none."""
+    newest = _attested().values_list("block_id", flat=True).first()
+    return newest or 0
+
+
+def get_log_status(*, policy: Policy) -> LogStatus:
+    """Return how far the log is booked, signed and attested, and who is behind."""
+    block = Block.objects.order_by("-number").defer("entries").first()
+    signed = Checkpoint.objects.order_by("-size").first()
+    attested = _attested().first()
+    state = PublisherState.objects.get()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+            " WHERE d.datname = current_database() AND l.locktype = 'advisory'"
+            " AND l.classid = 0 AND l.objid = %s AND l.granted)",
+            [PUBLISHER_TURN],
+        )
+        is_publishing = cursor.fetchone()[0]
+    signed_size = signed.size if signed else 0
+    return LogStatus(
+        booked_block=block.number if block else 0,
+        booked_size=block.log_size if block else 0,
+        signed_block=signed.block_id if signed else 0,
+        signed_size=signed_size,
+        signed_at=signed.signed_at if signed else None,
+        attested_block=attested.block_id if attested else 0,
+        attested_size=attested.size if attested else 0,
+        attested_at=attested.attested_at if attested else None,
+        publisher=state.holder,
+        is_publishing=is_publishing,
+        stopped_because=state.stopped_because,
+        cosigners=_cosigners(policy, signed_size),
+        objection_count=Objection.objects.count(),
+    )
+
+
+def list_objections(*, limit: int = 100) -> list[ObjectionLine]:
+    """Return the newest objections, newest first."""
+    return [
+        ObjectionLine(each.name, each.size, each.leaf_index, each.code, each.note, each.received_at)
+        for each in Objection.objects.order_by("-id")[:limit]
+    ]
+
+
+def _attested() -> QuerySet[Checkpoint]:
+    return Checkpoint.objects.filter(attested_at__isnull=False).order_by("-size")
+
+
+def _cosigners(policy: Policy, signed_size: int) -> tuple[CosignerStatus, ...]:
+    """Return every cosigner of the policy, witnesses first, in the order of the policy."""
+    if not policy.witnesses:
+        return ()
+    names = policy.cosigners()
+    newest = {
+        each.name: each
+        for each in Cosignature.objects.order_by("name", "-checkpoint").distinct("name")
+    }
+    problems = dict(CosignerState.objects.values_list("name", "problem"))
+    return tuple(
+        CosignerStatus(
+            name=name,
+            is_validator=name in names.validators,
+            size=newest[name].checkpoint_id if name in newest else 0,
+            behind=signed_size - (newest[name].checkpoint_id if name in newest else 0),
+            cosigned_at=newest[name].received_at if name in newest else None,
+            problem=problems.get(name, ""),
+        )
+        for name in (*names.witnesses, *names.validators)
+    )
+
+
+def iterate_openings(*, block: int) -> Iterator[bytes] | None:
+    """Return the openings of a block line by line, None where there is no such block or no more.
+
+    Format: docs/ledger.md. Nothing of it may reach anybody but validators.
+    """
+    found = Block.objects.defer("entries").filter(number=block).first()
+    seed = BlockSeed.objects.filter(block_id=block).values_list("seed", flat=True).first()
+    if found is None or seed is None:
+        return None
+    padding = bytes(Head.objects.values_list("padding", flat=True).get())
+    head = {
+        "block": str(block),
+        "first": str(found.first_leaf),
+        "padding": base64_text(padding),
+        "seed": base64_text(bytes(seed)),
+    }
+    return _openings(canonical_json(head), found)
+
+
+def _openings(head: bytes, block: Block) -> Iterator[bytes]:
+    yield head + b"\n"
+    opened = Account.objects.filter(
+        leaf_index__gte=block.first_leaf, leaf_index__lt=block.log_size
+    ).order_by("leaf_index")
+    for account in opened.iterator(chunk_size=5_000):
+        opening = account_opening(
+            account=account.id,
+            unit=account.unit,
+            limit=account.overdraft_limit,
+            salt=bytes(account.salt),
+        )
+        yield opening + b"\n"
+    # In pieces: a server-side cursor would need a transaction that lasts as long as the reader.
+    for first in range(0, block.command_count, _OPENINGS_AT_ONCE):
+        commands = InboxCommand.objects.filter(
+            block=block, position__gte=first, position__lt=first + _OPENINGS_AT_ONCE
+        ).order_by("position")
+        for key, refusal, body in commands.values_list("key", "refusal", "body"):
+            yield command_opening(key=key, answer=refusal or "booked", body=bytes(body)) + b"\n"

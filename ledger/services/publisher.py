@@ -17,10 +17,8 @@ from ledger.domain.notes import Note, Signer, sign_note
 from ledger.domain.tiles import TILE_HEIGHT, TILE_WIDTH, Tile, bundles_between, tiles_between
 from ledger.errors import HeadBroken, LogBroken
 from ledger.models import Block, Checkpoint
+from ledger.queries import PUBLISHER_TURN
 from ledger.services.log_folder import CHECKPOINT, PENDING, LogFolder
-
-# Held by the session of the one that publishes; gone with that session, however it ends.
-TURN = 7249002
 
 
 @dataclass(frozen=True)
@@ -54,14 +52,14 @@ class LogPublisher:
     def take_turn() -> bool:
         """Become the one that publishes, for as long as this database session lives."""
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_lock(%s)", [TURN])
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [PUBLISHER_TURN])
             return bool(cursor.fetchone()[0])
 
     @staticmethod
     def give_turn_back() -> None:
         """Let another publish."""
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [TURN])
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [PUBLISHER_TURN])
 
     def open(self, *, rebuild: bool = False) -> list[str]:
         """Go on where the last signed checkpoint ends; mend the files up to there.
