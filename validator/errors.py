@@ -7,6 +7,10 @@ ValidatorError
 │   └── BadTile         a tile, an entry bundle
 ├── ProofFailed         a Merkle proof that does not lead to the root
 ├── SignatureFailed     a known key's signature that does not verify
+├── HallSilent          the hall does not answer, or not in time: to be asked again later
+│   ├── NotServed       it answers that there is no such thing (404)
+│   └── HallRefuses     it answers that it does not want to (any other 4xx)
+├── Objected            a leaf cannot stand (checks.py): the objection that is signed
 └── SetUpWrong          a key file or a configuration; the message names the remedy
 """
 
@@ -41,3 +45,15 @@ class SignatureFailed(ValidatorError):
 
 class SetUpWrong(ValidatorError):
     """A key file or a configuration cannot be used; the message says what to do."""
+
+
+class HallSilent(ValidatorError):
+    """The hall does not answer, or not usefully; asking again later may help."""
+
+
+class NotServed(HallSilent):
+    """The hall has nothing at this path."""
+
+
+class HallRefuses(HallSilent):
+    """The hall refuses what was asked, such as for a wrong credential."""
