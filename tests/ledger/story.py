@@ -46,13 +46,12 @@ def raw(key: str, body: bytes) -> Command:
     return Command(key, body, 1)
 
 
-def blocks() -> list[tuple[int, list[OpenedAccount], list[Command]]]:
-    """Return (time, accounts, commands) of each block."""
-    people = [account(number, limit=0) for number in range(2, 14)]
+def first_commands() -> list[Command]:
+    """Deposits, a document and its settlement, holds, a refusal, bytes that are no command."""
     rules = sha256(b"rules").hexdigest()
     book = Document("interval-book", {"rules": rules, "rows": "AAAA"}, {"seed": "geheim 秘密"})
     plain = command("plain", (1, 2, 5)).body
-    first = [
+    return [
         command("deposits", *((1, number, 100) for number in range(2, 14))),
         book.command("book:1"),
         Command.of("settle:1", transfers((2, 3, 7), (3, 4, 1)), document="book:1", rules=rules),
@@ -66,7 +65,11 @@ def blocks() -> list[tuple[int, list[OpenedAccount], list[Command]]]:
         raw("twice", plain.replace(b'"code"', b'"code":["1"],"code"')),
         raw("nan", plain.replace(b'["5"]', b"[NaN]")),
     ]
-    second = [
+
+
+def second_commands() -> list[Command]:
+    """Ends of holds, corrections, and every way to be refused but one."""
+    return [
         post("pay:a", 2, 3, 30, of="hold:a/0"),
         post("again", 2, 3, 1, of="hold:a/0"),
         post("nowhere", 2, 3, 1, of="hold:z/0"),
@@ -95,19 +98,26 @@ def blocks() -> list[tuple[int, list[OpenedAccount], list[Command]]]:
                 expires=np.array([0, START + 90 * MINUTE, 0], dtype=np.int64),
             ),
         ),
-        Command.of("refused-with-rules", transfers((9, 8, 10_000)), rules=rules),
+        Command.of(
+            "refused-with-rules", transfers((9, 8, 10_000)), rules=sha256(b"rules").hexdigest()
+        ),
     ]
+
+
+def blocks() -> list[tuple[int, list[OpenedAccount], list[Command]]]:
+    """Return (time, accounts, commands) of each block."""
+    people = [account(number, limit=0) for number in range(2, 14)]
     third = [
         post("too-late", 4, 5, 10, of="hold:b/0"),
         release("free:b", 4, 5, 10, of="hold:b/0"),
         command("last", (1, 13, 1)),
     ]
     return [
-        (START, [account(1), *people], first),
+        (START, [account(1), *people], first_commands()),
         (
             START + 2 * MINUTE,
             [account(20, "data/0"), account(21, "data/0"), account(22, "data/0", 5)],
-            second,
+            second_commands(),
         ),
         (START + 2 * MINUTE, [], third),
     ]
