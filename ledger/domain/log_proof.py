@@ -65,8 +65,6 @@ class LogProof:
         if not lines or not lines[0].startswith("index "):
             raise LogMalformed("a proof names the index of its entry")
         index = parse_decimal(lines.pop(0).removeprefix("index "))
-        if len(lines) > PROOF_HASHES_MAX:
-            raise LogMalformed(f"a proof has at most {PROOF_HASHES_MAX} hashes")
         return cls(index, tuple(map(from_base64, lines)), Note.parse(note), extra)
 
     def __str__(self) -> str:

@@ -290,7 +290,7 @@ class _Reader:
         name, threshold, *members = items
         self._define(name)
         for member in members:
-            if member == NONE or not self._knows(member):
+            if not self._knows(member):
                 raise self._bad(
                     f"no witness or group {_shown(member)} stands above",
                     "define it on a line before this one",
