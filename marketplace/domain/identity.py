@@ -97,8 +97,10 @@ class IdentityKeys:
         if not count:
             return []
         with self._open_locked() as file:
+            whole = os.fstat(file).st_size // SLOT_BYTES
             # What a crash left of a slot at the end was never handed out.
-            first = max(os.fstat(file).st_size // SLOT_BYTES, beyond + 1, 1)
+            os.ftruncate(file, whole * SLOT_BYTES)
+            first = max(whole, beyond + 1)
             slots = list(range(first, first + count))
             records = b"".join(_record(slot, os.urandom(KEY_BYTES)) for slot in slots)
             _write(file, records, first * SLOT_BYTES)
