@@ -13,28 +13,39 @@ INTERVALS = 48
 _QUERIES = {
     "transfers": """
         SELECT t.id, i.starts_at, split_part(c.key, ':', 3), t.leg, t.kind,
-            coalesce(debtor.name, d.path), coalesce(creditor.name, r.path), t.amount, t.code,
+            coalesce(debtor.code, d.path), coalesce(creditor.code, r.path), t.amount, t.code,
             t.hold_id, t.corrects_id
         FROM ledger_transfer t
         JOIN ledger_inboxcommand c ON c.id = t.command_id
         JOIN marketplace_deliveryinterval i ON i.id = split_part(c.key, ':', 2)::bigint
         JOIN ledger_account d ON d.id = t.debit_account_id
         JOIN ledger_account r ON r.id = t.credit_account_id
-        LEFT JOIN marketplace_participant debtor ON debtor.energy_account_id = d.id
-        LEFT JOIN marketplace_participant creditor ON creditor.energy_account_id = r.id
+        LEFT JOIN marketplace_participant dp ON dp.energy_account_id = d.id
+        LEFT JOIN marketplace_site ds ON ds.participant_id = dp.id
+        LEFT JOIN marketplace_meteringpoint debtor ON debtor.site_id = ds.id
+        LEFT JOIN marketplace_participant rp ON rp.energy_account_id = r.id
+        LEFT JOIN marketplace_site rs ON rs.participant_id = rp.id
+        LEFT JOIN marketplace_meteringpoint creditor ON creditor.site_id = rs.id
         ORDER BY t.id
     """,
     "accounts": """
-        SELECT coalesce(p.name, a.path) AS name, a.unit, a.debits_pending, a.debits_posted,
+        SELECT coalesce(m.code, a.path) AS name, a.unit, a.debits_pending, a.debits_posted,
             a.credits_pending, a.credits_posted
-        FROM ledger_account a LEFT JOIN marketplace_participant p ON p.energy_account_id = a.id
+        FROM ledger_account a
+        LEFT JOIN marketplace_participant p ON p.energy_account_id = a.id
+        LEFT JOIN marketplace_site s ON s.participant_id = p.id
+        LEFT JOIN marketplace_meteringpoint m ON m.site_id = s.id
         ORDER BY name
     """,
     "commands": """
-        SELECT i.starts_at, split_part(c.key, ':', 3), c.transfer_count, c.state, c.refusal
-        FROM ledger_inboxcommand c
-        JOIN marketplace_deliveryinterval i ON i.id = split_part(c.key, ':', 2)::bigint
+        SELECT i.starts_at, split_part(c.key, ':', 1), split_part(c.key, ':', 3),
+            c.transfer_count, c.state, c.refusal
+        FROM marketplace_deliveryinterval i
+        JOIN ledger_inboxcommand c ON split_part(c.key, ':', 2) = i.id::text
         ORDER BY i.starts_at, c.id
+    """,
+    "rules": """
+        SELECT key, state FROM ledger_inboxcommand WHERE key LIKE 'rules:%' ORDER BY key
     """,
     "readings": """
         SELECT i.starts_at, m.code, r.version, r.import_wh, r.export_wh

@@ -75,15 +75,16 @@ def _settle_whatever_was_sent_before(*, community_id: int, now: datetime, limit:
 
     from ledger.services import submit
     from marketplace.models import Clearing, Community, DeliveryInterval, Kind, Settlement
+    from marketplace.queries.documents import community_accounts
     from marketplace.services import settlement
 
-    accounts = settlement.community_accounts(Community.objects.get(id=community_id))
+    accounts = community_accounts(Community.objects.get(id=community_id))
     cleared = Clearing.objects.filter(
         interval__community=community_id, interval__state=DeliveryInterval.State.CLEARED
     )
     with transaction.atomic():
         for clearing in cleared.order_by("interval__starts_at")[:limit]:
-            command = settlement._command(clearing, accounts)
+            command = settlement._command(clearing, accounts, rules_sha256=clearing.rule_set.sha256)
             assert command is not None, clearing
             again = replace(command, key=f"{command.key}:{secrets.token_hex(4)}")
             submit(commands=[again], submitted_at=now)

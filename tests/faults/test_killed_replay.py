@@ -18,7 +18,9 @@ FreshDatabase = Callable[[], AbstractContextManager[str]]
 def test_the_undisturbed_replay_settles_every_interval(undisturbed: Undisturbed) -> None:
     books = undisturbed.books
 
-    assert len(books["commands"]) == INTERVALS
+    # The book and its money, and the rules once.
+    assert len(books["commands"]) == 2 * INTERVALS
+    assert len(books["rules"]) == 1
     assert len(books["readings"]) == METERS * INTERVALS
     assert [state for _, state, *_ in books["intervals"]] == [4] * INTERVALS
     assert books["trades"]

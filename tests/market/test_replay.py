@@ -59,10 +59,12 @@ def balances(community_id: int) -> dict[str, int]:
     """Return what each account of a community has received less given, members by meter."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT coalesce(p.name, split_part(a.path, ':', 3)),"
+            "SELECT coalesce(m.code, split_part(a.path, ':', 3)),"
             " a.credits_posted - a.debits_posted"
             " FROM ledger_account a"
             " LEFT JOIN marketplace_participant p ON p.energy_account_id = a.id"
+            " LEFT JOIN marketplace_site s ON s.participant_id = p.id"
+            " LEFT JOIN marketplace_meteringpoint m ON m.site_id = s.id"
             " JOIN marketplace_community c ON c.id = coalesce(p.community_id,"
             "  (SELECT id FROM marketplace_community WHERE a.id IN (pool_account_id,"
             "   supplier_account_id, platform_account_id, rounding_account_id)))"
