@@ -349,3 +349,9 @@ def _openings(head: bytes, block: Block) -> Iterator[bytes]:
         ).order_by("position")
         for key, refusal, body in commands.values_list("key", "refusal", "body"):
             yield command_opening(key=key, answer=refusal or "booked", body=bytes(body)) + b"\n"
+
+
+def get_bodies(*, keys: Sequence[str]) -> dict[str, bytes]:
+    """Return the bytes of commands that were booked or logged, by key; others are absent."""
+    rows = InboxCommand.objects.filter(key__in=list(keys), state=InboxCommand.State.BOOKED)
+    return {key: bytes(body) for key, body in rows.values_list("key", "body")}

@@ -16,6 +16,7 @@ MarketplaceError
 ├── SealBroken             what was sealed under an identity key does not open with it
 ├── IdentityKeysDamaged    the file of identity keys is not the one of this database
 ├── AlreadyErased          the subject was erased before, or never existed
+├── BookDiffers            verification found the first clearing that does not follow
 └── IdempotencyKeyReused   an Idempotency-Key came back with another request
 
 All others become HTTP 409.
@@ -142,3 +143,9 @@ class IdempotencyKeyReused(MarketplaceError):
     """An Idempotency-Key came back with another request."""
 
     code = "key_reused"
+
+
+class BookDiffers(MarketplaceError):
+    """A stored clearing does not follow from its book, or is not what the log has."""
+
+    code = "book_differs"

@@ -78,6 +78,17 @@ class Book:
                 expires=0 if transfers.expires is None else int(transfers.expires[leg]),
             )
 
+    def add(self, *, ids: Int64Array, units: Int64Array, limits: Int64Array) -> None:
+        """Add accounts that nobody has opened yet; arguments as for the constructor, any order."""
+        order = np.argsort(np.concatenate([self.ids, ids]), kind="stable")
+        self.ids = np.concatenate([self.ids, ids])[order]
+        self.units = np.concatenate([self.units, units])[order]
+        self.limits = np.concatenate([self.limits, limits])[order]
+        nothing = np.zeros((4, len(ids)), dtype=np.int64)
+        self.counters = np.concatenate([self.counters, nothing], axis=1)[:, order]
+        closed = np.zeros(len(ids), dtype=np.bool_)
+        self.is_open = np.concatenate([self.is_open, closed])[order]
+
     def open(self, account: int) -> None:
         """Let an account be used from here on, once."""
         at = self.positions(np.array([account], dtype=np.int64))

@@ -1,43 +1,128 @@
-"""manage.py verify_ledger: re-derive the whole book from its commands, and compare."""
+"""manage.py verify_ledger: recompute everything from the first leaf, or check somebody's server."""
 
 import sys
 from argparse import ArgumentParser
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from ledger.errors import BookBroken
-from ledger.services import Verified, verify_book
+from config.log.keys import KeyMissing, read_policy
+from config.log.remote import check_log, read_policy_of
+from ledger.errors import LedgerError
+from ledger.services import verify_book
+from ledger.services.log_folder import LogFolder
+from ledger.services.log_verification import verify_log
+from marketplace.errors import MarketplaceError
+from marketplace.services.verification import verify_clearings
+
+Progress = Callable[[int, int], None]
 
 
 class Command(BaseCommand):
-    """Verify, then say in one line what was found, or what is wrong."""
+    """Verify, then say in plain lines what was found, or what is wrong."""
 
-    help = "Recompute every transfer and counter; exit 1 and name the first that does not follow."
+    help = (
+        "Recompute book, log, published files, cosignatures and clearings, and name the first thing"
+        " that does not follow (exit 1). With --log, check a server by what it publishes."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--quiet", action="store_true", help="no progress bar")
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            verified = _verify(disable=True if options["quiet"] else None)
-        except BookBroken as error:
-            self.stderr.write(f"the ledger is broken: {error}")
-            sys.exit(1)
-        self.stdout.write(
-            f"the ledger is whole: {verified.transfers} transfers of {verified.commands} commands"
-            f" ({verified.refused} refused) in {verified.blocks} blocks"
-            f" and {verified.accounts} accounts follow from the commands' bytes"
+        parser.add_argument("--log", metavar="URL", help="the address of a log, as https://…/log")
+        parser.add_argument(
+            "--policy",
+            metavar="FILE",
+            type=Path,
+            help="with --log: keys and quorum, from somebody you trust",
+        )
+        parser.add_argument(
+            "--openings",
+            metavar="CREDENTIAL",
+            help="with --log: a validator's credential, to re-execute everything",
         )
 
+    def handle(self, *args: Any, **options: Any) -> None:
+        if (options["policy"] or options["openings"]) and not options["log"]:
+            raise CommandError("--policy and --openings go with --log URL")
+        self._hide = True if options["quiet"] else None  # None: a bar only where somebody watches
+        try:
+            if options["log"]:
+                self._check_remote(options["log"], options["policy"], options["openings"])
+            else:
+                self._verify_own()
+        except (LedgerError, MarketplaceError) as error:
+            self.stderr.write(f"the ledger is broken: {error}")
+            sys.exit(1)
 
-def _verify(*, disable: bool | None) -> Verified:
-    # None: a bar only where somebody watches.
-    with tqdm(unit=" blocks", desc="verifying", disable=disable) as bar:
+    def _verify_own(self) -> None:
+        with self._bar("book", " blocks") as progress:
+            book = verify_book(on_block=progress)
+        self.stdout.write(
+            f"the ledger is whole: {book.transfers} transfers of {book.commands} commands"
+            f" ({book.refused} refused) in {book.blocks} blocks"
+            f" and {book.accounts} accounts follow from the commands' bytes"
+        )
+        try:
+            policy = read_policy()
+        except KeyMissing as error:
+            self.stdout.write(f"nothing was published, so there is nothing to compare ({error})")
+        else:
+            with self._bar("log", " blocks") as progress:
+                log = verify_log(
+                    folder=LogFolder(settings.LOG_FOLDER), policy=policy, on_block=progress
+                )
+            self.stdout.write(
+                f"the log is whole: {log.leaves} leaves, {log.checkpoints} signed checkpoints"
+                f" ({log.attested} attested), {log.cosignatures} cosignatures"
+                f" and {log.files} files are those of the blocks"
+            )
+        with self._bar("clearings", " clearings") as progress:
+            count = verify_clearings(on_clearings=lambda done: progress(done, 0))
+        self.stdout.write(f"{count} clearings and their money follow from their books and rules")
 
-        def on_block(number: int, last: int) -> None:
-            bar.total = last
-            bar.update(number - bar.n)
+    def _check_remote(self, url: str, policy_file: Path | None, credential: str | None) -> None:
+        policy, whose = read_policy_of(url, policy_file)
+        with self._bar("log", " leaves") as progress:
+            found = check_log(url, policy, credential=credential, on_leaves=progress)
+        self.stdout.write(
+            f"{url}: {found.size} leaves in {found.blocks} blocks are in form, hash to the signed"
+            f" roots, and follow on each other; {found.files} tiles agree"
+        )
+        self.stdout.write(
+            f"attested up to leaf {found.attested_size} by {', '.join(found.cosigners) or 'nobody'}"
+            f" under {whose}"
+        )
+        if credential:
+            self.stdout.write(
+                "every leaf was opened and re-executed: answers, transfers, state roots, totals,"
+                f" and {found.books} interval books with their money"
+            )
+        else:
+            self.stdout.write(
+                "what public data cannot show: that the leaves follow from the rules, and that"
+                " nobody else was shown another log than the witnesses were"
+            )
 
-        return verify_book(on_block=on_block)
+    def _bar(self, what: str, unit: str) -> "_Bar":
+        return _Bar(what, unit, self._hide)
+
+
+class _Bar:
+    """A progress bar as a callable (done, total)."""
+
+    def __init__(self, what: str, unit: str, hide: bool | None) -> None:
+        self._bar = tqdm(desc=f"verifying the {what}", unit=unit, disable=hide)
+
+    def __enter__(self) -> Progress:
+        def progress(done: int, total: int) -> None:
+            self._bar.total = total or None
+            self._bar.update(done - self._bar.n)
+
+        return progress
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()

@@ -1,0 +1,110 @@
+"""Check the log of somebody else's server over HTTP."""
+
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ledger.domain.opened_check import OpenedLog
+from ledger.domain.policy import Policy
+from ledger.domain.public_check import PublicBlock, PublicLog, check_public_log
+from ledger.errors import LogBroken
+from marketplace.domain.opened_books import OpenedBooks
+
+_TIMEOUT_SECONDS = 30.0
+
+
+@dataclass
+class CheckedLog(PublicLog):
+    """What was found, and how many interval books were recomputed."""
+
+    books: int = field(default=0)
+
+
+def read_policy_of(url: str, file: Path | None) -> tuple[Policy, str]:
+    """Return the policy to check by, and in words whose it is.
+
+    Raises
+    ------
+    LogBroken
+        If there is none to be had.
+    """
+    if file is not None:
+        try:
+            return Policy.parse(file.read_bytes()), f"your policy {file}"
+        except OSError as error:
+            raise LogBroken(f"the policy cannot be read: {error}") from error
+    data = _Server(url, None).read("policy")
+    if data is None:
+        raise LogBroken(f"{url} publishes no policy; give yours with --policy FILE")
+    return Policy.parse(data), "the server's own policy (get one from somebody you trust)"
+
+
+def check_log(
+    url: str,
+    policy: Policy,
+    *,
+    credential: str | None = None,
+    on_leaves: Callable[[int, int], None] | None = None,
+) -> CheckedLog:
+    """Check a log by what everybody can fetch, and with a credential by its openings too.
+
+    Raises
+    ------
+    LogBroken
+        The message names the first thing that is wrong, or that the server does not answer.
+    """
+    server = _Server(url, credential)
+    opened = OpenedLog()
+    books = OpenedBooks(lambda key: server.read(f"openings/documents/{_quoted(key)}"))
+
+    def on_block(block: PublicBlock) -> None:
+        if credential is not None:
+            _open_block(server, block, opened, books)
+        if on_leaves is not None:
+            on_leaves(block.first_leaf + len(block.entries), 0)
+
+    found = check_public_log(read=server.read, policy=policy, on_block=on_block)
+    return CheckedLog(**vars(found), books=books.checked)
+
+
+def _open_block(
+    server: "_Server", block: PublicBlock, opened: OpenedLog, books: OpenedBooks
+) -> None:
+    lines = server.read(f"openings/{block.number}")
+    if lines is None:
+        raise LogBroken(f"the server has no openings of block {block.number}")
+    for answer in opened.check(block, lines.splitlines()):
+        if fault := books.check(answer):
+            raise LogBroken(f"block {block.number}: {fault.what}")
+
+
+def _quoted(key: str) -> str:
+    return urllib.parse.quote(key, safe="")
+
+
+class _Server:
+    """Files of a log by their paths."""
+
+    def __init__(self, url: str, credential: str | None) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise LogBroken(f"{url} is no address of a log: begin it with https://")
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {credential}"} if credential else {}
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file, None where there is none."""
+        headers = self._headers if path.startswith("openings/") else {}
+        request = urllib.request.Request(f"{self._url}/{path}", headers=headers)  # noqa: S310 - http(s) only, see above
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
+                data: bytes = answer.read()
+                return data
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            raise LogBroken(f"{self._url}/{path}: the server answers {error.code}") from error
+        except OSError as error:
+            raise LogBroken(f"{self._url}/{path}: {error}") from error

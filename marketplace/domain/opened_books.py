@@ -1,0 +1,158 @@
+"""Check the books of a log that was opened: rows, rules, auctions and the money that follows."""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import numpy as np
+
+from ledger.domain.commands import Command
+from ledger.domain.documents import Document
+from ledger.domain.rows import rows_root
+from ledger.domain.rule_core import Answer
+from marketplace.domain.book_check import Fault, check_amended_book, check_cleared_book
+from marketplace.domain.book_rows import BOOK_KIND, FIRST_POSITION, RULES_KIND
+from marketplace.domain.interval_book import Int64Array, IntervalBook
+from marketplace.domain.rules import Rules, RulesInvalid, load_rules
+from marketplace.domain.settlement import CommunityAccounts, entries_of, transfers_between
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedBook:
+    """An interval's book as its rows tell it."""
+
+    book: IntervalBook
+    revision: int
+    reason: str
+    starts_at: datetime
+    accounts: CommunityAccounts
+    rules_sha256: str
+
+
+class OpenedBooks:
+    """Follows the documents and settlements of a log.
+
+    Parameters
+    ----------
+    read_document : callable
+        Returns what a document stands for by its key, None where there is nothing.
+    """
+
+    def __init__(self, read_document: Callable[[str], bytes | None]) -> None:
+        self._read = read_document
+        self._rules: dict[str, Rules] = {}
+        self._latest: dict[str, tuple[OpenedBook | None, OpenedBook]] = {}
+        self.checked = 0
+
+    def check(self, answer: Answer) -> Fault | None:
+        """Check one answer of the log; None if all follows or it is none of the market's."""
+        key, said = answer.asked.key, answer.asked.said
+        try:
+            if isinstance(said, Document) and said.kind == RULES_KIND:
+                return self._take_rules(key, said)
+            if isinstance(said, Document) and said.kind == BOOK_KIND:
+                return self._take_book(key, said)
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            return Fault(f"{key} cannot be read: {error}")
+        if answer.posting is not None and key.startswith("settle:"):
+            return self._check_settlement(answer)
+        return None
+
+    def _take_rules(self, key: str, document: Document) -> Fault | None:
+        text = self._read(key)
+        if text is None or sha256(text).hexdigest() != document.public["sha256"]:
+            return Fault(f"{key} stands for a text of another hash")
+        try:
+            self._rules[document.public["sha256"]] = load_rules(json.loads(text))
+        except RulesInvalid as error:
+            return Fault(f"{key}: {error}")
+        return None
+
+    def _take_book(self, key: str, document: Document) -> Fault | None:
+        text = self._read(key)
+        if text is None:
+            return Fault(f"the rows of {key} are missing")
+        rows = text.splitlines()
+        root = rows_root(rows, b64decode(document.private["seed"]))
+        if b64encode(root).decode() != document.public["rows"]:
+            return Fault(f"the rows of {key} do not hash to the root in the log")
+        rules = self._rules.get(document.public["rules"])
+        if rules is None:
+            return Fault(f"{key} names rules that were not logged before it")
+        opened = read_book(rows, rules_sha256=document.public["rules"])
+        interval = key.split(":")[1]
+        before = self._latest[interval][1] if opened.revision > 1 else None
+        prices = rules.prices_at(opened.starts_at)
+        if opened.reason == "after_deadline" and before is not None:
+            fault = check_amended_book(opened.book, before.book, prices)
+        else:
+            fault = check_cleared_book(opened.book, prices)
+        self._latest[interval] = before, opened
+        self.checked += 1
+        return Fault(f"{key}: {fault.what}") if fault else None
+
+    def _check_settlement(self, answer: Answer) -> Fault | None:
+        key = answer.asked.key
+        _, interval, revision = key.split(":")
+        before, opened = self._latest.get(interval, (None, None))
+        if opened is None or opened.revision != int(revision):
+            return Fault(f"{key} settles a book that was not logged before it")
+        transfers = transfers_between(
+            entries_of(before.book, before.accounts) if before else None,
+            entries_of(opened.book, opened.accounts),
+        )
+        document = f"book:{interval}:{revision}"
+        if (
+            transfers is None
+            or answer.asked.body
+            != Command.of(key, transfers, document=document, rules=opened.rules_sha256).body
+        ):
+            return Fault(f"{key} is not what its book comes to")
+        return None
+
+
+def read_book(rows: list[bytes], *, rules_sha256: str) -> OpenedBook:
+    """Read a book back from its rows."""
+    header, exceptions = json.loads(rows[0]), json.loads(rows[1])
+    positions = [json.loads(row) for row in rows[FIRST_POSITION:]]
+
+    def column(name: str) -> Int64Array:
+        return np.array([int(each[name] or 0) for each in positions], dtype=np.int64)
+
+    book = IntervalBook(
+        price=None if header["price"] is None else int(header["price"]),
+        retail=int(header["retail"]),
+        feed_in=int(header["feed_in"]),
+        platform_fee=int(header["platform_fee"]),
+        metering_point_ids=column("meter"),
+        account_ids=column("account"),
+        import_wh=column("import_wh"),
+        export_wh=column("export_wh"),
+        offer_ids=column("offer"),
+        request_ids=column("request"),
+        sell_limits=column("sell_limit"),
+        buy_limits=column("buy_limit"),
+        sold_wh=column("sold_wh"),
+        bought_wh=column("bought_wh"),
+        left_out_ids=np.array(list(map(int, exceptions["left_out"])), dtype=np.int64),
+        missing_ids=np.array(list(map(int, exceptions["missing"])), dtype=np.int64),
+    )
+    parties = header["parties"]
+    return OpenedBook(
+        book=book,
+        revision=int(header["revision"]),
+        reason=header["reason"],
+        starts_at=_EPOCH + timedelta(microseconds=int(header["starts"])),
+        accounts=CommunityAccounts(
+            pool=int(parties["pool"]),
+            supplier=int(parties["supplier"]),
+            platform=int(parties["platform"]),
+            rounding=int(parties["rounding"]),
+        ),
+        rules_sha256=rules_sha256,
+    )
