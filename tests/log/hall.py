@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from django.db import connection
+
 from config.log.keys import read_policy
 from ledger.domain import notes
 from ledger.domain.merkle import Frontier, leaf_hash
@@ -62,10 +64,16 @@ class Hall:
             self.step()
             time.sleep(0.02)
 
+    def is_up_to_date(self) -> bool:
+        return self.publication is not None and self.publication.is_up_to_date()
+
     def close(self) -> None:
         if self.publication is not None:
             self.publication.close()
             self.publication = None
+            # As the end of its session would.
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock_all()")
 
     def write_policy(
         self, text: str, cosigners: Mapping[str, Signer], urls: Mapping[str, str] | None = None
@@ -78,6 +86,9 @@ class Hall:
 
     def pending(self) -> Note:
         return Note.parse((self.state / "publication" / PENDING).read_bytes())
+
+    def pending_size(self) -> int:
+        return notes.Checkpoint.parse(self.pending().text).size
 
     def checkpoint(self) -> Note | None:
         data = self.folder.read(CHECKPOINT)
