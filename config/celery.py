@@ -25,6 +25,11 @@ app.conf.update(
             "schedule": schedule(10.0),
             "options": {"expires": 10},
         },
+        "note sealed intervals": {
+            "task": "marketplace.tasks.note_sealed_intervals",
+            "schedule": schedule(10.0),
+            "options": {"expires": 10},
+        },
         "resolve data matches": {
             "task": "marketplace.tasks.resolve_data_matches",
             "schedule": schedule(10.0),

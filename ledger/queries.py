@@ -109,6 +109,12 @@ def get_answers(*, keys: Sequence[str]) -> dict[str, Answer]:
     return {key: Answer(key, InboxCommand.State(state).label, why) for key, state, why in rows}
 
 
+def get_block_numbers(*, keys: Sequence[str]) -> dict[str, int]:
+    """Return the blocks in which commands were answered, by key; one that waits is absent."""
+    answered = InboxCommand.objects.filter(key__in=list(keys), block__isnull=False)
+    return dict(answered.values_list("key", "block_id"))
+
+
 def list_transfers(
     *, account_ids: Sequence[int], before_id: int | None = None, limit: int | None = 100
 ) -> list[TransferLine]:

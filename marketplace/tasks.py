@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from marketplace.queries.intervals import list_community_ids
-from marketplace.services import data_answers, market_day
+from marketplace.services import data_answers, market_day, settlement
 
 
 @shared_task(ignore_result=True)
@@ -18,6 +18,13 @@ def advance_due_intervals(**_: object) -> None:
             failures.append(failure)
     if failures:
         raise ExceptionGroup("communities that could not advance", failures)
+
+
+@shared_task(ignore_result=True)
+def note_sealed_intervals(**_: object) -> None:
+    """Note which settled intervals were attested. Safe twice, late, or on two hosts."""
+    while settlement.note_sealed_intervals():
+        pass
 
 
 @shared_task(ignore_result=True)

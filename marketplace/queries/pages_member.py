@@ -58,6 +58,11 @@ class MemberInterval:
         return DeliveryInterval.State[self.state.upper()].is_booked
 
     @property
+    def is_sealed(self) -> bool:
+        """Whether a quorum has attested the block that its money is in."""
+        return self.state == DeliveryInterval.State.SEALED.label
+
+    @property
     def command_keys(self) -> list[str]:
         """Keys of the ledger commands that settled it, one per revision."""
         return [settlement_key(self.interval_id, each) for each in range(1, self.revision + 1)]

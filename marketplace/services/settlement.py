@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F
 
 from ledger.domain.commands import Command
-from ledger.queries import Answer, get_answers
+from ledger.queries import Answer, get_answers, get_attested_block, get_block_numbers
 from ledger.services import submit
 from marketplace.domain.book_rows import book_key
 from marketplace.domain.interval_book import IntervalBook
@@ -111,6 +112,35 @@ def note_booked_settlements(*, limit: int = 1000) -> int:
     clearings = Clearing.objects.filter(id__in=[each.clearing_id for each in booked])
     _set_settled(list(clearings.values_list("interval_id", flat=True)))
     return len(booked)
+
+
+@transaction.atomic
+def note_sealed_intervals(*, limit: int = 1000) -> int:
+    """Note which settled intervals stand in attested blocks, money and book; they are sealed.
+
+    One that has news is left: it is cleared again first.
+    """
+    attested = get_attested_block()
+    if not attested:
+        return 0
+    waiting = list(
+        DeliveryInterval.objects.select_for_update(skip_locked=True, no_key=True)
+        .filter(state=State.SETTLED, has_news=False)
+        .order_by("id")[:limit]
+    )
+    latest = Clearing.objects.filter(interval__in=waiting, revision=F("interval__revision"))
+    # Where nothing moved there is no money to wait for, but a book.
+    keys = {
+        interval_id: command_key or book_key(interval_id, revision)
+        for interval_id, revision, command_key in latest.values_list(
+            "interval_id", "revision", "settlement__command_key"
+        )
+    }
+    blocks = get_block_numbers(keys=list(keys.values()))
+    sealed = [id_ for id_, key in keys.items() if key in blocks and blocks[key] <= attested]
+    return DeliveryInterval.objects.filter(id__in=sealed, state=State.SETTLED).update(
+        state=State.SEALED
+    )
 
 
 def _state_of(settlement: Settlement, answers: dict[str, Answer]) -> str:
