@@ -28,5 +28,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("config.api.urls")),
     path("log/", include("config.log.urls")),
     path("", include("config.web.urls")),
+    path("", include("config.web.receipt_urls")),
     path("", include("config.web.data_urls")),
 ]

@@ -2,10 +2,9 @@
 
 from django.urls import path
 
-from config.web import city, community, enterprise, member, operator, receipts
+from config.web import city, community, enterprise, member, operator
 
 urlpatterns = [
-    path("receipts/check", receipts.check, name="receipt_check"),
     path("household/<int:participant_id>/", member.household, name="household"),
     path("enterprise/<int:participant_id>/", enterprise.enterprise, name="enterprise"),
     path("planner/<int:participant_id>/", city.planner, name="planner"),

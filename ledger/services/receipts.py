@@ -47,6 +47,7 @@ class ReceiptState(StrEnum):
     BOOKED = "booked"  # booked, not attested yet
     ATTESTED = "attested"
     PRUNED = "pruned"  # the salts are gone: nobody can open the entry any more
+    BROKEN = "broken"  # book or log do not fit together: for the operator to mend
 
 
 @dataclass(frozen=True)
