@@ -92,12 +92,15 @@ def _check_checkpoint(checkpoint: Checkpoint, log: GrowingLog, policy: Policy) -
     note = _read_note(name, checkpoint.note, policy)
     if (note.size, note.root) != (checkpoint.size, root):
         raise BookBroken(f"{name}: what was signed is another size or root")
-    count = Cosignature.objects.filter(checkpoint=checkpoint).count()
+    names = set(Cosignature.objects.filter(checkpoint=checkpoint).values_list("name", flat=True))
     try:
-        policy.verify(cosigned_note(checkpoint, policy))
+        verdict = policy.verify(cosigned_note(checkpoint, policy))
     except LogBroken as error:
         raise BookBroken(f"{name}: {error}") from error
-    return count
+    # Who has left the policy since cannot be checked any more, and counts for nothing.
+    if missing := sorted((names & policy.witnesses.keys()) - verdict.cosigned):
+        raise BookBroken(f"{name}: the cosignature of {missing[0]} is not theirs")
+    return len(names)
 
 
 def _read_note(name: str, text: str, policy: Policy) -> CheckpointText:
