@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from config.embedded import checkout, migrations, process
+from config.embedded import checkout, cosigners, migrations, process
 from config.embedded.migrations import PROJECT
 from config.embedded.pair import Pair
 
@@ -101,27 +101,33 @@ def _run(state: Path, port: int) -> None:
             _say("starting PostgreSQL and Valkey")
             pair = Pair(state)
             stack.enter_context(checkout.hold_servers(state, pair, address=address))
-        _set_up(stack)
-        programs = _programs(state, port)
+        _run_to_end(stack, "demo")
+        # Whoever names a policy has cosigners of their own.
+        is_trial = not os.environ.get("HELIOPOLIS_LOG_POLICY")
+        if is_trial:
+            _run_to_end(stack, "trial_cosigners", address)
+        programs = _programs(state, port, is_trial=is_trial)
         stack.callback(_stop_programs, programs)
         for program in programs:
             program.keep_running(time.monotonic())
         _wait_for_health(address, programs, pair)
+        if is_trial:
+            print(f"\n{cosigners.NOTE}\nThe log: {address}/log/", flush=True)
         print(f"\nHeliopolis is at {address}   (Ctrl-C stops)", flush=True)
         while True:
             _keep_running(programs, pair)
             time.sleep(0.2)
 
 
-def _set_up(stack: ExitStack) -> None:
-    """Make the demo city: at the first start its market day, later nothing."""
-    child = process.spawn_in_view([sys.executable, "manage.py", "demo"], cwd=PROJECT)
+def _run_to_end(stack: ExitStack, *words: str) -> None:
+    """Run a command of the set-up: ``demo`` makes the city at the first start, later nothing."""
+    child = process.spawn_in_view([sys.executable, "manage.py", *words], cwd=PROJECT)
     stack.callback(process.stop, child, stop_signal=signal.SIGTERM, patience_seconds=10)
     if child.wait() != 0:
-        raise SystemExit("the set-up of the demo city failed; see above")
+        raise SystemExit(f"the set-up failed (manage.py {words[0]}); see above")
 
 
-def _programs(state: Path, port: int) -> list[Program]:
+def _programs(state: Path, port: int, *, is_trial: bool) -> list[Program]:
     python, logs = sys.executable, state / "log"
     celery = [python, "-m", "celery", "--app=config.celery"]
     quiet = ["--without-mingle", "--without-gossip"]
@@ -136,6 +142,8 @@ def _programs(state: Path, port: int) -> list[Program]:
             *("beat", "--loglevel=WARNING", "--pidfile=", f"--schedule={state / 'schedule'}"),
         ],
         "settlement": [python, "manage.py", "settlement_worker"],
+        "publisher": [python, "manage.py", "publish_log"],
+        **(cosigners.commands(state) if is_trial else {}),
     }
     return [Program(name, command, logs / f"{name}.log") for name, command in argv.items()]
 
