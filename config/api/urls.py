@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.api import rollups
+from config.api import receipts, rollups
 
 
 @extend_schema(exclude=True)
@@ -30,6 +30,11 @@ class UnknownAddress(APIView):
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/rollups/", rollups.RollupList.as_view(), name="api_rollups"),
     path("v1/rollups/totals/", rollups.RollupTotals.as_view(), name="api_rollup_totals"),
+    path(
+        "v1/transfers/<int:transfer_id>/receipt",
+        receipts.TransferReceipt.as_view(),
+        name="api_transfer_receipt",
+    ),
     path("v1/", include("marketplace.api.urls")),
     # Our own permission, since the package's default shows the description to everybody.
     path(

@@ -5,9 +5,7 @@ they had no part in.
 """
 
 import json
-import logging
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
 
@@ -21,11 +19,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from config.log.keys import is_attested_by_the_log_alone
-from config.log.receipts import published_log
+from config.log.receipts import Find, found_receipt
 from config.web.personas import use_persona
 from config.web.transfer_words import REASONS
 from ledger.domain.receipt_text import link_text
-from ledger.errors import BookBroken, LogBroken, ReceiptRefused
 from ledger.queries import Balance, TransferLine, get_balances, get_units, list_transfers
 from ledger.services.receipts import (
     PublishedLog,
@@ -46,10 +43,6 @@ LINES_SHOWN = 50
 CODE_BYTES_MAX = 2_953
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
-
-log = logging.getLogger(__name__)
-
-Find = Callable[[PublishedLog], Receipt | None]
 
 
 @dataclass(frozen=True)
@@ -209,21 +202,6 @@ def _file(request: HttpRequest, find: Find, name: str) -> HttpResponse:
     answer = HttpResponse(found.text, content_type="text/plain; charset=utf-8")
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}.tlog-proof"'
     return answer
-
-
-def found_receipt(find: Find, *, with_all_signatures: bool = False) -> Receipt | None:
-    """Return a receipt; where the log's files cannot give one, say so as not attested.
-
-    What is wrong with the book or the files is the operator's to mend, and is logged for them.
-    """
-    published = published_log(with_all_signatures=with_all_signatures)
-    if published is None:
-        return Receipt(ReceiptState.BOOKED)
-    try:
-        return find(published)
-    except (BookBroken, LogBroken, ReceiptRefused):
-        log.exception("a receipt cannot be made")
-        return Receipt(ReceiptState.BROKEN)
 
 
 def _code(url: str) -> str:

@@ -27,6 +27,7 @@ def test_it_is_complete(schema: dict[str, Any]) -> None:
         .replace("{request_id}", "1")
         .replace("{match_id}", "1")
         .replace("{metering_point_id}", "1")
+        .replace("{transfer_id}", "1")
         for path in schema["paths"]
     }
     assert described == {path for path in api_routes() if path.startswith("/api/v1/")}

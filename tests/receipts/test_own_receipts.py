@@ -180,3 +180,29 @@ def test_the_list_leads_to_every_receipt(published: City) -> None:
     every = list_transfers(account_ids=[account], limit=None)
     assert seen == [str(line.id) for line in every]
     assert client.get(f"/member/{alice}/receipts/?before={'9' * 5000}").status_code == 200
+
+
+def test_the_api_gives_the_same_receipt(published: City) -> None:
+    alice, transfer = own(published, "alice")
+    address = f"/api/v1/transfers/{transfer}/receipt"
+
+    answer = signed_in("alice").get(address).json()
+
+    file = signed_in("alice").get(f"/member/{alice}/receipts/transfer/{transfer}/file")
+    assert answer["receipt"] == file.content.decode()
+    assert (answer["transfer_id"], answer["state"]) == (transfer, "attested")
+    assert answer["leaf_index"] == verify(file.content, read_policy()).index
+    for name in ("bob", "charlie", "olga"):
+        assert signed_in(name).get(address).status_code == 404
+    assert Client().get(address).status_code == 401
+    huge = signed_in("alice").get(f"/api/v1/transfers/9{'0' * 40}/receipt")
+    assert huge.status_code == 404
+
+
+def test_the_api_says_what_is_not_attested_yet(unpublished: Place) -> None:
+    city, _publisher = unpublished
+    _alice, transfer = own(city, "alice")
+
+    answer = signed_in("alice").get(f"/api/v1/transfers/{transfer}/receipt").json()
+
+    assert (answer["state"], answer["receipt"]) == ("booked", None)
