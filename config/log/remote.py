@@ -99,7 +99,7 @@ class _Server:
         headers = self._headers if path.startswith("openings/") else {}
         request = urllib.request.Request(f"{self._url}/{path}", headers=headers)  # noqa: S310 - http(s) only, see above
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - as above
                 data: bytes = answer.read()
                 return data
         except urllib.error.HTTPError as error:
