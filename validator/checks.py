@@ -31,6 +31,16 @@ CHECKS: Final[dict[str, str]] = {
     "version": "a block follows a version of the protocol that this program does not know",
     "state_root": "re-execution leads to another state",
     "totals": "the sums over a unit's accounts are others",
+    "rule_set": "a rule set is not the one its hash names, has no such form, or is not logged",
+    "rows": "a book's rows are not those its document commits to, or have no such form",
+    "book": "a book contradicts itself, its key, or another interval's book",
+    "revision": "a book does not follow the revision before it",
+    "prices": "a book's prices do not follow from its rule set",
+    "order": "an order stands in a book where none may stand, or without its limit",
+    "auction": "price or fills are not what the auction gives",
+    "settlement": "the money of a book is not what follows from it",
+    "settlement_missing": "a book was revised before its money was booked",
+    "code": "a transfer pretends to be of a settlement",
 }
 
 

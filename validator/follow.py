@@ -21,6 +21,8 @@ from validator.errors import (
     ProofFailed,
     SignatureFailed,
 )
+from validator.interval_checks import check_intervals, documents_needed
+from validator.interval_store import IntervalStore
 from validator.journal import TILE, Journal
 from validator.leaves import closes_block
 from validator.log_reader import LogReader
@@ -74,6 +76,7 @@ class Follower:
         self._clock = clock
         self._state: State | None = None
         self._unheard = ""
+        self._intervals = IntervalStore(store)
         self.journal = Journal(store)
 
     def step(self) -> bool:
@@ -234,10 +237,16 @@ class Follower:
         except Malformed as error:
             raise Objected(first, "commitment", "the openings have another form") from error
         block = open_block(entries, openings, first=first)
+        # Read before anything is changed: a hall that is silent now is asked again later.
+        documents = {
+            key: self._hall.get_opening(f"documents/{key}") for key in documents_needed(block)
+        }
         state = self._take_state(openings)
         apply_block(state, block, now=self._clock())
+        intervals = check_intervals(block, documents, self._intervals)
         with self._store.transaction():
             self._store.save_block(state, after)
+            self._intervals.save(intervals)
         # Only now: what failed on the way here is not the state that the next block begins with.
         self._state = state
         self._say(f"followed to {after.size} leaves in {after.block} blocks")

@@ -36,7 +36,7 @@ class Leg:
     debit: int
     credit: int
     amount: int
-    code: int = 1
+    code: int = 100
     kind: str = "posted"
     hold: str = ""
     corrects: str = ""

@@ -5,26 +5,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.databases import PROJECT
-from tests.validator.fake_hall import CREDENTIAL, FakeHall, bundle, flipped, serving
+from tests.validator.fake_hall import FakeHall, bundle, flipped, serving
+from tests.validator.following import NAME, cosigned_sizes, following, objected, set_up
 from tests.validator.ledger_twin import ORIGIN, Draft, Ledger, Leg
 from tests.validator.test_lies import ledger_about_to_lie
 from validator import follow
-from validator.client import Hall
-from validator.config import CREDENTIAL_NAME, POLICY_NAME, make_folder, read_config
 from validator.errors import HallSilent, SignatureFailed
 from validator.follow import Follower
 from validator.keys import make_key_file
 from validator.merkle import CompactRange, leaf_hash
-from validator.notes import LOG, Checkpoint, Note, VerifierKey
-from validator.store import Store
-
-NAME = "alice.example/v1"
+from validator.notes import Checkpoint, Note
 
 
 @pytest.fixture
@@ -44,67 +39,12 @@ def follower(hall: FakeHall, folder: Path) -> Iterator[Follower]:
         yield follower
 
 
-def set_up(folder: Path, hall: FakeHall) -> Path:
-    key = make_folder(folder, log=hall.url, name=NAME, poll_seconds=0.02)
-    (folder / POLICY_NAME).write_text(
-        f"log {hall.ledger.key.verifier}\nwitness alice {key.verifier}\nquorum alice\n"
-    )
-    (folder / CREDENTIAL_NAME).write_text(CREDENTIAL + "\n")
-    return folder
-
-
-@contextmanager
-def following(folder: Path, hall: FakeHall) -> Iterator[Follower]:
-    """Run a validator in this process until the block ends."""
-    config = read_config(folder / "validator.toml")
-    with (
-        closing(Store(config.state)) as store,
-        closing(Hall(config.log, config.credential, timeout_seconds=5)) as client,
-    ):
-        yield Follower(
-            hall=client,
-            store=store,
-            key=config.key,
-            policy=config.policy,
-            clock=lambda: hall.ledger.time,
-        )
-
-
 def grow(ledger: Ledger, *, blocks: int = 1, commands: int = 3) -> None:
     for _ in range(blocks):
         for _ in range(commands):
             number = ledger.next_transfer
             ledger.submit(f"grow:{number}", Leg(1, 2, 1), Leg(2, 1, 1))
         ledger.seal()
-
-
-def cosigned_sizes(hall: FakeHall, folder: Path) -> list[int]:
-    """Return the sizes of the checkpoints handed in, each with a signature that verifies."""
-    key = read_config(folder / "validator.toml").key.verifier
-    sizes = []
-    for body in hall.cosignatures:
-        note = Note.parse(body)
-        assert [verified.key for verified in note.verified([key])] == [key]
-        checkpoint = Checkpoint.parse(note.text)
-        assert checkpoint == Checkpoint.parse(
-            Note.parse(hall.ledger.checkpoint(checkpoint.size)).text
-        )
-        sizes.append(checkpoint.size)
-    return sizes
-
-
-def objected(hall: FakeHall, folder: Path) -> list[tuple[str, str]]:
-    """Return leaf and code of the objections handed in, each with a signature that verifies."""
-    key = read_config(folder / "validator.toml").key
-    plain = VerifierKey(key.name, LOG, key.verifier.public_key)
-    found = []
-    for body in hall.objections:
-        note = Note.parse(body)
-        assert note.verified([plain])
-        title, origin, _size, _root, leaf, code, _explanation = note.text.splitlines()
-        assert (title, origin) == ("heliopolis objection v1", ORIGIN)
-        found.append((leaf, code))
-    return found
 
 
 def test_each_checkpoint_is_cosigned_once(hall: FakeHall, folder: Path, follower: Follower) -> None:

@@ -1,0 +1,179 @@
+"""The worked example of docs/rules.md as a log, told as it is or with a lie."""
+
+import json
+from base64 import b64decode
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from tests.databases import PROJECT
+from tests.validator.follower import Memory
+from tests.validator.ledger_twin import PADDING, Ledger, Leg, base64, canonical, digest, tree_root
+from validator.block import apply_block, open_block
+from validator.checks import Objected
+from validator.interval_checks import Kept, check_intervals, documents_needed
+from validator.openings import Openings
+from validator.state import Fresh, State
+
+EXAMPLE: dict[str, Any] = json.loads(
+    (PROJECT / "docs" / "examples" / "interval_books.json").read_text(encoding="utf-8")
+)
+RULES: str = EXAMPLE["rules"]
+SEED = b64decode(EXAMPLE["seed"])
+
+
+@dataclass
+class Revision:
+    """One book as it is published, its rules, and the command that settles it."""
+
+    rows: list[Any]
+    body: Any
+    interval: int = 7
+    number: int = 1
+    rules: str = RULES
+    kind: str = "interval"
+    public: dict[str, str] = field(default_factory=dict)
+    told: bytes | None = None
+    settle_key: str | None = None
+
+    @property
+    def header(self) -> dict[str, Any]:
+        return self.rows[0]  # type: ignore[no-any-return]  # the first row is an object
+
+    def position(self, meter: str) -> dict[str, Any]:
+        return next(row for row in self.rows[2:] if row["meter"] == meter)
+
+
+@dataclass
+class Story:
+    """Which books are logged, in which blocks."""
+
+    rules: str = RULES
+    rules_public: dict[str, str] = field(default_factory=dict)
+    rules_are_logged: bool = True
+    revisions: list[Revision] = field(default_factory=list)
+    extra: list[Leg] = field(default_factory=list)
+    # Everything in one block, or a block for every leaf.
+    blocks_apart: bool = True
+
+
+class IntervalMemory:
+    """What earlier blocks left behind, in memory."""
+
+    def __init__(self) -> None:
+        self.rule_sets: dict[str, bytes] = {}
+        self.books: dict[int, Kept] = {}
+
+    def rule_set(self, digest: str) -> bytes | None:
+        return self.rule_sets.get(digest)
+
+    def last_book(self, interval: int) -> Kept | None:
+        return self.books.get(interval)
+
+    def overlaps(self, community: int, interval: int, starts: int, ends: int) -> bool:
+        return any(
+            header.community == community
+            and header.interval != interval
+            and max(header.starts, starts) < min(header.ends, ends)
+            for header in (kept.book.header for kept in self.books.values())
+        )
+
+
+def told_story() -> Story:
+    """Return the three revisions of the example, as they should be."""
+    return Story(
+        revisions=[
+            Revision(
+                [json.loads(row) for row in revision["rows"]],
+                json.loads(revision["command_body"]),
+                number=number,
+            )
+            for number, revision in enumerate(EXAMPLE["revisions"], start=1)
+        ]
+    )
+
+
+def objection_to(story: Story) -> tuple[str, str] | None:
+    """Return the key of the leaf and the code of the objection to a story."""
+    ledger, keys = logged(story)
+    archive, intervals = Memory(), IntervalMemory()
+    state = State(archive, PADDING)
+    for sealed in ledger.blocks:
+        block = open_block(sealed.entries, Openings.parse(sealed.openings), first=sealed.first)
+        apply_block(state, block, now=ledger.time)
+        documents = {key: ledger.documents[key] for key in documents_needed(block)}
+        try:
+            fresh = check_intervals(block, documents, intervals)
+        except Objected as objected:
+            return keys[objected.leaf], objected.code
+        archive.commands |= state.fresh.commands
+        archive.documents |= state.fresh.documents
+        state.fresh = Fresh()
+        intervals.rule_sets |= fresh.rule_sets
+        intervals.books |= fresh.books
+        for interval, revision in fresh.settled.items():
+            kept = intervals.books[interval]
+            assert kept.book.header.revision == revision
+            intervals.books[interval] = Kept(
+                kept.book, kept.rows, kept.rules, kept.settlement, is_settled=True
+            )
+    return None
+
+
+def logged(story: Story) -> tuple[Ledger, dict[int, str]]:
+    """Return a log of a story, and for each leaf the key that was opened for it."""
+    ledger = Ledger()
+    for number in range(1, 31):
+        ledger.open(number)
+    ledger.seal()
+    if story.rules_are_logged:
+        name = sha256(story.rules.encode()).hexdigest()
+        public = {"sha256": name} | story.rules_public
+        key = f"rules:{public['sha256']}"
+        ledger.document(key, "rules", public, {}, story.rules.encode())
+    for revision in story.revisions:
+        if story.blocks_apart:
+            ledger.seal()
+        log_book(ledger, revision)
+        if story.blocks_apart:
+            ledger.seal()
+        if revision.body is not None:
+            key = revision.settle_key or f"settle:{revision.interval}:{revision.number}"
+            ledger.answer(key, revision.body, legs=legs_of(revision.body))
+    for leg in story.extra:
+        ledger.submit(f"extra {leg.code}", leg)
+    ledger.seal()
+    keys: dict[int, str] = {}
+    for sealed in ledger.blocks:
+        lines = [json.loads(line) for line in sealed.openings.splitlines()[1:]]
+        named = [line.get("key", "") for line in lines]
+        opened = (at for at, entry in enumerate(sealed.entries) if is_opened(entry))
+        keys |= {sealed.first + at: key for at, key in zip(opened, named, strict=True)}
+    return ledger, keys
+
+
+def is_opened(entry: bytes) -> bool:
+    return json.loads(entry)["type"] in ("account", "command", "document")
+
+
+def log_book(ledger: Ledger, revision: Revision) -> None:
+    rows = [canonical(row).encode() for row in revision.rows]
+    leaves = [digest(digest(SEED, at.to_bytes(8)), row) for at, row in enumerate(rows)]
+    public = {
+        "rows": base64(tree_root(leaves)),
+        "rules": sha256(revision.rules.encode()).hexdigest(),
+    }
+    ledger.document(
+        f"book:{revision.interval}:{revision.number}",
+        revision.kind,
+        public | revision.public,
+        {"seed": base64(SEED)},
+        b"\n".join(rows) + b"\n" if revision.told is None else revision.told,
+    )
+
+
+def legs_of(body: Any) -> list[Leg]:
+    columns = body["transfers"]
+    names = ("debit", "credit", "amount", "code")
+    rows = zip(*(map(int, columns[name]) for name in names), strict=True)
+    return [Leg(*row) for row in rows]
