@@ -7,7 +7,7 @@ they had no part in.
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime, tzinfo
 
 import segno
 from django.http import Http404, HttpRequest, HttpResponse
@@ -20,7 +20,9 @@ from django.views.decorators.http import require_safe
 
 from config.log.keys import is_attested_by_the_log_alone
 from config.log.receipts import Find, found_receipt
+from config.templatetags.figures import NOTHING
 from config.web.personas import use_persona
+from config.web.receipt_words import field_words
 from config.web.transfer_words import REASONS
 from ledger.domain.receipt_text import link_text
 from ledger.queries import Balance, TransferLine, get_balances, get_units, list_transfers
@@ -101,6 +103,7 @@ def transfer(
     context: dict[str, object] = {
         "title": _("Receipt of transfer {number}").format(number=transfer_id),
         "transfer": _worded(found[0]),
+        "currencies": {account.currency for account in _accounts(persona)},
         "file_url": reverse("receipt_transfer_file", args=[participant_id, transfer_id]),
     }
     return _receipt_page(request, persona, find, context)
@@ -159,7 +162,7 @@ def row(
     arguments = [participant_id, interval_id, revision]
     context: dict[str, object] = {
         "title": _("The interval in the book") if at == 0 else _("My row of the interval's book"),
-        "row": _shown_row(own, at),
+        "row": _shown_row(own.rows[at], _zone(persona)),
         "rows": [(each, reverse("receipt_row", args=[*arguments, each])) for each in _all(own)],
         "at": at,
         "file_url": reverse("receipt_row_file", args=[*arguments, at]),
@@ -171,13 +174,19 @@ def _all(own: OwnRows) -> list[int]:
     return [0, *own.positions]
 
 
-def _shown_row(own: OwnRows, at: int) -> list[tuple[str, str]]:
-    """Return a row as names and texts; the names are those of docs/rules.md."""
-    written: dict[str, object] = json.loads(own.rows[at])
-    return [
-        (name, text if isinstance(text, str) else json.dumps(text, ensure_ascii=False))
-        for name, text in written.items()
-    ]
+def _shown_row(row: bytes, zone: tzinfo) -> list[tuple[str, str]]:
+    """Return a row as names and texts; what they mean stands in docs/rules.md."""
+    written: dict[str, object] = json.loads(row)
+    words = field_words()
+    return [(words.get(name, name), _text(name, text, zone)) for name, text in written.items()]
+
+
+def _text(name: str, text: object, zone: tzinfo) -> str:
+    if text is None:
+        return NOTHING
+    if name in ("starts", "ends"):
+        return f"{datetime.fromtimestamp(int(str(text)) // 10**6, zone):%Y-%m-%d %H:%M}"
+    return text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
 
 
 def _receipt_page(
@@ -217,9 +226,12 @@ def _page(
     request: HttpRequest, persona: Persona, template: str, context: dict[str, object]
 ) -> HttpResponse:
     """Render a page in the persona's civil time."""
-    zone = persona.place.zone if persona.place else UTC
-    with timezone.override(zone):
+    with timezone.override(_zone(persona)):
         return render(request, template, {"persona": persona, **context})
+
+
+def _zone(persona: Persona) -> tzinfo:
+    return persona.place.zone if persona.place else UTC
 
 
 def _account_ids(persona: Persona) -> list[int]:

@@ -38,6 +38,38 @@ def receipt_words() -> dict[str, object]:
         "reasons": {str(int(code)): str(reason) for code, reason in REASONS.items()},
         **_step_words(),
         "labels": _labels(),
+        "fields": field_words(),
+    }
+
+
+def field_words() -> dict[str, str]:
+    """Return what the names in a book's rows and in documents mean; others stand as they are."""
+    return {
+        "account": _("Account"),
+        "bought_wh": _("Bought from neighbours [Wh]"),
+        "buy_limit": _("Buys at or below [millionths per kWh]"),
+        "community": _("Community"),
+        "ends": _("Ends"),
+        "export_wh": _("Export [Wh]"),
+        "feed_in": _("Feed-in tariff [millionths per kWh]"),
+        "import_wh": _("Import [Wh]"),
+        "interval": _("Interval"),
+        "key": _("Key of the document"),
+        "meter": _("Metering point"),
+        "offer": _("Offer"),
+        "parties": _("Accounts of the community's parties"),
+        "platform_fee": _("Platform fee [millionths per kWh]"),
+        "price": _("Clearing price [millionths per kWh]"),
+        "reason": _("Cleared because of"),
+        "request": _("Request"),
+        "retail": _("Retail tariff [millionths per kWh]"),
+        "revision": _("Revision"),
+        "rows": _("Root of all rows"),
+        "rules": _("SHA-256 of the rule set"),
+        "sell_limit": _("Sells at or above [millionths per kWh]"),
+        "sold_wh": _("Sold to neighbours [Wh]"),
+        "starts": _("Begins"),
+        "timezone": _("Time zone"),
     }
 
 

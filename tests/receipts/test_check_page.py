@@ -125,7 +125,7 @@ def test_every_kind_of_receipt_holds(page: Page) -> None:
     shown = {
         "transfer": ["2,000", "Sold to the grid"],
         "document": ["Zoë 的合同"],
-        "row": ["account\n7"],
+        "row": ["Account\n7"],
         "balance": ["39", "0.038610 CNY"],
     }
     for kind, receipt in paper.receipts().items():

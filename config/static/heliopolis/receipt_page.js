@@ -185,8 +185,17 @@ function documentFacts(add, kind, opened, entry) {
     shown = { ...fields, ...JSON.parse(row) };
   }
   for (const [name, text] of Object.entries({ ...entry.public, ...shown })) {
-    add(name, typeof text === "string" ? text : JSON.stringify(text));
+    add(words.fields[name] ?? name, fieldText(name, text));
   }
+}
+
+// Of an interval's book; what it says in other documents stands as it is.
+function fieldText(name, text) {
+  if (text === null) return "–";
+  if ((name === "starts" || name === "ends") && /^[0-9]{1,17}$/.test(text)) {
+    return moment(Number(BigInt(text) / 1_000_000n));
+  }
+  return typeof text === "string" ? text : JSON.stringify(text);
 }
 
 async function fromLink(packed) {
