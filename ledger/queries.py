@@ -1,5 +1,6 @@
 """Read the ledger."""
 
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,12 +24,14 @@ from ledger.models import (
     InboxCommand,
     Objection,
     PublisherState,
+    Snapshot,
     Transfer,
 )
 
 # The advisory lock of the one that publishes; gone with its session, however that ends.
 PUBLISHER_TURN = 7249002
 _OPENINGS_AT_ONCE = 1_000
+_PACKED_AT_ONCE = 64 * 1024
 
 _TRANSFER_COLUMNS = """
 COPY (
@@ -249,8 +252,8 @@ def get_attested_block() -> int:
     return newest or 0
 
 
-def get_log_status(*, policy: Policy) -> LogStatus:
-    """Return how far the log is booked, signed and attested, and who is behind."""
+def get_log_status(*, policy: Policy | None = None) -> LogStatus:
+    """Return how far the log is booked, signed and attested, and who of a policy is behind."""
     block = Block.objects.order_by("-number").defer("entries").first()
     signed = Checkpoint.objects.order_by("-size").first()
     attested = _attested().first()
@@ -293,9 +296,9 @@ def _attested() -> QuerySet[Checkpoint]:
     return Checkpoint.objects.filter(attested_at__isnull=False).order_by("-size")
 
 
-def _cosigners(policy: Policy, signed_size: int) -> tuple[CosignerStatus, ...]:
+def _cosigners(policy: Policy | None, signed_size: int) -> tuple[CosignerStatus, ...]:
     """Return every cosigner of the policy, witnesses first, in the order of the policy."""
-    if not policy.witnesses:
+    if policy is None or not policy.witnesses:
         return ()
     names = policy.cosigners()
     newest = {
@@ -361,3 +364,24 @@ def get_bodies(*, keys: Sequence[str]) -> dict[str, bytes]:
     """Return the bytes of commands that were booked or logged, by key; others are absent."""
     rows = InboxCommand.objects.filter(key__in=list(keys), state=InboxCommand.State.BOOKED)
     return {key: bytes(body) for key, body in rows.values_list("key", "body")}
+
+
+def get_pruned_block() -> int:
+    """Return the last block that nobody can open any more, 0 when there is none."""
+    return Snapshot.objects.order_by("-block").values_list("block_id", flat=True).first() or 0
+
+
+def iterate_snapshot() -> Iterator[bytes] | None:
+    """Return the newest snapshot in pieces, None when nothing was pruned.
+
+    Format: docs/ledger.md. Nothing of it may reach anybody but validators.
+    """
+    content = Snapshot.objects.order_by("-block").values_list("content", flat=True).first()
+    return None if content is None else _unpacked(bytes(content))
+
+
+def _unpacked(content: bytes) -> Iterator[bytes]:
+    unpacking = zlib.decompressobj()
+    for at in range(0, len(content), _PACKED_AT_ONCE):
+        yield unpacking.decompress(content[at : at + _PACKED_AT_ONCE])
+    yield unpacking.flush()

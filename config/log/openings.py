@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from config.log.files import NEVER, TEXT, text
-from ledger.queries import iterate_openings
+from ledger.queries import get_pruned_block, iterate_openings, iterate_snapshot
 from ledger.services.attestation import may_read_openings
 from marketplace.queries.documents import get_document
 
@@ -57,9 +57,26 @@ class BlockOpenings(ForValidators):
     def get(self, request: Request, block: int) -> HttpResponseBase:
         """Stream them, a line for each."""
         lines = iterate_openings(block=block)
-        if lines is None:
-            return text(f"there are no openings of block {block}\n", status=404)
-        return _streamed(lines)
+        if lines is not None:
+            return _streamed(lines)
+        pruned = get_pruned_block()
+        if 0 < block <= pruned:
+            return text(
+                f"block {block} was pruned with all up to block {pruned}: start from the snapshot\n",
+                status=410,
+            )
+        return text(f"there are no openings of block {block}\n", status=404)
+
+
+class SnapshotText(ForValidators):
+    """The state to start from where earlier blocks cannot be opened any more."""
+
+    def get(self, request: Request) -> HttpResponseBase:
+        """Stream its lines."""
+        pieces = iterate_snapshot()
+        if pieces is None:
+            return text("nothing was pruned: start from the first block\n", status=404)
+        return _streamed(pieces)
 
 
 class DocumentText(ForValidators):

@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from config.log.keys import KeyMissing, read_policy
+from ledger.domain.policy import Policy
 from ledger.errors import PolicyInvalid
 from ledger.queries import get_log_status, list_objections
 
@@ -17,17 +18,28 @@ _OBJECTIONS_SHOWN = 20
 @require_safe
 def log(request: HttpRequest) -> HttpResponse:
     """Show the log's name and key, how far it is attested and by whom, and every objection."""
-    context: dict[str, object] = {"origin": settings.LOG_ORIGIN}
-    try:
-        policy = read_policy()
-    except (KeyMissing, PolicyInvalid):
-        return render(request, "log/log.html", context)
-    status = get_log_status(policy=policy)
+    context = log_context()
+    policy = context["policy"]
+    logs = policy.logs if isinstance(policy, Policy) else ()
     context |= {
-        "origin": policy.logs[0].key.name if policy.logs else settings.LOG_ORIGIN,
-        "keys": [str(log.key) for log in policy.logs],
-        "status": status,
-        "is_alone": policy.is_quorum(frozenset()),
-        "objections": list_objections(limit=_OBJECTIONS_SHOWN),
+        "origin": logs[0].key.name if logs else settings.LOG_ORIGIN,
+        "keys": [str(log.key) for log in logs],
     }
     return render(request, "log/log.html", context)
+
+
+def log_context() -> dict[str, object]:
+    """Return what the part of a page needs that shows how far the log is attested."""
+    policy: Policy | None = None
+    problem = ""
+    try:
+        policy = read_policy()
+    except (KeyMissing, PolicyInvalid) as error:
+        problem = str(error)
+    return {
+        "policy": policy,
+        "policy_problem": problem,
+        "log_status": get_log_status(policy=policy),
+        "is_alone": policy is not None and policy.is_quorum(frozenset()),
+        "objections": list_objections(limit=_OBJECTIONS_SHOWN),
+    }

@@ -13,5 +13,6 @@ urlpatterns = [
     path("objections", statements.objections, name="log_objections"),
     path("cosignatures", statements.cosignatures, name="log_cosignatures"),
     path("openings/<int:block>", openings.BlockOpenings.as_view(), name="log_openings"),
+    path("openings/snapshot", openings.SnapshotText.as_view(), name="log_snapshot"),
     path("openings/documents/<str:key>", openings.DocumentText.as_view(), name="log_document"),
 ]

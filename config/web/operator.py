@@ -5,6 +5,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from config.log.page import log_context
 from config.web.personas import use_persona
 from ledger.queries import get_worker_health
 from marketplace.queries import pages_operator
@@ -30,5 +31,6 @@ def operator(request: HttpRequest, participant_id: int) -> HttpResponse:
         "over_limit_count": pages_operator.count_members_over_limit(places=places, now=now),
         "health": health,
         "worker_is_alive": health.lease_until is not None and health.lease_until > now,
+        **log_context(),
     }
     return render(request, "pages/operator.html", context)

@@ -8,7 +8,8 @@ from pytest_django import Settings
 @pytest.mark.django_db
 def test_ok_when_database_and_broker_answer() -> None:
     answer = Client().get("/healthz")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    log = {"booked": 0, "signed": 0, "attested": 0, "publishing": False}
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "log": log})
 
 
 @pytest.mark.django_db
