@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from config.log.keys import read_policy
+from config.log.keys import policy_text, read_policy
 from ledger.domain.commands import TransferKind
 from ledger.domain.documents import Document
 from ledger.domain.leaves import base64_text
 from ledger.domain.notes import Note, Signer, cosign
 from ledger.domain.receipts import ReceiptKind, verify
 from ledger.domain.rows import rows_root
-from ledger.domain.tiles import Tile
+from ledger.domain.tiles import Tile, entries_of
 from ledger.errors import BookBroken, ReceiptRefused
 from ledger.models import Transfer
 from ledger.services.attestation import take_cosignatures
@@ -27,6 +27,7 @@ from ledger.services.receipts import (
     get_transfer_receipt,
 )
 from tests.ledger.bookkeeping import book, command, hold, open_account, post, release
+from tests.ledger.log.others import Refused, check_with_others
 from tests.log.hall import Hall, cosigner
 
 ROWS = [b'{"interval":"12"}', b'{"account":"1"}', b'{"account":"2"}']
@@ -160,6 +161,39 @@ def test_cosigners_are_those_of_the_policy(hall: Hall) -> None:
     assert every is not None
     cosigners = verify(every.text, read_policy()).cosigners
     assert {each.name for each in cosigners} == {"w", "ada", "ben"}
+
+
+def test_others_accept_real_receipts_and_refuse_a_changed_entry(hall: Hall) -> None:
+    """Implementations by others read the hall's files and each kind of receipt."""
+    witness, ada = cosigner("w.example"), cosigner("ada.example")
+    hall.write_policy(
+        "group witnesses any w\ngroup validators any ada\n"
+        "group both all witnesses validators\nquorum both\n",
+        {"w": witness, "ada": ada},
+    )
+    _bank, alice, _bob = story(hall)
+    signed = hall.step()
+    assert signed is not None
+    cosigned(hall, witness, ada)
+    hall.step()
+    note, log = hall.checkpoint(), published(hall)
+    assert note is not None
+    tiles = {path: data for path, data in hall.files().items() if path.startswith("tile/")}
+    entries = entries_of(hall.folder.read_tile(Tile("entries", 0, signed.size)))
+    policy = policy_text().decode()
+    for receipt in (
+        get_transfer_receipt(transfer_id=2, log=log),
+        get_document_receipt(key="contract:4", names=["buyer"], log=log),
+        get_row_receipt(key="book:7:1", rows=ROWS, index=2, log=log),
+        get_balance_receipt(account_id=alice, log=log),
+    ):
+        assert receipt is not None
+        assert receipt.index is not None
+        check_with_others(entries, str(note), tiles, receipt.text, policy)
+        changed = list(entries)
+        changed[receipt.index] = changed[receipt.index].replace(b'"type"', b'"tyqe"')
+        with pytest.raises(Refused):
+            check_with_others(changed, str(note), tiles, receipt.text, policy)
 
 
 def test_a_torn_tile_gives_no_receipt(hall: Hall) -> None:
