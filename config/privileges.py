@@ -18,6 +18,7 @@ APPEND_ONLY = (
     "marketplace_datafile",
     "marketplace_reading",
     "marketplace_ruleset",
+    "marketplace_signedterms",
 )
 # Tables whose rows stay for ever but of which some columns may be set.
 UPDATABLE_COLUMNS = {
@@ -36,6 +37,7 @@ UPDATABLE_COLUMNS = {
     "ledger_openingscredential": ("revoked_at",),
     "ledger_publisherstate": ("holder", "stopped_because", "changed_at"),
     "marketplace_match": ("state", "deadline_at"),
+    "marketplace_signingkey": ("ended_at",),
 }
 INSERTABLE_COLUMNS = {"ledger_account": ("id", "path", "unit", "overdraft_limit")}
 

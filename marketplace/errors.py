@@ -17,6 +17,8 @@ MarketplaceError
 ├── IdentityKeysDamaged    the file of identity keys is not the one of this database
 ├── AlreadyErased          the subject was erased before, or never existed
 ├── BookDiffers            verification found the first clearing that does not follow
+├── TermsBroken            stored terms are not what was signed; names them
+├── SignatureNeeded        the member signs with a key of their own, which the hall does not hold
 └── IdempotencyKeyReused   an Idempotency-Key came back with another request
 
 All others become HTTP 409.
@@ -137,6 +139,18 @@ class AlreadyErased(MarketplaceError):
     """Nobody of that address or number is left to erase."""
 
     code = "already_erased"
+
+
+class TermsBroken(MarketplaceError):
+    """Stored terms do not carry the signature they say, or what follows from them differs."""
+
+    code = "terms_broken"
+
+
+class SignatureNeeded(MarketplaceError):
+    """Only the member can sign: the hall does not hold their key."""
+
+    code = "signature_needed"
 
 
 class IdempotencyKeyReused(MarketplaceError):

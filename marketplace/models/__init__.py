@@ -16,6 +16,7 @@ from marketplace.models.people import Membership, Participant, User
 from marketplace.models.places import Community, MeteringPoint, RuleSet, Site, Zone
 from marketplace.models.readings import Reading, ReadingBatch
 from marketplace.models.requests import IdempotencyKey
+from marketplace.models.terms import SignedTerms, SigningKey
 
 __all__ = [
     "Clearing",
@@ -36,6 +37,8 @@ __all__ = [
     "Request",
     "RuleSet",
     "Settlement",
+    "SignedTerms",
+    "SigningKey",
     "Site",
     "User",
     "Zone",

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 
 from marketplace.models.people import Participant
 from marketplace.models.places import MeteringPoint
+from marketplace.models.terms import SignedTerms
 
 
 class Kind(models.IntegerChoices):
@@ -38,6 +39,13 @@ class Listing(models.Model):
     terms = models.JSONField(
         default=dict,
         help_text="Data: title, kind, area, period, resolution_minutes, licence.",
+    )
+    signed_terms = models.ForeignKey(
+        SignedTerms,
+        models.PROTECT,
+        null=True,
+        related_name="%(class)ss",
+        help_text="Energy: what was signed. NULL: the rule set's default, which nobody signs.",
     )
     created_at = models.DateTimeField()
 

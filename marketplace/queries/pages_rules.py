@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from marketplace.models import Kind, Offer, Request
+from marketplace.queries.signed_terms import sound_listings
 
 
 @dataclass(frozen=True)
 class RuleVersion:
-    """Terms of one metering point over a time; None prices draw the rule set's default."""
+    """Terms of one metering point over a time; None prices draw the rule set's default.
+
+    Without ``signed_terms_id`` they are the rule set's default, which nobody signs.
+    """
 
     version: int
     sell_at_or_above_micro_per_kwh: int | None
@@ -17,6 +21,8 @@ class RuleVersion:
     is_paused: bool
     valid_from: datetime
     valid_until: datetime | None
+    signed_terms_id: int | None
+    is_as_signed: bool
 
     def is_in_force(self, now: datetime) -> bool:
         """Return whether an interval that starts now would follow these terms."""
@@ -32,9 +38,13 @@ def list_rule_versions(*, metering_point_ids: list[int]) -> dict[int, list[RuleV
         )
     }
     found: dict[int, list[RuleVersion]] = defaultdict(list)
-    for offer in Offer.objects.filter(
-        kind=Kind.ENERGY, metering_point__in=metering_point_ids
-    ).order_by("-version"):
+    offers = list(
+        Offer.objects.filter(kind=Kind.ENERGY, metering_point__in=metering_point_ids).order_by(
+            "-version"
+        )
+    )
+    sound = sound_listings([*offers, *requests.values()])
+    for offer in offers:
         assert offer.metering_point_id is not None  # a constraint of energy offers
         request = requests.get((offer.metering_point_id, offer.version))
         found[offer.metering_point_id].append(
@@ -45,6 +55,9 @@ def list_rule_versions(*, metering_point_ids: list[int]) -> dict[int, list[RuleV
                 is_paused=offer.is_paused,
                 valid_from=offer.valid_from,
                 valid_until=offer.valid_until,
+                signed_terms_id=offer.signed_terms_id,
+                is_as_signed=sound.get(("offer", offer.id), True)
+                and (request is None or sound.get(("request", request.id), True)),
             )
         )
     return found

@@ -1,7 +1,8 @@
 """The standing terms and readings that an interval's auction starts from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from django.db import connection
@@ -10,13 +11,14 @@ from ledger.domain.copy_format import packed_columns
 from marketplace.domain.auction import Terms
 from marketplace.domain.interval_book import Int64Array
 from marketplace.domain.standing import spread_keys
+from marketplace.queries.signed_terms import OrderTerms, check_orders
 
 # Who may owe without limit: the default of Terms.credit_limits.
 NO_CREDIT_LIMIT = int(np.iinfo(np.int64).max)
 
 _TERMS = """
 SELECT mp.code, mp.id, p.energy_account_id, p.credit_limit_micro,
-       o.id, o.limit_price_micro, r.id, r.limit_price_micro
+       o.id, o.limit_price_micro, r.id, r.limit_price_micro, o.signed_terms_id, r.signed_terms_id
 FROM marketplace_meteringpoint mp
 JOIN marketplace_site s ON s.id = mp.site_id
 JOIN marketplace_participant p ON p.id = s.participant_id
@@ -59,10 +61,17 @@ COPY (
 
 
 def get_terms(*, community_id: int, at: datetime) -> Terms:
-    """Return who is expected to report at a moment and on what terms, in order of meter codes."""
+    """Return who is expected to report at a moment and on what terms, in order of meter codes.
+
+    Raises
+    ------
+    TermsBroken
+        If terms are not what was signed: nobody is cleared on a limit that somebody else wrote.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_TERMS, {"community": community_id, "at": at})
         rows = cursor.fetchall()
+    check_orders(_signed_orders(rows))
 
     def column(index: int, default: int = 0) -> np.ndarray:
         return np.array(
@@ -81,6 +90,14 @@ def get_terms(*, community_id: int, at: datetime) -> Terms:
         buy_limits=column(7),
         has_buy_limit=np.array([row[7] is not None for row in rows], dtype=np.bool_),
     )
+
+
+def _signed_orders(rows: Sequence[Sequence[Any]]) -> Iterator[OrderTerms]:
+    for _code, point, _account, _limit, _offer, sell, _request, buy, offered, requested in rows:
+        if offered is not None:
+            yield OrderTerms(offered, point, True, sell)
+        if requested is not None:
+            yield OrderTerms(requested, point, False, buy)
 
 
 def get_next_change_of_terms(*, community_id: int, after: datetime) -> datetime | None:

@@ -13,12 +13,13 @@ from ledger.queries import get_balances, list_transfer_columns
 from ledger.services import SettlementWorker
 from marketplace.domain.readings_rows import ReadingRow, readings_of_rows
 from marketplace.domain.rules import preset
+from marketplace.domain.terms_document import TermsDocument
 from marketplace.models import Clearing, Community, DeliveryInterval, Match, MeteringPoint
 from marketplace.queries.period import list_settlement_keys
 from marketplace.services.market_day import advance_community
 from marketplace.services.places import NewMember, add_members, create_community
 from marketplace.services.readings import Imported, import_readings
-from marketplace.services.standing import StandingRule, set_standing_rule
+from marketplace.services.standing import set_standing_rule
 
 START = datetime(2026, 6, 15, 2, 0, tzinfo=UTC)
 METERS = ("alice", "bob", "charlie", "dora")
@@ -75,7 +76,7 @@ class Street:
         is_paused: bool = False,
         valid_until: datetime | None = None,
         now: datetime = START,
-    ) -> StandingRule:
+    ) -> TermsDocument:
         return set_standing_rule(
             metering_point_id=self.point(meter).id,
             sell_at_or_above_micro_per_kwh=sell,

@@ -1,0 +1,240 @@
+"""Signed terms: a standing rule as one JSON document, and its Ed25519 signature.
+
+The document is canonical JSON (RFC 8785; integers as decimal strings, times in microseconds since
+1970-01-01 UTC), in no human language. The signature is over its bytes as they are, so that any tool
+can check it; the pages that people read are made from the same document.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final, Self
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from ledger.domain.canonical import canonical_json
+from marketplace.errors import N_, Invalid, TermsBroken
+
+TERMS_TYPE: Final = "heliopolis/standing-terms/1"
+REVOCATION_TYPE: Final = "heliopolis/revocation/1"
+KEY_TYPE: Final = "heliopolis/own-key/1"
+PUBLIC_KEY_BYTES: Final = 32
+# How long a text may wait for its signature.
+DRAFT_LASTS: Final = timedelta(minutes=10)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_STATES: Final = {"active": False, "paused": True}
+
+
+@dataclass(frozen=True)
+class TermsDocument:
+    """A version of a metering point's standing rule; None limits draw the rule set's default.
+
+    It counts from the moment the hall takes it in, at most `DRAFT_LASTS` after ``issued_at``.
+    """
+
+    community_id: int
+    currency: str
+    metering_point_id: int
+    participant_id: int
+    version: int
+    sell_at_or_above_micro_per_kwh: int | None
+    buy_at_or_below_micro_per_kwh: int | None
+    is_paused: bool
+    valid_until: datetime | None
+    rules_sha256: str | None
+    issued_at: datetime
+    public_key: bytes
+
+    def body(self) -> bytes:
+        """Return the bytes that are signed."""
+        return canonical_json(
+            {
+                "buy_at_or_below_micro_per_kwh": _written(self.buy_at_or_below_micro_per_kwh),
+                "community": str(self.community_id),
+                "currency": self.currency,
+                "issued": _micros(self.issued_at),
+                "key": _base64(self.public_key),
+                "metering_point": str(self.metering_point_id),
+                "participant": str(self.participant_id),
+                "rules": self.rules_sha256,
+                "sell_at_or_above_micro_per_kwh": _written(self.sell_at_or_above_micro_per_kwh),
+                "state": "paused" if self.is_paused else "active",
+                "type": TERMS_TYPE,
+                "valid_until": None if self.valid_until is None else _micros(self.valid_until),
+                "version": str(self.version),
+            }
+        )
+
+    @classmethod
+    def read(cls, body: bytes) -> Self:
+        """Read a document from exactly its canonical bytes.
+
+        Raises
+        ------
+        Invalid
+            If the bytes are not the canonical form of standing terms.
+        """
+        written = _object(body, TERMS_TYPE)
+        try:
+            until = written["valid_until"]
+            document = cls(
+                community_id=int(written["community"]),
+                currency=written["currency"],
+                metering_point_id=int(written["metering_point"]),
+                participant_id=int(written["participant"]),
+                version=int(written["version"]),
+                sell_at_or_above_micro_per_kwh=_read(written["sell_at_or_above_micro_per_kwh"]),
+                buy_at_or_below_micro_per_kwh=_read(written["buy_at_or_below_micro_per_kwh"]),
+                is_paused=_STATES[written["state"]],
+                valid_until=None if until is None else _moment(until),
+                rules_sha256=written["rules"],
+                issued_at=_moment(written["issued"]),
+                public_key=_bytes(written["key"]),
+            )
+            is_canonical = document.body() == body
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+            raise _unreadable() from error
+        if not is_canonical:
+            raise _unreadable()
+        return document
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """The end of signed terms, from the moment the hall takes it in; itself signed."""
+
+    metering_point_id: int
+    participant_id: int
+    revokes_sha256: str
+    issued_at: datetime
+    public_key: bytes
+
+    def body(self) -> bytes:
+        """Return the bytes that are signed."""
+        return canonical_json(
+            {
+                "issued": _micros(self.issued_at),
+                "key": _base64(self.public_key),
+                "metering_point": str(self.metering_point_id),
+                "participant": str(self.participant_id),
+                "revokes": self.revokes_sha256,
+                "type": REVOCATION_TYPE,
+            }
+        )
+
+    @classmethod
+    def read(cls, body: bytes) -> Self:
+        """Read a revocation from exactly its canonical bytes; see `TermsDocument.read`."""
+        written = _object(body, REVOCATION_TYPE)
+        try:
+            revocation = cls(
+                metering_point_id=int(written["metering_point"]),
+                participant_id=int(written["participant"]),
+                revokes_sha256=written["revokes"],
+                issued_at=_moment(written["issued"]),
+                public_key=_bytes(written["key"]),
+            )
+            is_canonical = revocation.body() == body
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+            raise _unreadable() from error
+        if not is_canonical:
+            raise _unreadable()
+        return revocation
+
+
+def own_key_body(*, participant_id: int, public_key: bytes, issued_at: datetime) -> bytes:
+    """Return what a member signs with a new key of their own, to show that they hold it."""
+    return canonical_json(
+        {
+            "issued": _micros(issued_at),
+            "key": _base64(public_key),
+            "participant": str(participant_id),
+            "type": KEY_TYPE,
+        }
+    )
+
+
+def read_own_key_body(body: bytes) -> tuple[int, bytes, datetime]:
+    """Return participant, key and time of what `own_key_body` wrote; raises `Invalid`."""
+    written = _object(body, KEY_TYPE)
+    try:
+        found = int(written["participant"]), _bytes(written["key"]), _moment(written["issued"])
+        is_canonical = body == own_key_body(
+            participant_id=found[0], public_key=found[1], issued_at=found[2]
+        )
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise _unreadable() from error
+    if not is_canonical:
+        raise _unreadable()
+    return found
+
+
+@lru_cache(maxsize=1 << 16)
+def check_signature(*, body: bytes, signature: bytes, public_key: bytes) -> None:
+    """Return if the signature is the key's over these bytes; what passed once is remembered.
+
+    Raises
+    ------
+    TermsBroken
+        If it is not.
+    """
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, body)
+    except (InvalidSignature, ValueError) as error:
+        raise TermsBroken(N_("The signature is not this key's over this text.")) from error
+
+
+def sha256_of(body: bytes) -> str:
+    """Return the hash by which a signed text is known in the log."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def decoded_base64(text: str) -> bytes:
+    """Return bytes from strict base64; raises ValueError."""
+    return _bytes(text)
+
+
+def _object(body: bytes, type_: str) -> dict[str, Any]:
+    try:
+        written = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable() from error
+    if not isinstance(written, dict) or written.get("type") != type_:
+        raise _unreadable()
+    return written
+
+
+def _unreadable() -> Invalid:
+    return Invalid("body", N_("This is not the text that was to be signed."))
+
+
+def _written(value: int | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _read(text: str | None) -> int | None:
+    return None if text is None else int(text)
+
+
+def _micros(moment: datetime) -> str:
+    return str((moment - _EPOCH) // timedelta(microseconds=1))
+
+
+def _moment(text: str) -> datetime:
+    return _EPOCH + timedelta(microseconds=int(text))
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from error

@@ -1,0 +1,247 @@
+"""What members signed, checked whenever it is read."""
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.queries import get_answers
+from marketplace.domain.terms_document import (
+    Revocation,
+    TermsDocument,
+    check_signature,
+    sha256_of,
+)
+from marketplace.errors import N_, Invalid, TermsBroken
+from marketplace.models import Offer, Request, SignedTerms, SigningKey
+
+BATCH = 1000
+
+
+@dataclass(frozen=True)
+class KeyLine:
+    """A key that signs for a participant."""
+
+    id: int
+    public_key: bytes
+    is_own: bool
+    created_at: datetime
+
+    @property
+    def public_base64(self) -> str:
+        """The public key as programs exchange it."""
+        return base64.b64encode(self.public_key).decode()
+
+
+@dataclass(frozen=True)
+class SignedLine:
+    """A signed text whose signature was checked."""
+
+    id: int
+    participant_id: int
+    document: TermsDocument | Revocation
+    body: str
+    sha256: str
+    signature: str
+    key: KeyLine
+    created_at: datetime
+    revoked_at: datetime | None
+    is_logged: bool
+
+    @property
+    def log_key(self) -> str:
+        """The document of the log that holds its hash."""
+        return log_key(self.id)
+
+
+def log_key(signed_terms_id: int) -> str:
+    """Return the key of the logged document of signed terms."""
+    return f"terms:{signed_terms_id}"
+
+
+def get_key_in_use(*, participant_id: int) -> KeyLine | None:
+    """Return the key that signs for a participant; None before the first signature."""
+    key = SigningKey.objects.filter(participant_id=participant_id, ended_at__isnull=True).first()
+    return None if key is None else _key_line(key)
+
+
+def find_signed(*, participant_id: int, signed_terms_id: int) -> SignedLine | None:
+    """Return a participant's signed text; None if there is none.
+
+    Raises
+    ------
+    TermsBroken
+        If what is stored is not what was signed.
+    """
+    found = (
+        SignedTerms.objects.select_related("key", "revocation")
+        .filter(participant_id=participant_id, id=signed_terms_id)
+        .first()
+    )
+    if found is None:
+        return None
+    revocation: SignedTerms | None = getattr(found, "revocation", None)
+    answer = get_answers(keys=[log_key(found.id)]).get(log_key(found.id))
+    return SignedLine(
+        id=found.id,
+        participant_id=found.participant_id,
+        document=opened(found),
+        body=bytes(found.body).decode(),
+        sha256=found.sha256,
+        signature=base64.b64encode(found.signature).decode(),
+        key=_key_line(found.key),
+        created_at=found.created_at,
+        revoked_at=revocation.created_at if revocation else None,
+        is_logged=answer is not None and answer.state == "booked",
+    )
+
+
+def opened(signed: SignedTerms) -> TermsDocument | Revocation:
+    """Return what a signed text says.
+
+    Raises
+    ------
+    TermsBroken
+        If its text, hash, signature or key is not what was signed.
+    """
+    body = bytes(signed.body)
+    try:
+        check_signature(
+            body=body, signature=bytes(signed.signature), public_key=bytes(signed.key.public_key)
+        )
+        document = TermsDocument.read(body) if signed.revokes_id is None else Revocation.read(body)
+    except (TermsBroken, Invalid) as error:
+        raise _broken(signed.id) from error
+    if (
+        sha256_of(body) != signed.sha256
+        or document.public_key != bytes(signed.key.public_key)
+        or document.participant_id != signed.participant_id
+        or signed.key.participant_id != signed.participant_id
+        or document.metering_point_id != signed.metering_point_id
+    ):
+        raise _broken(signed.id)
+    return document
+
+
+@dataclass(frozen=True)
+class OrderTerms:
+    """What an auction is about to take from an offer or a request. [micro/kWh]"""
+
+    signed_terms_id: int
+    metering_point_id: int
+    is_offer: bool
+    limit_micro_per_kwh: int | None
+
+
+def check_orders(orders: Iterable[OrderTerms]) -> None:
+    """Return if everything that is about to be traded on is what its owner signed.
+
+    Raises
+    ------
+    TermsBroken
+        If something differs; names its terms.
+    """
+    rows = list(orders)
+    if not rows:
+        return
+    signed = _documents(row.signed_terms_id for row in rows)
+    for row in rows:
+        document = signed[row.signed_terms_id]
+        limit = (
+            document.sell_at_or_above_micro_per_kwh
+            if row.is_offer
+            else document.buy_at_or_below_micro_per_kwh
+        )
+        if (document.metering_point_id, document.is_paused, limit) != (
+            row.metering_point_id,
+            False,
+            row.limit_micro_per_kwh,
+        ):
+            raise _broken(row.signed_terms_id)
+
+
+def sound_listings(listings: Sequence[Offer | Request]) -> dict[tuple[str, int], bool]:
+    """Return by kind and id whether signed offers and requests say what was signed for them."""
+    ids = {row.signed_terms_id for row in listings if row.signed_terms_id is not None}
+    if not ids:
+        return {}
+    rows = SignedTerms.objects.filter(id__in=ids).select_related("key")
+    documents = {signed.id: _document_or_none(signed) for signed in rows}
+    return {
+        (row._meta.model_name or "", row.id): document is not None and _says(row, document)
+        for row in listings
+        if row.signed_terms_id is not None
+        for document in [documents[row.signed_terms_id]]
+    }
+
+
+def iterate_broken_terms() -> Iterator[str]:
+    """Name everything that is signed and does not hold, and every rule that is not as signed."""
+    everything = SignedTerms.objects.select_related("key").order_by("id")
+    for signed in everything.iterator(chunk_size=BATCH):
+        try:
+            document = opened(signed)
+        except TermsBroken as error:
+            yield str(error)
+            continue
+        if isinstance(document, TermsDocument):
+            rows = (
+                Offer.objects.filter(signed_terms=signed).first(),
+                Request.objects.filter(signed_terms=signed).first(),
+            )
+            for side, row in zip(("offer", "request"), rows, strict=True):
+                if row is None or not _says(row, document):
+                    yield f"{log_key(signed.id)}: the {side} made of it differs"
+
+
+def _documents(ids: Iterable[int]) -> Mapping[int, TermsDocument]:
+    found = {}
+    for signed in SignedTerms.objects.filter(id__in=set(ids)).select_related("key"):
+        document = opened(signed)
+        if not isinstance(document, TermsDocument):
+            raise _broken(signed.id)
+        found[signed.id] = document
+    return found
+
+
+def _document_or_none(signed: SignedTerms) -> TermsDocument | None:
+    try:
+        document = opened(signed)
+    except TermsBroken:
+        return None
+    return document if isinstance(document, TermsDocument) else None
+
+
+def _says(row: Offer | Request, document: TermsDocument) -> bool:
+    """Return whether an offer or request is what its terms say; ended early is no difference."""
+    limit = (
+        document.sell_at_or_above_micro_per_kwh
+        if isinstance(row, Offer)
+        else document.buy_at_or_below_micro_per_kwh
+    )
+    ends_in_time = document.valid_until is None or (
+        row.valid_until is not None and row.valid_until <= document.valid_until
+    )
+    return ends_in_time and (
+        row.metering_point_id,
+        row.participant_id,
+        row.version,
+        row.limit_price_micro,
+        row.is_paused,
+    ) == (
+        document.metering_point_id,
+        document.participant_id,
+        document.version,
+        limit,
+        document.is_paused,
+    )
+
+
+def _key_line(key: SigningKey) -> KeyLine:
+    return KeyLine(key.id, bytes(key.public_key), key.is_own, key.created_at)
+
+
+def _broken(signed_terms_id: int) -> TermsBroken:
+    return TermsBroken(
+        N_("What is stored as terms:{id} is not what was signed."), id=signed_terms_id
+    )
