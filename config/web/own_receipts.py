@@ -31,12 +31,13 @@ from ledger.services.receipts import (
     Receipt,
     ReceiptState,
     get_balance_receipt,
+    get_document_receipt,
     get_row_receipt,
     get_transfer_receipt,
 )
 from marketplace.domain.book_rows import book_key
 from marketplace.domain.transfer_codes import TransferCode
-from marketplace.queries.documents import OwnRows, get_own_rows
+from marketplace.queries.documents import OwnRows, get_own_rows, list_own_documents
 from marketplace.queries.pages import Persona
 
 ROLES = ("household", "enterprise", "data_provider")
@@ -77,6 +78,7 @@ def receipts(request: HttpRequest, participant_id: int) -> HttpResponse:
     )
     context = {
         "accounts": _accounts(persona),
+        "documents": list_own_documents(participant_id=participant_id),
         "transfers": [_worded(line) for line in lines[:LINES_SHOWN]],
         "older": lines[LINES_SHOWN - 1].id if len(lines) > LINES_SHOWN else None,
     }
@@ -129,6 +131,30 @@ def balance(
         "title": _("Proof of my balance"),
         "account": found[0],
         "file_url": reverse("receipt_balance_file", args=[participant_id, account_id]),
+    }
+    return _receipt_page(request, persona, find, context)
+
+
+@require_safe
+@never_cache
+def document(
+    request: HttpRequest, participant_id: int, key: str, *, as_file: bool = False
+) -> HttpResponse:
+    """Show or hand out the receipt of a logged document that concerns the member."""
+    persona = use_persona(request, participant_id, *ROLES)
+    own = {each.key: each for each in list_own_documents(participant_id=participant_id)}
+    if key not in own:
+        raise Http404
+
+    def find(log: PublishedLog) -> Receipt | None:
+        return get_document_receipt(key=key, names=own[key].names, log=log)
+
+    if as_file:
+        return _file(request, find, key.replace(":", "-"))
+    context: dict[str, object] = {
+        "title": _("Receipt of a document"),
+        "document": own[key],
+        "file_url": reverse("receipt_document_file", args=[participant_id, key]),
     }
     return _receipt_page(request, persona, find, context)
 

@@ -7,6 +7,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 
 from django.db.models import Q
 
@@ -41,6 +43,25 @@ class OwnRows:
 
     rows: Sequence[bytes]
     positions: Sequence[int]
+
+
+@dataclass(frozen=True)
+class OwnDocument:
+    """A logged document that concerns a participant; ``names`` are the fields they may be shown."""
+
+    key: str
+    kind: Literal["rules"]
+    since: datetime
+    names: tuple[str, ...]
+
+
+def list_own_documents(*, participant_id: int) -> list[OwnDocument]:
+    """Return the rule sets of a participant's community, newest first."""
+    rule_sets = RuleSet.objects.filter(community__participants=participant_id)
+    return [
+        OwnDocument(rules_key(each.sha256), "rules", each.effective_from, ("key",))
+        for each in rule_sets.order_by("-effective_from")
+    ]
 
 
 def community_accounts(community: Community) -> CommunityAccounts:

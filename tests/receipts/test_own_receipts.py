@@ -110,6 +110,23 @@ def test_my_row_of_the_book_is_proved_with_its_header(published: City) -> None:
         assert client.get(f"{book[1]}{other}/file").status_code == 404
 
 
+def test_the_rules_one_trades_under_have_a_receipt(published: City) -> None:
+    alice = published.participant_ids["alice"]
+    client = signed_in("alice")
+    page = client.get(f"/member/{alice}/receipts/").content.decode()
+    address = re.search(r"/member/\d+/receipts/documents/rules:([0-9a-f]{64})/", page)
+    assert address is not None
+
+    assert "Rule set in force from" in client.get(address[0]).content.decode()
+    shown = verify(client.get(f"{address[0]}file").content, read_policy())
+    assert shown.kind == ReceiptKind.DOCUMENT
+    assert shown.opened == {"key": f"rules:{address[1]}"}
+    assert shown.entry["public"] == {"sha256": address[1]}
+    for key in ("book:1:1", "rules:x", f"rules:{'0' * 64}"):
+        assert client.get(f"/member/{alice}/receipts/documents/{key}/file").status_code == 404
+    assert signed_in("charlie").get(address[0]).status_code == 404
+
+
 @pytest.mark.parametrize("suffix", ["", "file"])
 def test_nobody_gets_what_is_anothers(published: City, suffix: str) -> None:
     alice, transfer = own(published, "alice")
