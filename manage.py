@@ -22,7 +22,7 @@ WITHOUT_SERVERS = {
 }
 # Commands that must see the database as it is, before pending migrations.
 WITHOUT_MIGRATIONS = {"makemigrations", "migrate", "showmigrations", "sqlmigrate"}
-AS_OWNER = {"makemigrations", "migrate"}
+AS_OWNER = {"makemigrations", "migrate", "prune"}
 
 
 def main(argv: list[str]) -> int:

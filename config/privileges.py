@@ -13,6 +13,7 @@ APPEND_ONLY = (
     "ledger_blockseed",
     "ledger_cosignature",
     "ledger_objection",
+    "ledger_snapshot",
     "ledger_transfer",
     "marketplace_clearing",
     "marketplace_datafile",
@@ -30,6 +31,7 @@ UPDATABLE_COLUMNS = {
         "session_started_at",
         "last_block",
         "last_transfer_id",
+        "pruned_transfer_id",
     ),
     "ledger_inboxcommand": ("state", "refusal", "block_id", "position", "leaf_index"),
     "ledger_account": ("leaf_index",),
@@ -52,6 +54,7 @@ def grant_privileges(connection: BaseDatabaseWrapper) -> None:
         f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
         f"REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {role}",
         f"REVOKE INSERT, DELETE ON ledger_head FROM {role}",
+        f"REVOKE INSERT ON ledger_snapshot FROM {role}",
     ]
     for table in (*APPEND_ONLY, *UPDATABLE_COLUMNS):
         statements.append(f"REVOKE UPDATE, DELETE ON {table} FROM {role}")

@@ -9,6 +9,7 @@ LedgerError
 │   ├── HeadBroken       what would be signed next does not extend what was signed: publishing stops
 │   ├── NoteRefused      a cosignature or objection is not by a validator, or not of this log
 │   └── LogMalformed     the bytes of a tile, bundle, note, checkpoint or proof are not in form
+├── PruningRefused   a period cannot be pruned now; the message says why
 ├── ReceiptRefused   a receipt fails a step of its verification; names the step
 └── PolicyInvalid    a policy file that says nothing, or says it in two ways; names line and remedy
 """
@@ -79,6 +80,12 @@ class PolicyInvalid(LedgerError):
     def __init__(self, problem: str, *, remedy: str, line: int | None = None) -> None:
         place = "policy" if line is None else f"policy line {line}"
         super().__init__(f"{place}: {problem}; {remedy}")
+
+
+class PruningRefused(LedgerError):
+    """A period cannot be pruned now; nothing was removed."""
+
+    code = "pruning_refused"
 
 
 class ReceiptRefused(LedgerError):

@@ -24,6 +24,9 @@ class Head(models.Model):
     )
     last_block = models.BigIntegerField(default=0)
     last_transfer_id = models.BigIntegerField(default=0)
+    pruned_transfer_id = models.BigIntegerField(
+        default=0, help_text="Transfers up to it can be referred to no more, but for open holds."
+    )
     padding = models.BinaryField(
         max_length=32, editable=False, help_text="Secret that the state map is padded with."
     )
@@ -143,6 +146,23 @@ class BlockSeed(models.Model):
 
     def __str__(self) -> str:
         return f"seed of block {self.block_id}"
+
+
+class Snapshot(models.Model):
+    """The state after a block before which nothing can be opened any more.
+
+    It is written with the removal of what it stands for, so that there is either the one or the
+    other. Format: docs/ledger.md, "Pruning and erasure".
+    """
+
+    block = models.OneToOneField(Block, models.PROTECT, primary_key=True, related_name="snapshot")
+    last_transfer_id = models.BigIntegerField(help_text="Of the block.")
+    document_key = models.TextField(help_text="Of the document that tells validators.")
+    content = models.BinaryField(help_text="Its lines, compressed with zlib.")
+    made_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"snapshot after block {self.block_id}"
 
 
 class InboxCommand(models.Model):

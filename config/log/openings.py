@@ -62,7 +62,7 @@ class BlockOpenings(ForValidators):
         pruned = get_pruned_block()
         if 0 < block <= pruned:
             return text(
-                f"block {block} was pruned with all up to block {pruned}: start from the snapshot\n",
+                f"block {block} was pruned, as all up to {pruned} were: start from the snapshot\n",
                 status=410,
             )
         return text(f"there are no openings of block {block}\n", status=404)

@@ -30,6 +30,7 @@ class Refusal(StrEnum):
 class Hold:
     """A reserved amount between two accounts, open until it is posted or released once."""
 
+    id: int
     debit: int
     credit: int
     amount: int
@@ -65,12 +66,14 @@ class Book:
         self.holds: dict[str, Hold] = {}
         # First id and number of transfers of the booked commands that others may refer to.
         self.booked: dict[str, tuple[int, int]] = {}
+        self.pruned = 0  # transfers up to this id are forgotten, but for holds that are open
 
     def register(self, key: str, transfers: Transfers, first_id: int) -> None:
         """Number an applied command's transfers, so that later commands can refer to them."""
         self.booked[key] = (first_id, len(transfers))
         for leg in np.flatnonzero(transfers.kinds == TransferKind.HOLD).tolist():
             self.holds[f"{key}/{leg}"] = Hold(
+                id=first_id + leg,
                 debit=int(transfers.debit[leg]),
                 credit=int(transfers.credit[leg]),
                 amount=int(transfers.amount[leg]),
@@ -96,18 +99,31 @@ class Book:
             raise ValueError(f"account {account} is not one that waits to be opened")
         self.is_open[at[0]] = True
 
+    def forget(self, last_id: int) -> None:
+        """Know transfers up to an id no more, but for holds that are open."""
+        self.pruned = max(self.pruned, last_id)
+
     def transfer_id(self, reference: str) -> int | None:
         """Return the id of the transfer that a reference ``key/leg`` names, None if none is."""
         key, _, leg = reference.partition("/")
         first_id, count = self.booked.get(key, (0, 0))
-        return first_id + int(leg) if int(leg) < count else None
+        id_ = first_id + int(leg)
+        return id_ if int(leg) < count and id_ > self.pruned else None
 
-    def transfer_ids(self, references: Sequence[str] | None, count: int) -> Int64Array:
-        """Return the ids that ``count`` transfers refer to; 0 where they refer to none."""
+    def corrected_ids(self, references: Sequence[str] | None, count: int) -> Int64Array:
+        """Return the ids that ``count`` transfers correct; 0 where they correct none."""
         ids = np.zeros(count, dtype=np.int64)
         for leg, reference in enumerate(references or ()):
             if reference:
                 ids[leg] = self.transfer_id(reference) or 0
+        return ids
+
+    def hold_ids(self, references: Sequence[str] | None, count: int) -> Int64Array:
+        """Return the ids of the holds that ``count`` transfers end; 0 where they end none."""
+        ids = np.zeros(count, dtype=np.int64)
+        for leg, reference in enumerate(references or ()):
+            if reference:
+                ids[leg] = self.holds[reference].id
         return ids
 
     def positions(self, account_ids: Int64Array) -> Int64Array:
@@ -164,7 +180,7 @@ class Book:
             if not name:
                 continue
             hold = self.holds.get(name)
-            if hold is None:
+            if hold is None or (not hold.is_open and hold.id <= self.pruned):
                 return Refusal.HOLD_UNKNOWN
             if not hold.is_open or name in seen:
                 return Refusal.HOLD_RESOLVED

@@ -14,6 +14,7 @@ import numpy as np
 from ledger.domain.commands import Int64Array, Posting, Transfers
 from ledger.domain.documents import Document, read_body
 from ledger.domain.judge import Book, Refusal
+from ledger.domain.pruned import read_pruned
 from ledger.errors import CommandInvalid
 
 
@@ -157,6 +158,9 @@ def _answer(state: State, asked: AskedCommand) -> Answer:
     if said is None:
         return _refused(asked, Refusal.NOT_CANONICAL)
     if isinstance(said, Document):
+        pruned = read_pruned(said, next_transfer_id=state.next_transfer_id)
+        if pruned is not None:
+            state.book.forget(pruned.transfer_id)
         return Answer(asked, "", state.next_transfer_id, _NONE, _NONE)
     transfers = said.transfers
     refusal = state.book.apply(transfers, time=state.time)
@@ -167,8 +171,8 @@ def _answer(state: State, asked: AskedCommand) -> Answer:
         asked,
         "",
         first_id,
-        state.book.transfer_ids(transfers.holds, count),
-        state.book.transfer_ids(transfers.corrects, count),
+        state.book.hold_ids(transfers.holds, count),
+        state.book.corrected_ids(transfers.corrects, count),
     )
     state.book.register(asked.key, transfers, first_id)
     state.next_transfer_id += count

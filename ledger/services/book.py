@@ -33,17 +33,27 @@ _SELECT_ACCOUNTS = """
 """
 
 
-def load_book(asked: Sequence[AskedCommand]) -> Book:
-    """Read what some commands touch: accounts, holds and the transfers they refer to."""
+def load_book(asked: Sequence[AskedCommand], *, pruned: int) -> Book:
+    """Read what some commands touch: accounts, holds and the transfers they refer to.
+
+    Parameters
+    ----------
+    asked : sequence of AskedCommand
+        The commands.
+    pruned : int
+        The last transfer that is forgotten, see ``Book``.
+    """
     commands = [each.transfers for each in asked if each.transfers is not None]
     sides = [side for each in commands for side in (each.debit, each.credit)]
     touched = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *sides]))
     book = _read_accounts("{" + ",".join(map(str, touched.tolist())) + "}")
-    names = {
-        name for each in commands for name in (*(each.holds or ()), *(each.corrects or ())) if name
-    }
-    if names:
-        _load_references(book, names)
+    book.pruned = pruned
+    holds = {name for each in commands for name in each.holds or () if name}
+    if holds:
+        _load_holds(book, holds)
+    corrected = {name for each in commands for name in each.corrects or () if name}
+    if corrected:
+        _load_corrected(book, corrected)
     return book
 
 
@@ -62,19 +72,35 @@ def _read_accounts(ids: str | None) -> Book:
     return Book(ids=columns[0], units=columns[1], limits=columns[2], counters=columns[3:].copy())
 
 
-def _load_references(book: Book, names: set[str]) -> None:
-    """Read the booked commands that some references name, and the holds among their transfers."""
+def _load_holds(book: Book, names: set[str]) -> None:
+    """Read the holds that some references name, whether they have ended or not."""
+    keys = {name.partition("/")[0] for name in names}
+    found = [
+        hold
+        for hold in Transfer.objects.filter(command__key__in=keys, kind=TransferKind.HOLD)
+        .select_related("command")
+        .defer("command__body")
+        if f"{hold.command.key}/{hold.leg}" in names
+    ]
+    ended = set(
+        Transfer.objects.filter(hold__in=[hold.id for hold in found]).values_list(
+            "hold_id", flat=True
+        )
+    )
+    for hold in found:
+        book.holds[f"{hold.command.key}/{hold.leg}"] = Hold(
+            id=hold.id,
+            debit=hold.debit_account_id,
+            credit=hold.credit_account_id,
+            amount=hold.amount,
+            is_open=hold.id not in ended,
+            expires=hold.expires or 0,
+        )
+
+
+def _load_corrected(book: Book, names: set[str]) -> None:
+    """Read where the booked commands that some references name begin, and how long they are."""
     keys = {name.partition("/")[0] for name in names}
     firsts = Transfer.objects.filter(command__key__in=keys, leg=0)
     for key, first_id, count in firsts.values_list("command__key", "id", "command__transfer_count"):
         book.booked[key] = (first_id, count)
-    ids = {id_: name for name in names if (id_ := book.transfer_id(name)) is not None}
-    ended = set(Transfer.objects.filter(hold__in=ids).values_list("hold_id", flat=True))
-    for transfer in Transfer.objects.filter(id__in=ids, kind=TransferKind.HOLD):
-        book.holds[ids[transfer.id]] = Hold(
-            debit=transfer.debit_account_id,
-            credit=transfer.credit_account_id,
-            amount=transfer.amount,
-            is_open=transfer.id not in ended,
-            expires=transfer.expires or 0,
-        )

@@ -261,6 +261,9 @@ def _found_document(key: str, log: PublishedLog) -> tuple[Document, _Found] | Re
         return None
     if command.state == InboxCommand.State.PENDING:
         return Receipt(ReceiptState.WAITING)
+    if not command.body and command.block is not None:
+        block = command.block
+        return Receipt(ReceiptState.PRUNED, "", command.leaf_index, block.number, block.booked_at)
     document = read_body(bytes(command.body))
     if not isinstance(document, Document) or command.block is None or command.leaf_index is None:
         return None

@@ -10,6 +10,7 @@ import numpy as np
 from django.db import connection, transaction
 
 from ledger.domain.commands import Int64Array, fingerprint
+from ledger.domain.documents import Document
 from ledger.domain.judge import Book
 from ledger.domain.merkle import Frontier
 from ledger.domain.rule_core import (
@@ -27,6 +28,7 @@ from ledger.models import Account, Block, BlockSeed, Head, InboxCommand
 from ledger.services.blocks import table_columns
 from ledger.services.book import COUNTERS, load_all_accounts
 from ledger.services.log_state import microseconds
+from ledger.services.pruned_period import PrunedPeriod, load_newest_period
 
 COLUMNS = (
     "id",
@@ -55,10 +57,14 @@ class Verified:
     refused: int
     transfers: int
     accounts: int
+    pruned_blocks: int = 0  # of these only leaves and a snapshot are left
 
 
 def verify_book(*, on_block: Callable[[int, int], None] | None = None) -> Verified:
     """Re-execute every command from its stored bytes and compare every row with the result.
+
+    Where a period was pruned, its leaves and what is left of it are compared with the snapshot,
+    and re-execution begins there.
 
     Parameters
     ----------
@@ -70,16 +76,17 @@ def verify_book(*, on_block: Callable[[int, int], None] | None = None) -> Verifi
     BookBroken
         The message names the first command, transfer, account or block that does not follow.
     """
-    with _snapshot():
+    with one_state():
         head = Head.objects.first()
         if head is None:
             raise BookBroken("the head's row is missing")
         stored = load_all_accounts()
-        run = _Run(stored, bytes(head.padding))
-        for block in _blocks(head):
+        run = Rerun(stored, bytes(head.padding))
+        for block in stored_blocks(head):
             run.check_block(block)
             if on_block is not None:
                 on_block(block.number, head.last_block)
+        run.check_pruned_holds()
         _check_head(head, run)
         _check_commands(run)
         _compare_counters(run.state.book, stored)
@@ -89,11 +96,12 @@ def verify_book(*, on_block: Callable[[int, int], None] | None = None) -> Verifi
             run.refused,
             run.state.next_transfer_id - 1,
             len(stored.ids),
+            run.period.pruned.block if run.period else 0,
         )
 
 
 @contextmanager
-def _snapshot() -> Iterator[None]:
+def one_state() -> Iterator[None]:
     """Show one state of the book throughout, while the worker goes on.
 
     Inside a caller's transaction the state is what that transaction sees.
@@ -106,8 +114,11 @@ def _snapshot() -> Iterator[None]:
         yield
 
 
-class _Run:
-    """The book and its log as derived so far, from nothing but accounts, commands and seeds."""
+class Rerun:
+    """The book and its log as derived so far, from nothing but accounts, commands and seeds.
+
+    A pruned period is passed over by its leaves alone, up to its snapshot.
+    """
 
     def __init__(self, stored: Book, padding: bytes) -> None:
         book = Book(
@@ -120,8 +131,38 @@ class _Run:
         self.state = State(book)
         self.log = LogState(0, 0, Frontier.empty(), StateMap(padding))
         self.commands, self.refused, self.epoch = 0, 0, 0
+        self.documents: dict[str, str] = {}
+        self.period = load_newest_period(padding)
 
     def check_block(self, block: Block) -> None:
+        """Re-execute a block, or pass over a pruned one."""
+        if self.period is None or block.number > self.period.pruned.block:
+            self._execute_block(block)
+            return
+        self.period.check_block(block)
+        if block.number == self.period.pruned.block:
+            self._start_from(self.period)
+
+    def check_pruned_holds(self) -> None:
+        """Check that of a pruned period just those transfers are left that must be."""
+        if self.period is not None:
+            self.period.check_holds(self.state.book.holds)
+
+    def _start_from(self, period: PrunedPeriod) -> None:
+        """Take over the state that a snapshot says."""
+        snapshot, book = period.snapshot, self.state.book
+        at = book.positions(np.array([each.account for each in snapshot.accounts], dtype=np.int64))
+        book.counters[:, at] = snapshot.counters
+        book.is_open[at] = True
+        book.holds = snapshot.known_holds()
+        book.booked = dict(snapshot.earlier.commands)
+        book.forget(snapshot.pruned)
+        self.documents = dict(snapshot.earlier.documents)
+        self.state = State(book, snapshot.next_transfer_id, snapshot.time, snapshot.block)
+        self.log = LogState(snapshot.block, snapshot.time, period.frontier, snapshot.state_map())
+        self.commands, self.refused, self.epoch = period.commands, period.refused, period.epoch
+
+    def _execute_block(self, block: Block) -> None:
         """Re-execute a block; compare its transfers, its leaves and its roots."""
         if block.first_leaf != self.log.frontier.size:
             raise BookBroken(f"block {block.number}: it does not begin where the log ends")
@@ -167,6 +208,8 @@ class _Run:
         answer = apply(self.state, asked)
         assert answer is not None, command.key  # a command always has one
         _compare_answer(command, answer.refusal)
+        if isinstance(asked.said, Document):
+            self.documents[command.key] = asked.said.kind
         return answer
 
     def _check_leaves(
@@ -216,7 +259,8 @@ class _Run:
                 )
 
 
-def _blocks(head: Head) -> Iterator[Block]:
+def stored_blocks(head: Head) -> Iterator[Block]:
+    """Yield every block in order, without a gap up to the head's."""
     number = 0
     for number, block in enumerate(Block.objects.order_by("number").iterator(), start=1):
         if block.number != number:
@@ -283,7 +327,7 @@ def _compare_transfers(derived: list[Int64Array], first_id: int, next_id: int) -
         )
 
 
-def _check_head(head: Head, run: _Run) -> None:
+def _check_head(head: Head, run: Rerun) -> None:
     """Nothing may stand in the book beyond what the commands derive."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -298,11 +342,16 @@ def _check_head(head: Head, run: _Run) -> None:
             f"the head says transfer {head.last_transfer_id},"
             f" the last one is {run.state.next_transfer_id - 1}"
         )
+    if head.pruned_transfer_id != run.state.book.pruned:
+        raise BookBroken(
+            f"the head says that transfers up to {head.pruned_transfer_id} were pruned,"
+            f" the log says up to {run.state.book.pruned}"
+        )
     if head.epoch < run.epoch:
         raise BookBroken(f"the head says epoch {head.epoch}, the last block says {run.epoch}")
 
 
-def _check_commands(run: _Run) -> None:
+def _check_commands(run: Rerun) -> None:
     """Check the commands outside of blocks: waiting with their own bytes, or not at all."""
     with connection.cursor() as cursor:
         cursor.execute(

@@ -110,7 +110,7 @@ class SettlementWorker:
         StaleWriter
             Another worker has taken the head. Nothing was written.
         """
-        epoch, last_block, last_transfer_id = self._lock_head()
+        epoch, last_block, last_transfer_id, pruned = self._lock_head()
         waiting = blocks.next_commands()
         if not waiting:
             return None
@@ -122,7 +122,7 @@ class SettlementWorker:
         first_account = log.frontier.size + len(month_totals(log, time))
         note_opened(opened, first_index=first_account)
         state = State(
-            load_book([each.asked for each in waiting]),
+            load_book([each.asked for each in waiting], pruned=pruned),
             next_transfer_id=last_transfer_id + 1,
             time=log.time,
             block=log.block,
@@ -137,7 +137,7 @@ class SettlementWorker:
         blocks.answer_commands(
             waiting, answers, block=log.block, leaf_indexes=sealed.answer_indexes
         )
-        self._move_head(log.block, last_transfer_id + count)
+        self._move_head(log.block, last_transfer_id + count, state.book.pruned)
         self._log = log
         refused = sum(1 for each in answers if each.refusal)
         return Booked(log.block, len(answers), refused, count)
@@ -159,25 +159,26 @@ class SettlementWorker:
             log = load_log_state(last_block)
         return log
 
-    def _lock_head(self) -> tuple[int, int, int]:
+    def _lock_head(self) -> tuple[int, int, int, int]:
         """Fence: hold the head row till commit, or learn that it is somebody else's."""
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT epoch, last_block, last_transfer_id FROM ledger_head"
+                "SELECT epoch, last_block, last_transfer_id, pruned_transfer_id FROM ledger_head"
                 " WHERE id = 1 AND epoch = %s FOR UPDATE",
                 [-1 if self.epoch is None else self.epoch],
             )
             row = cursor.fetchone()
         if row is None:
             raise StaleWriter(f"{self.holder}: epoch {self.epoch} is no longer the head's")
-        return row[0], row[1], row[2]
+        return row[0], row[1], row[2], row[3]
 
-    def _move_head(self, last_block: int, last_transfer_id: int) -> None:
+    def _move_head(self, last_block: int, last_transfer_id: int, pruned: int) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
                 "UPDATE ledger_head SET last_block = %s, last_transfer_id = %s,"
+                " pruned_transfer_id = %s,"
                 " lease_until = clock_timestamp() + %s * interval '1 second' WHERE id = 1",
-                [last_block, last_transfer_id, self.lease_seconds],
+                [last_block, last_transfer_id, pruned, self.lease_seconds],
             )
 
 

@@ -66,6 +66,12 @@ class Command(BaseCommand):
             f" ({book.refused} refused) in {book.blocks} blocks"
             f" and {book.accounts} accounts follow from the commands' bytes"
         )
+        if book.pruned_blocks:
+            self.stdout.write(
+                f"re-executed from block {book.pruned_blocks + 1}, on the attested snapshot of what"
+                f" was before: blocks up to {book.pruned_blocks} were pruned, and only that their"
+                " leaves are those of the log can be said of them"
+            )
         try:
             policy = read_policy()
         except KeyMissing as error:
