@@ -9,6 +9,7 @@ from pytest_django import Settings
 
 from ledger.domain.notes import KeyType, Signer
 from tests.conftest import CommittedDatabase
+from tests.log.cosigners import Cosigners
 from tests.log.hall import Hall
 
 
@@ -29,3 +30,11 @@ def hall(committed_db: CommittedDatabase, tmp_path: Path, settings: Settings) ->
     hall = Hall(replace(committed_db, env={**committed_db.env, **places}), tmp_path, signer)
     yield hall
     hall.close()
+
+
+@pytest.fixture
+def cosigners(hall: Hall) -> Iterator[Cosigners]:
+    cosigners = Cosigners(hall)
+    yield cosigners
+    for server in cosigners.servers:
+        server.stop()
