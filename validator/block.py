@@ -19,7 +19,7 @@ from validator import canonical
 from validator.bodies import KEY_FIELD, KIND_NAMES, DocumentBody, Transfers, document_leaf
 from validator.checks import Objected
 from validator.commitments import commitment, field_commitment, salt_of
-from validator.errors import Malformed, NotCanonical
+from validator.errors import BadNote, Malformed, NotCanonical
 from validator.leaves import (
     BlockLeaf,
     end_of_accounts,
@@ -30,6 +30,7 @@ from validator.leaves import (
     misplaced,
     read_block_leaf,
 )
+from validator.notes import read_integer
 from validator.openings import (
     ANSWER_BOOKED,
     AccountOpening,
@@ -43,6 +44,7 @@ from validator.state import State
 
 AHEAD_MAX_MICROSECONDS = 600 * 1_000_000
 ACCOUNTS_IN_TOTALS_MIN = 10
+PRUNED_KIND = "pruned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +276,7 @@ def _apply_item(state: State, block: Block, item: Item, known: set[str]) -> None
         if not is_document(block.entries[item.at]):
             raise Objected(index, "answer", "a document cannot be refused")
         fresh.documents[opening.key] = body.kind
+        _forget(state, body)
         fresh.commands[opening.key] = (0, 0)
         return
     outcome = NOT_CANONICAL if body is None else judge(state, body)
@@ -287,6 +290,18 @@ def _apply_item(state: State, block: Block, item: Item, known: set[str]) -> None
         raise Objected(index, "document", "the command rests on a document that is not logged")
     first = book(state, opening.key, body, outcome)
     _require_transfers(block, item.at + 1, body, outcome, first)
+
+
+def _forget(state: State, body: DocumentBody) -> None:
+    """Forget the origin of pruned transfers, when a document says that they are."""
+    if body.kind != PRUNED_KIND or body.public.keys() != {"block", "transfer"}:
+        return
+    try:
+        block, transfer = (read_integer(body.public[name]) for name in ("block", "transfer"))
+    except BadNote:
+        return
+    if block >= 1 and transfer < state.next_transfer:
+        state.pruned = max(state.pruned, transfer)
 
 
 def _require_transfers(

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from threading import local
 from urllib.parse import quote, urlsplit
 
-from validator.errors import HallRefuses, HallSilent, NotServed, SetUpWrong
+from validator.errors import HallRefuses, HallSilent, NotServed, Pruned, SetUpWrong
 
 # A bundle is at most 16 MiB; the openings of a large block may be more.
 ANSWER_BYTES_MAX = 256 * 1024 * 1024
@@ -90,6 +90,8 @@ class Hall:
                 text = f"{path}: {status} {answer[:200].decode(errors='replace').strip()}"
                 if status == HTTPStatus.NOT_FOUND:
                     raise NotServed(text)
+                if status == HTTPStatus.GONE:
+                    raise Pruned(text)
                 if 300 <= status < 500 and status != HTTPStatus.TOO_MANY_REQUESTS:
                     raise HallRefuses(" ".join(text.split()))
                 problem = " ".join(text.split())

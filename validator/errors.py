@@ -9,6 +9,7 @@ ValidatorError
 ├── SignatureFailed     a known key's signature that does not verify
 ├── HallSilent          the hall does not answer, or not in time: to be asked again later
 │   ├── NotServed       it answers that there is no such thing (404)
+│   ├── Pruned          it answers that this was removed for good (410)
 │   └── HallRefuses     it answers that it does not want to (any other 4xx)
 ├── Objected            a leaf cannot stand (checks.py): the objection that is signed
 └── SetUpWrong          a key file or a configuration; the message names the remedy
@@ -53,6 +54,10 @@ class HallSilent(ValidatorError):
 
 class NotServed(HallSilent):
     """The hall has nothing at this path."""
+
+
+class Pruned(HallSilent):
+    """What was at this path has been removed for good."""
 
 
 class HallRefuses(HallSilent):

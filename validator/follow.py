@@ -13,12 +13,11 @@ from validator.block import apply_block, open_block
 from validator.checks import Objected
 from validator.client import Hall
 from validator.errors import (
-    BadNote,
     BadTile,
     HallSilent,
     Malformed,
     NotServed,
-    ProofFailed,
+    Pruned,
     SignatureFailed,
 )
 from validator.interval_checks import check_intervals, documents_needed
@@ -26,16 +25,18 @@ from validator.interval_store import IntervalStore
 from validator.journal import TILE, Journal
 from validator.leaves import closes_block
 from validator.log_reader import LogReader
-from validator.merkle import leaf_hash, verify_consistency
+from validator.merkle import leaf_hash
 from validator.notes import Checkpoint, Note, SigningKey
 from validator.objections import signed_objection
 from validator.openings import Openings
 from validator.policy import Policy
+from validator.snapshot import place_in_log, read_snapshot
 from validator.state import State
 from validator.store import Position, Store
 
 # So many leaves are read before they are judged; a larger block is read to its end.
 LEAVES_AT_ONCE = 65_536
+NOT_EXTENDED = "the log does not extend what it signed before"
 
 
 def microseconds() -> int:
@@ -93,11 +94,10 @@ class Follower:
         except NotServed:
             self._say("the log has no checkpoint yet")
             return False
-        checkpoint = self._checkpoint_of(note)
-        position = self._store.position()
-        before = checkpoint.size
+        checkpoint = self._policy.checkpoint_of(note)
+        before = self._store.position().size
         try:
-            self._take(checkpoint, position)
+            self._take_twice(checkpoint)
         except (BadTile, Objected) as error:
             self._object_to(error, checkpoint)
             return False
@@ -109,27 +109,21 @@ class Follower:
             seconds = self._clock() // 1_000_000
             self.journal.cosign(checkpoint, note.text, self._key, time=seconds)
         self._hand_in()
-        self._say(f"followed to {position.size} leaves in {position.block} blocks")
-        return before > position.size
+        self._say("following")
+        return position.size > before
 
-    def _checkpoint_of(self, note: Note) -> Checkpoint:
-        """Return the checkpoint in a note that the log has signed.
+    def _take_twice(self, checkpoint: Checkpoint) -> None:
+        """Follow the log to a checkpoint; bytes that do not hash are asked for once again."""
+        try:
+            self._take(checkpoint)
+        except (BadTile, Objected) as error:
+            if isinstance(error, Objected) and error.code != TILE:
+                raise
+            self._take(checkpoint)
 
-        Raises
-        ------
-        BadNote, SignatureFailed
-            If a log of the policy did not sign it. Nobody can be accused of it.
-        """
-        checkpoint = Checkpoint.parse(note.text)
-        for verified in note.verified(self._policy.logs):
-            if verified.key.name == checkpoint.origin:
-                return checkpoint
-        raise SignatureFailed(
-            f"no log of the policy has signed the checkpoint of {checkpoint.origin}"
-        )
-
-    def _take(self, checkpoint: Checkpoint, position: Position) -> None:
+    def _take(self, checkpoint: Checkpoint) -> None:
         """Follow the log to a checkpoint, or see that it tells nothing new."""
+        position = self._store.position()
         if self._is_stopped():
             self._watch(checkpoint, position)
             return
@@ -141,7 +135,11 @@ class Follower:
             if known is not None and known != checkpoint.root:
                 raise Objected(checkpoint.size, "fork", "two roots are signed for one size")
         else:
-            self._catch_up(checkpoint, position)
+            try:
+                self._catch_up(checkpoint, position)
+            except Pruned:
+                position = self._start_behind_pruned(position)
+                self._catch_up(checkpoint, position)
             self.journal.lift_tiles()
 
     def _is_stopped(self) -> bool:
@@ -155,17 +153,8 @@ class Follower:
             if checkpoint.size == size and checkpoint.root != root:
                 raise Objected(size, "fork", "two roots are signed for one size")
             return
-        proof = LogReader(self._hall, checkpoint.size).consistency_proof(size)
-        try:
-            verify_consistency(
-                old_size=size,
-                old_root=root,
-                size=checkpoint.size,
-                root=checkpoint.root,
-                proof=proof,
-            )
-        except ProofFailed as error:
-            raise Objected(size, "fork", "the log does not extend what it signed before") from error
+        if not LogReader(self._hall, checkpoint.size).extends(size, root, checkpoint.root):
+            raise Objected(size, "fork", NOT_EXTENDED)
         self.journal.watch(checkpoint.size, checkpoint.root)
 
     def _catch_up(self, checkpoint: Checkpoint, position: Position) -> None:
@@ -191,6 +180,32 @@ class Follower:
         if held:
             raise Objected(checkpoint.size - 1, "leaf_order", "the log does not end with a block")
 
+    def _start_behind_pruned(self, position: Position) -> Position:
+        """Start from the state behind a period that nobody can re-execute any more.
+
+        Raises
+        ------
+        Malformed, SignatureFailed
+            If no quorum has cosigned a log that holds that state.
+        """
+        note = Note.parse(self._hall.get("checkpoint"))
+        checkpoint = self._policy.checkpoint_of(note)
+        if not self._policy.is_attested(note):
+            raise SignatureFailed(
+                "a period was pruned, and no quorum vouches for the state after it"
+            )
+        reader = LogReader(self._hall, checkpoint.size)
+        snapshot = read_snapshot(self._hall.get_opening("snapshot"), self._store)
+        if snapshot.state.block <= position.block:
+            raise Malformed("the snapshot is older than what was followed")
+        after = place_in_log(snapshot, reader, checkpoint)
+        if not reader.extends(position.size, position.range.root(), checkpoint.root):
+            raise Objected(position.size, "fork", NOT_EXTENDED)
+        with self._store.transaction():
+            self._store.start_from(snapshot.state, after)
+        self._state = snapshot.state
+        return after
+
     def _require_in_log(
         self, checkpoint: Checkpoint, position: Position, hashes: list[bytes]
     ) -> None:
@@ -200,17 +215,9 @@ class Follower:
             if tree.root() == checkpoint.root:
                 return
             raise self._why_another_root(checkpoint, position, hashes)
-        proof = LogReader(self._hall, checkpoint.size).consistency_proof(tree.size)
-        try:
-            verify_consistency(
-                old_size=tree.size,
-                old_root=tree.root(),
-                size=checkpoint.size,
-                root=checkpoint.root,
-                proof=proof,
-            )
-        except ProofFailed:
-            raise self._why_another_root(checkpoint, position, hashes) from None
+        reader = LogReader(self._hall, checkpoint.size)
+        if not reader.extends(tree.size, tree.root(), checkpoint.root):
+            raise self._why_another_root(checkpoint, position, hashes)
 
     def _why_another_root(
         self, checkpoint: Checkpoint, position: Position, hashes: list[bytes]
@@ -225,7 +232,7 @@ class Follower:
                 return Objected(index, TILE, "an entry does not hash to its place in its tile")
         if reader.root(0, checkpoint.size) == checkpoint.root:
             if start and reader.root(0, start) != position.range.root():
-                return Objected(start, "fork", "the log does not extend what it signed before")
+                return Objected(start, "fork", NOT_EXTENDED)
             return Objected(start, TILE, "tiles of one level are not the tree over those below")
         return Objected(start, TILE, "the tiles do not hash to the checkpoint")
 
@@ -239,7 +246,8 @@ class Follower:
         block = open_block(entries, openings, first=first)
         # Read before anything is changed: a hall that is silent now is asked again later.
         documents = {
-            key: self._hall.get_opening(f"documents/{key}") for key in documents_needed(block)
+            key: self._hall.get_opening(f"documents/{key}")
+            for key in documents_needed(block, self._intervals)
         }
         state = self._take_state(openings)
         apply_block(state, block, now=self._clock())
@@ -249,7 +257,6 @@ class Follower:
             self._intervals.save(intervals)
         # Only now: what failed on the way here is not the state that the next block begins with.
         self._state = state
-        self._say(f"followed to {after.size} leaves in {after.block} blocks")
 
     def _take_state(self, openings: Openings) -> State:
         state, self._state = self._state, None
@@ -297,7 +304,7 @@ def follow(
         try:
             again = follower.step()
             failed = 0
-        except (HallSilent, BadNote, SignatureFailed) as error:
+        except (HallSilent, Malformed, SignatureFailed) as error:
             failed += 1
             again = False
             follower.journal.note(f"waiting: {error}", now=microseconds())

@@ -32,6 +32,7 @@ class IntervalStore:
     """What the checks of intervals ask about earlier blocks."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._database = store.database
         self._database.executescript(_SCHEMA)
 
@@ -50,6 +51,9 @@ class IntervalStore:
         packed, rules, settlement, settled = row
         rows = zlib.decompress(packed).split(b"\n")
         return Kept(read_book(rows), rows, rules, settlement, bool(settled))
+
+    def document(self, key: str) -> bool:
+        return self._store.document(key)
 
     def overlaps(self, community: int, interval: int, starts: int, ends: int) -> bool:
         # No interval is longer than an hour: only those that begin near by are looked at.

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from validator.client import Hall
-from validator.errors import BadTile, NotServed
-from validator.merkle import node_hash
+from validator.errors import BadTile, NotServed, ProofFailed
+from validator.merkle import node_hash, verify_consistency
 from validator.tiles import TILE_WIDTH, Piece, bundles_between, entries_of, hashes_of
 
 _LEVELS_PER_TILE = 8
@@ -52,6 +52,17 @@ class LogReader:
         if old_size in (0, self._size):
             return []
         return self._proof(old_size, 0, self._size, whole=True)
+
+    def extends(self, old_size: int, old_root: bytes, root: bytes) -> bool:
+        """Tell whether the log with this root begins with an older log."""
+        proof = self.consistency_proof(old_size)
+        try:
+            verify_consistency(
+                old_size=old_size, old_root=old_root, size=self._size, root=root, proof=proof
+            )
+        except ProofFailed:
+            return False
+        return True
 
     def root(self, start: int, end: int) -> bytes:
         """Return the tree head of the entries from ``start`` to before ``end``."""

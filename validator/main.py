@@ -58,7 +58,7 @@ def _run(path: Path) -> None:
     print(f"its key: {config.key.verifier}", flush=True)
     hall = Hall(config.log, config.credential)
     follower = Follower(hall=hall, store=store, key=config.key, policy=config.policy)
-    if config.key.verifier not in config.policy.cosigners:
+    if config.key.verifier not in config.policy.cosigners.values():
         print("its key is not in the policy: what it cosigns counts for nobody", flush=True)
     try:
         follow(follower, poll_seconds=config.poll_seconds)
@@ -90,6 +90,7 @@ def _status(path: Path) -> int:
         standing = journal.standing()
         status = {
             "log": table["log"],
+            "started_after_block": store.started_after(),
             "followed": {"leaves": position.size, "blocks": position.block},
             "cosigned": {"leaves": cosigned.size, "delivered": cosigned.delivered},
             "doing": notice.text,

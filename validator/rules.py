@@ -89,7 +89,7 @@ def _find_holds(state: State, transfers: Transfers, booking: Booking) -> str | N
             continue
         hold = state.holds.get(reference)
         if hold is None:
-            return "hold_resolved" if state.is_ended_hold(reference) else "hold_unknown"
+            return "hold_resolved" if _is_remembered(state, reference) else "hold_unknown"
         if reference in ended:
             return "hold_resolved"
         is_post = transfers.kind[leg] == POST
@@ -109,6 +109,15 @@ def _find_holds(state: State, transfers: Transfers, booking: Booking) -> str | N
     return None
 
 
+def _is_remembered(state: State, reference: str) -> bool:
+    """Tell whether a reference names a hold that has ended and was not pruned since."""
+    parts = split_reference(reference)
+    assert parts is not None, "a body with such a reference has no form"
+    key, leg = parts
+    first, _ = state.find_command(key) or (0, 0)
+    return first + leg > state.pruned and state.is_ended_hold(reference)
+
+
 def _find_corrected(state: State, references: Iterable[str], booking: Booking) -> str | None:
     ids = []
     for reference in references:
@@ -119,7 +128,7 @@ def _find_corrected(state: State, references: Iterable[str], booking: Booking) -
         assert parts is not None, "a body with such a reference has no form"
         key, leg = parts
         first, legs = state.find_command(key) or (0, 0)
-        if leg >= legs:
+        if leg >= legs or first + leg <= state.pruned:
             return "corrected_unknown"
         ids.append(first + leg)
     booking.corrects = ids

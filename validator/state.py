@@ -94,6 +94,8 @@ class State:
         self.block = 0
         self.time = 0
         self.next_transfer = 1
+        # The last transfer id whose origin everybody has forgotten.
+        self.pruned = 0
         self.places: dict[int, int] = {}
         self.numbers = array("q")
         self.limits = array("q")

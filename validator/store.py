@@ -27,7 +27,11 @@ CREATE TABLE IF NOT EXISTS position (
     peaks BLOB NOT NULL,
     time INTEGER NOT NULL,
     next_transfer INTEGER NOT NULL,
-    padding BLOB NOT NULL
+    padding BLOB NOT NULL,
+    pruned INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS start (
+    one INTEGER PRIMARY KEY CHECK (one = 1), block INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS account (
     place INTEGER PRIMARY KEY,
@@ -183,13 +187,14 @@ class Store:
     def load_state(self) -> State | None:
         """Return the state after the last block saved; None before the first."""
         row = self.database.execute(
-            "SELECT block, time, next_transfer, padding FROM position"
+            "SELECT block, time, next_transfer, padding, pruned FROM position"
         ).fetchone()
         if row is None:
             return None
-        block, time, next_transfer, padding = row
+        block, time, next_transfer, padding, pruned = row
         state = State(self, padding)
         state.block, state.time, state.next_transfer = block, time, next_transfer
+        state.pruned = pruned
         chunks = self.database.execute("SELECT data FROM counters ORDER BY chunk")
         counters = array("q")
         accounts = self.database.execute(
@@ -256,7 +261,7 @@ class Store:
             "INSERT INTO block VALUES (?, ?, ?)", (position.block, tree.size, tree.root())
         )
         self.database.execute(
-            "INSERT OR REPLACE INTO position VALUES (1, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO position VALUES (1, ?, ?, ?, ?, ?, ?, ?)",
             (
                 position.block,
                 tree.size,
@@ -264,6 +269,31 @@ class Store:
                 state.time,
                 state.next_transfer,
                 state.padding,
+                state.pruned,
             ),
         )
         state.fresh = Fresh(accounts_from=len(state.numbers))
+
+    def start_from(self, state: State, position: Position) -> None:
+        """Begin anew with a snapshot's state, within a transaction of the caller's.
+
+        Keys and documents that were followed stay known, and so do the holds that ended.
+        """
+        for table in ("account", "counters", "hold WHERE NOT ended"):
+            self.database.execute(f"DELETE FROM {table}")  # noqa: S608 - three names of ours
+        fresh = state.fresh
+        for key in self.known(fresh.commands):
+            del fresh.commands[key]
+        for key in [key for key in fresh.documents if self.document(key)]:
+            del fresh.documents[key]
+        self.database.executemany(
+            "INSERT OR IGNORE INTO hold VALUES (?, 0, 0, 0, 0, 0, 1)",
+            ((reference,) for reference in fresh.ended),
+        )
+        self.save_block(state, position)
+        self.database.execute("INSERT OR REPLACE INTO start VALUES (1, ?)", (position.block,))
+
+    def started_after(self) -> int:
+        """Return the block of the snapshot that was started from, or 0."""
+        row = self.database.execute("SELECT block FROM start").fetchone()
+        return 0 if row is None else int(row[0])

@@ -23,6 +23,8 @@ class FakeHall:
     forged: dict[str, bytes] = field(default_factory=dict)
     # Paths (their beginnings) that are answered with 503.
     silent: tuple[str, ...] = ()
+    # Paths that are answered with 410.
+    pruned: set[str] = field(default_factory=set)
     cosignatures: list[bytes] = field(default_factory=list)
     objections: list[bytes] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -33,6 +35,8 @@ class FakeHall:
             return 503, b"too much to do"
         if path.startswith("openings/") and authorization != f"Bearer {CREDENTIAL}":
             return 401, b"no credential"
+        if path in self.pruned:
+            return 410, b"pruned"
         if path in self.forged:
             return 200, self.forged[path]
         answer = self.honest(path)

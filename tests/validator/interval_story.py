@@ -63,12 +63,16 @@ class IntervalMemory:
     def __init__(self) -> None:
         self.rule_sets: dict[str, bytes] = {}
         self.books: dict[int, Kept] = {}
+        self.documents: set[str] = set()
 
     def rule_set(self, digest: str) -> bytes | None:
         return self.rule_sets.get(digest)
 
     def last_book(self, interval: int) -> Kept | None:
         return self.books.get(interval)
+
+    def document(self, key: str) -> bool:
+        return key in self.documents
 
     def overlaps(self, community: int, interval: int, starts: int, ends: int) -> bool:
         return any(
@@ -101,7 +105,7 @@ def objection_to(story: Story) -> tuple[str, str] | None:
     for sealed in ledger.blocks:
         block = open_block(sealed.entries, Openings.parse(sealed.openings), first=sealed.first)
         apply_block(state, block, now=ledger.time)
-        documents = {key: ledger.documents[key] for key in documents_needed(block)}
+        documents = {key: ledger.documents[key] for key in documents_needed(block, intervals)}
         try:
             fresh = check_intervals(block, documents, intervals)
         except Objected as objected:
@@ -109,6 +113,7 @@ def objection_to(story: Story) -> tuple[str, str] | None:
         archive.commands |= state.fresh.commands
         archive.documents |= state.fresh.documents
         state.fresh = Fresh()
+        intervals.documents |= archive.documents.keys()
         intervals.rule_sets |= fresh.rule_sets
         intervals.books |= fresh.books
         for interval, revision in fresh.settled.items():
