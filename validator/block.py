@@ -47,7 +47,8 @@ ACCOUNTS_IN_TOTALS_MIN = 10
 PRUNED_KIND = "pruned"
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, for it is made for every command: see Transfers.
+@dataclass(slots=True)
 class Item:
     """A command or a document, and where its leaf stands in the block."""
 

@@ -81,7 +81,8 @@ class AccountOpening:
     unit: str
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, for it is made for every command: see Transfers.
+@dataclass(slots=True)
 class CommandOpening:
     """A command and how it was answered; ``body`` is None where it has no form."""
 

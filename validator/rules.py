@@ -42,6 +42,20 @@ class Booking:
     holds: list[Hold | None] | None = None
     corrects: list[int] | None = None
 
+    def sums(self) -> tuple[tuple[dict[int, int], int], ...]:
+        """Return what is added, and to which counter; every account stands in a posted one."""
+        posted = (
+            (self.posted_debits, DEBITS_POSTED),
+            (self.posted_credits, CREDITS_POSTED),
+        )
+        if not self.pending_debits:
+            return posted
+        return (
+            *posted,
+            (self.pending_debits, DEBITS_PENDING),
+            (self.pending_credits, CREDITS_PENDING),
+        )
+
 
 def judge(state: State, transfers: Transfers) -> Booking | str:
     """Return what a command books, or the code of its refusal; nothing changes.
@@ -60,9 +74,8 @@ def judge(state: State, transfers: Transfers) -> Booking | str:
     except KeyError:
         return "account_unknown"
     unit_of = state.unit_of
-    for debit, credit in zip(debits, credits_, strict=True):
-        if unit_of[debit] != unit_of[credit]:
-            return "units_differ"
+    if [unit_of[place] for place in debits] != [unit_of[place] for place in credits_]:
+        return "units_differ"
     booking = Booking(debits, credits_)
     if transfers.hold is not None:
         refusal = _find_holds(state, transfers, booking)
@@ -138,6 +151,12 @@ def _find_corrected(state: State, references: Iterable[str], booking: Booking) -
 def _is_too_much(transfers: Transfers, booking: Booking) -> bool:
     """Add up what each account's counters get; tell whether it is more than any ledger holds."""
     if transfers.kind is None:
+        if len(transfers.amount) == 1:
+            # Most commands are like this one: the short way is the same way.
+            (amount,) = transfers.amount
+            booking.posted_debits[booking.debits[0]] = amount
+            booking.posted_credits[booking.credits[0]] = amount
+            return False
         _add(booking.posted_debits, booking.debits, transfers.amount)
         _add(booking.posted_credits, booking.credits, transfers.amount)
         return sum(transfers.amount) > COUNTER_MAX
@@ -162,12 +181,7 @@ def _add(sums: dict[int, int], places: Iterable[int], amounts: Iterable[int]) ->
 def _refusal_of_counters(state: State, booking: Booking) -> str | None:
     """Return the refusal when a counter would overflow or an account would pass its limit."""
     counters, limits = state.counters, state.limits
-    for sums, counter in (
-        (booking.posted_debits, DEBITS_POSTED),
-        (booking.posted_credits, CREDITS_POSTED),
-        (booking.pending_debits, DEBITS_PENDING),
-        (booking.pending_credits, CREDITS_PENDING),
-    ):
+    for sums, counter in booking.sums():
         for place, amount in sums.items():
             if counters[place * COUNTERS + counter] + amount > COUNTER_MAX:
                 return "counter_overflow"
@@ -202,15 +216,11 @@ def book(state: State, key: str, transfers: Transfers, booking: Booking) -> int:
     counters, units, unit_of = state.counters, state.units, state.unit_of
     first = state.next_transfer
     state.next_transfer += len(transfers)
-    for sums, counter in (
-        (booking.posted_debits, DEBITS_POSTED),
-        (booking.posted_credits, CREDITS_POSTED),
-        (booking.pending_debits, DEBITS_PENDING),
-        (booking.pending_credits, CREDITS_PENDING),
-    ):
+    for sums, counter in booking.sums():
         for place, amount in sums.items():
             counters[place * COUNTERS + counter] += amount
-        state.touch(sums)
+    state.touch(booking.posted_debits)
+    state.touch(booking.posted_credits)
     for place, amount in booking.posted_credits.items():
         units[unit_of[place]].posted += amount
     for place, amount in booking.pending_credits.items():
