@@ -104,6 +104,29 @@ class StateMap:
             rows = np.flatnonzero(numbers == number)
             self._units[self._names[number]].set(positions[rows], counters[:, rows])
 
+    def rows(self, ids: Int64Array) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array]:
+        """Return what the map knows of some accounts, those that it does not have left out.
+
+        Returns
+        -------
+        ids, units, limits : ndarray of int64, shape (n,)
+            Numbers of the accounts, a number per unit, and limits, -1 for none. [minor units]
+        counters : ndarray of int64, shape (4, n)
+            Debits pending, debits posted, credits pending, credits posted. [minor units]
+        """
+        at = np.searchsorted(self._ids, ids)
+        known = at < len(self._ids)
+        known[known] = self._ids[at[known]] == ids[known]
+        at = at[known]
+        numbers, positions = self._unit_numbers[at], self._positions[at]
+        limits = np.empty(len(at), dtype=np.int64)
+        counters = np.empty((4, len(at)), dtype=np.int64)
+        for number in np.unique(numbers).tolist():
+            rows = np.flatnonzero(numbers == number)
+            unit = self._units[self._names[number]]
+            limits[rows], counters[:, rows] = unit.rows(positions[rows])
+        return self._ids[at], numbers, limits, counters
+
     def unit_roots(self) -> list[tuple[str, bytes]]:
         """Return the root of each unit's map, in order of the units' bytes."""
         return [
@@ -174,6 +197,11 @@ class _UnitMap:
             self._levels[level] = _grown(self._levels[level], -(-count // 16**level))
         self.set(np.arange(first, count), counters)
         return first
+
+    def rows(self, positions: Int64Array) -> tuple[Int64Array, Int64Array]:
+        """Return limits and counters of accounts. Shapes (n,) and (4, n)."""
+        limits = np.ascontiguousarray(self._heads[positions, 41:49]).view(">i8")
+        return limits.ravel().astype(np.int64), self._counters[:, positions]
 
     def set(self, positions: Int64Array, counters: Int64Array) -> None:
         """Set counters of accounts and hash what follows from them."""

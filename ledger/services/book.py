@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from django.db import connection
 
-from ledger.domain.commands import TransferKind
+from ledger.domain.commands import Int64Array, TransferKind
 from ledger.domain.copy_format import packed_columns
 from ledger.domain.judge import NO_LIMIT, Book, Hold
 from ledger.domain.rule_core import AskedCommand
+from ledger.domain.state_map import StateMap
 from ledger.models import Transfer
 
 COUNTERS = ("debits_pending", "debits_posted", "credits_pending", "credits_posted")
@@ -33,20 +34,24 @@ _SELECT_ACCOUNTS = """
 """
 
 
-def load_book(asked: Sequence[AskedCommand], *, pruned: int) -> Book:
+def load_book(asked: Sequence[AskedCommand], accounts: StateMap, *, pruned: int) -> Book:
     """Read what some commands touch: accounts, holds and the transfers they refer to.
 
     Parameters
     ----------
     asked : sequence of AskedCommand
         The commands.
+    accounts : StateMap
+        Every account at the end of the log, so that few have to be read again.
     pruned : int
         The last transfer that is forgotten, see ``Book``.
     """
     commands = [each.transfers for each in asked if each.transfers is not None]
     sides = [side for each in commands for side in (each.debit, each.credit)]
     touched = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *sides]))
-    book = _read_accounts("{" + ",".join(map(str, touched.tolist())) + "}")
+    book = _book_from(accounts, touched)
+    if len(book.ids) < len(touched):  # unknown, or opened by this very block: only there to read
+        book = _read_accounts("{" + ",".join(map(str, touched.tolist())) + "}")
     book.pruned = pruned
     holds = {name for each in commands for name in each.holds or () if name}
     if holds:
@@ -55,6 +60,16 @@ def load_book(asked: Sequence[AskedCommand], *, pruned: int) -> Book:
     if corrected:
         _load_corrected(book, corrected)
     return book
+
+
+def _book_from(accounts: StateMap, ids: Int64Array) -> Book:
+    known, units, limits, counters = accounts.rows(ids)
+    return Book(
+        ids=known,
+        units=units,
+        limits=np.where(limits < 0, NO_LIMIT, limits),
+        counters=counters,
+    )
 
 
 def load_all_accounts() -> Book:
