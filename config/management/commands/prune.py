@@ -43,6 +43,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         before = _moment(options["before"])
+        if before > datetime.now(UTC):
+            raise CommandError(f"--before {before:%F %H:%M} UTC lies in the future")
         try:
             with only_one():
                 self._prune(before, options)

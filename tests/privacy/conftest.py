@@ -1,0 +1,5 @@
+"""Pruning is told on a hall whose log is published."""
+
+from tests.log.conftest import hall
+
+__all__ = ["hall"]
