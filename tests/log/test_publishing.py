@@ -96,8 +96,10 @@ def test_a_crash_at_any_moment_is_made_up_for(
     hall.step()
 
     assert Checkpoint.objects.count() == 2
+    assert hall.pending().text in Checkpoint.objects.order_by("-size")[0].note
+    assert hall.checkpoint() == hall.pending()
     hall.check_files()
-    assert attested_size() == Checkpoint.objects.order_by("-size")[0].size
+    assert attested_size() == hall.pending_size()
 
 
 def damaged(data: bytes) -> bytes:
