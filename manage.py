@@ -18,6 +18,7 @@ WITHOUT_SERVERS = {
     "messages",
     "spectacular",
     "templates",
+    "verify_receipt",
     "version",
 }
 # Commands that must see the database as it is, before pending migrations.

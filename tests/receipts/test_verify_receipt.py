@@ -19,12 +19,14 @@ def policy(tmp_path: Path) -> Path:
 
 
 def verified(receipt: str, policy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command where there is no database."""
+    """Run the command where there is no database, and look that it did not start one."""
     file = policy.with_name("x.tlog-proof")
     file.write_text(receipt, encoding="utf-8")
-    environment = {**os.environ, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
-    environment["HELIOPOLIS_LOG_POLICY"] = str(policy)
-    return subprocess.run(
+    named = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL")
+    state = policy.with_name("state")
+    environment = {name: text for name, text in os.environ.items() if name not in named}
+    environment |= {"HELIOPOLIS_STATE": str(state), "HELIOPOLIS_LOG_POLICY": str(policy)}
+    done = subprocess.run(
         [sys.executable, "manage.py", "verify_receipt", str(file), *arguments],
         cwd=databases.PROJECT,
         env=environment,
@@ -32,6 +34,8 @@ def verified(receipt: str, policy: Path, *arguments: str) -> subprocess.Complete
         text=True,
         check=False,
     )
+    assert not [each for each in state.iterdir() if each.is_dir()]
+    return done
 
 
 @pytest.mark.parametrize(
