@@ -1,0 +1,190 @@
+"""What a lying operator does to books of intervals, their documents and their money."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+
+from ledger.domain.commands import Command, Int64Array, decode
+from ledger.models import InboxCommand
+from ledger.services import submit
+from marketplace.domain.book_rows import rules_document
+from marketplace.domain.interval_book import IntervalBook
+from tests.log.lies import honestly
+from tests.log.lying_operator import FLOWS, Operator
+from tests.market.street import CORRECTIONS, at
+
+
+def in_book(change: Callable[[IntervalBook], IntervalBook]) -> Callable[[Operator], None]:
+    """Change a cleared hour's book before it is sealed; its document and its money follow."""
+
+    def do(hall: Operator) -> None:
+        hall.clear()
+        hall.rewrite_book(change)
+        hall.settle()
+        hall.seal()
+
+    return do
+
+
+def settlement(hall: Operator, *, hour: int = 1, revision: int = 1) -> str:
+    return f"settle:{hall.street.interval(hour).id}:{revision}"
+
+
+def edit_command(hall: Operator) -> None:
+    """Charge a member a micro more: the command, its transfers and the state agree."""
+    hall.clear()
+    hall.settle()
+    rewrite_settlement(hall, lambda amount: np.where(amount == amount.max(), amount + 1, amount))
+    hall.seal()
+
+
+def rewrite_settlement(
+    hall: Operator, change: Callable[[Int64Array], Int64Array], rules: str | None = None
+) -> None:
+    key = settlement(hall)
+    said = decode(bytes(InboxCommand.objects.get(key=key).body))
+    moved = replace(said.transfers, amount=change(said.transfers.amount))
+    command = Command.of(key, moved, document=said.document, rules=rules or said.rules)
+    hall.rewrite_command(command, was=key)
+
+
+def settle_under_other_rules(hall: Operator) -> None:
+    hall.clear()
+    hall.settle()
+    rewrite_settlement(hall, lambda amount: amount, rules="ab" * 32)
+    hall.seal()
+
+
+def settle_twice(hall: Operator) -> None:
+    """Book the first hour's money once more, under a key of its own."""
+    said = decode(bytes(InboxCommand.objects.get(key=settlement(hall, hour=0)).body))
+    submit(commands=[Command.of("again", said.transfers)], submitted_at=hall.now)
+    hall.seal()
+
+
+def leave_without_money(hall: Operator) -> None:
+    hall.clear()
+    hall.seal()
+
+
+def skip_settlement(hall: Operator) -> None:
+    hall.clear()
+    hall.seal()
+    hall.own("UPDATE marketplace_deliveryinterval SET state = 4 WHERE state = 3")
+    hall.clear(flows={"alice": (0, 10)}, now=at(3))
+    hall.seal()
+
+
+def skip_revision(hall: Operator) -> None:
+    interval = hall.street.interval(0)
+    hall.clear(hour=0, flows={"alice": (0, 10)}, now=at(2))
+    hall.own("UPDATE marketplace_clearing SET revision = 3 WHERE revision = 2")
+    hall.own("UPDATE marketplace_deliveryinterval SET revision = 3 WHERE revision = 2")
+    hall.rewrite_book(lambda book: book, hour=0, was=f"book:{interval.id}:2")
+    hall.seal()
+
+
+def amend_fills(hall: Operator) -> None:
+    hall.clear(hour=0, flows={"alice": (0, 10)}, now=at(1) + CORRECTIONS + timedelta(hours=1))
+    hall.rewrite_book(
+        lambda book: replace(book, sold_wh=book.sold_wh[::-1], bought_wh=book.bought_wh[::-1]),
+        hour=0,
+    )
+    hall.seal()
+
+
+# The book.
+
+
+def cheaper(book: IntervalBook) -> IntervalBook:
+    assert book.price is not None
+    return replace(book, price=book.price - 1000)
+
+
+def changed(name: str, row: int, by: int) -> Callable[[IntervalBook], IntervalBook]:
+    def change(book: IntervalBook) -> IntervalBook:
+        column = getattr(book, name).copy()
+        column[row] += by
+        return replace(book, **{name: column})
+
+    return change
+
+
+def dearer_fee(book: IntervalBook) -> IntervalBook:
+    return replace(book, platform_fee=book.platform_fee + 1)
+
+
+def move_fill(book: IntervalBook) -> IntervalBook:
+    sold = book.sold_wh.copy()
+    sold[0], sold[1] = sold[0] - 5, sold[1] + 5
+    return replace(book, sold_wh=sold)
+
+
+def twice(book: IntervalBook) -> IntervalBook:
+    points = book.metering_point_ids.copy()
+    points[1] = points[0]
+    return replace(book, metering_point_ids=points)
+
+
+def left_out(book: IntervalBook) -> IntervalBook:
+    return replace(book, left_out_ids=book.metering_point_ids[:1])
+
+
+def more_than_any_meter(hall: Operator) -> None:
+    hall.clear()
+    hall.rewrite_book(changed("import_wh", -1, 2 * 10**9))
+    hall.seal()
+
+
+def call_it_a_correction(hall: Operator) -> None:
+    hall.clear()
+    hall.own(
+        "UPDATE marketplace_clearing SET reason = 3 WHERE interval_id = %s",
+        hall.street.interval(1).id,
+    )
+    hall.rewrite_book(lambda book: book)
+    hall.settle()
+    hall.seal()
+
+
+def edit_kept_book(hall: Operator) -> None:
+    """Tell validators another reading than the one that was logged and paid for."""
+    honestly(hall)
+    hall.rewrite_book(changed("import_wh", -1, 100), logs=False)
+
+
+def unlogged_rules(hall: Operator) -> None:
+    hall.clear()
+    hall.rewrite_document(f"book:{hall.street.interval(1).id}:1", rules="ab" * 32)
+    hall.seal()
+
+
+def forged_rules(hall: Operator) -> None:
+    digest = "ab" * 32
+    submit(commands=[rules_document(digest)], submitted_at=hall.now)
+    hall.client.forged[f"openings/documents/rules:{digest}"] = b"{}"
+    hall.seal()
+
+
+def another_key(hall: Operator) -> None:
+    """Book a settlement's money under a name that no book has."""
+    hall.clear()
+    hall.settle()
+    key = settlement(hall)
+    said = decode(bytes(InboxCommand.objects.get(key=key).body))
+    hall.rewrite_command(Command.of("fees-1", said.transfers), was=key)
+    hall.seal()
+
+
+def no_rows(hall: Operator) -> None:
+    honestly(hall)
+    hall.client.forged[f"openings/documents/book:{hall.street.interval(1).id}:1"] = None
+
+
+def another_reading(hall: Operator) -> None:
+    """Change a reading on its way in, before anything is cleared."""
+    hall.clear(flows={**FLOWS, "hanna": (10_000, 0)})
+    hall.settle()
+    hall.seal()
