@@ -5,8 +5,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from config.web.days import render_in
-from config.web.member import day_context, place_or_404
-from config.web.personas import use_persona
+from config.web.member import day_context
+from config.web.personas import place_or_404, use_persona
 from ledger.queries import get_balances
 from marketplace.queries.data import list_matches, list_own_requests
 

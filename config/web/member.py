@@ -7,20 +7,22 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from config.web.days import chosen_day, render_in
-from config.web.personas import use_persona
+from config.web.personas import place_or_404, use_persona
 from config.web.rule_form import RuleForm
+from config.web.signing import RULE_SAVED, micros_since_epoch, to_sign, translated
 from config.web.transfer_words import worded_transfers
-from marketplace.errors import Invalid
+from marketplace.domain.terms_document import TermsDocument
+from marketplace.errors import Invalid, SignatureNeeded
 from marketplace.queries import statements
 from marketplace.queries.pages import Persona, Place
 from marketplace.queries.pages_member import MeterName, list_meters
 from marketplace.queries.pages_rules import RuleVersion, list_rule_versions
-from marketplace.services.standing import set_standing_rule
+from marketplace.queries.signed_terms import get_key_in_use
+from marketplace.services.standing import draft_standing_terms, set_standing_rule
 
 MEMBER_ROLES = ("household", "enterprise")
 FIELDS_OF_SERVICE = {
@@ -96,34 +98,45 @@ def rule(request: HttpRequest, participant_id: int, metering_point_id: int) -> H
         raise Http404
     if request.method == "POST":
         form = RuleForm(request.POST, prefix=_prefix(metering_point_id))
-        if form.is_valid() and _accepted(form, metering_point_id, place, now):
-            messages.success(request, _("Your rule is saved. It counts from the next interval on."))
-            return redirect(persona.role, persona.participant_id)
+        if form.is_valid():
+            done = _accepted(form, metering_point_id, place, now)
+            if isinstance(done, TermsDocument):
+                return to_sign(request, persona, place, done)
+            if done:
+                messages.success(request, RULE_SAVED)
+                return redirect(persona.role, persona.participant_id)
         cards = [replace(cards[0], form=form)]
-    context: dict[str, object] = {"persona": persona, "rules": cards}
+    key = get_key_in_use(participant_id=persona.participant_id)
+    context: dict[str, object] = {
+        "persona": persona,
+        "rules": cards,
+        "key": key,
+        "issued": micros_since_epoch(now),
+    }
     return render_in(request, place, "pages/rule.html", context)
 
 
-def _accepted(form: RuleForm, metering_point_id: int, place: Place, now: datetime) -> bool:
+def _accepted(
+    form: RuleForm, metering_point_id: int, place: Place, now: datetime
+) -> TermsDocument | bool:
+    """Save a rule; where only the member can sign it, return the text to be signed instead."""
+    wanted = {
+        "metering_point_id": metering_point_id,
+        "sell_at_or_above_micro_per_kwh": form.sell_micro,
+        "buy_at_or_below_micro_per_kwh": form.buy_micro,
+        "is_paused": form.cleaned_data["pause"],
+        "valid_until": form.valid_until(place.zone),
+        "now": now,
+    }
     try:
-        set_standing_rule(
-            metering_point_id=metering_point_id,
-            sell_at_or_above_micro_per_kwh=form.sell_micro,
-            buy_at_or_below_micro_per_kwh=form.buy_micro,
-            is_paused=form.cleaned_data["pause"],
-            valid_until=form.valid_until(place.zone),
-            now=now,
-        )
+        try:
+            set_standing_rule(**wanted)
+        except SignatureNeeded:
+            return draft_standing_terms(**wanted)
     except Invalid as refusal:
         form.add_error(FIELDS_OF_SERVICE.get(refusal.field), translated(refusal))
         return False
     return True
-
-
-def translated(refusal: Invalid) -> str:
-    """Return an error of a service in the reader's language."""
-    text = _(refusal.text)
-    return text.format(**refusal.params) if refusal.params else text
 
 
 @require_safe
@@ -162,13 +175,6 @@ def statement_interval(request: HttpRequest, participant_id: int, interval_id: i
         "transfers": worded_transfers(transfers, place),
     }
     return render_in(request, place, template, context)
-
-
-def place_or_404(persona: Persona) -> Place:
-    """Return the persona's community; a persona without one has no such page."""
-    if persona.place is None:
-        raise Http404
-    return persona.place
 
 
 def _prefix(metering_point_id: int) -> str:

@@ -2,7 +2,7 @@
 
 from django.http import Http404, HttpRequest
 
-from marketplace.queries.pages import Persona, list_personas
+from marketplace.queries.pages import Persona, Place, list_personas
 
 # Sessions are rows of the database: what they keep must not say for whom somebody acts.
 _SESSION_KEY = "persona"
@@ -44,3 +44,10 @@ def current_persona(request: HttpRequest) -> Persona | None:
         return None
     used = request.session.get(_SESSION_KEY)
     return next((one for one in personas if one.handle == used), personas[0])
+
+
+def place_or_404(persona: Persona) -> Place:
+    """Return the persona's community; a persona without one has no such page."""
+    if persona.place is None:
+        raise Http404
+    return persona.place

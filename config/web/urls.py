@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from config.web import city, community, enterprise, member, operator
+from config.web import city, community, enterprise, member, operator, signing
 
 urlpatterns = [
     path("household/<int:participant_id>/", member.household, name="household"),
@@ -11,6 +11,26 @@ urlpatterns = [
     path("operator/<int:participant_id>/", operator.operator, name="operator"),
     path("community/<int:community_id>/", community.community, name="community"),
     path("member/<int:participant_id>/rule/<int:metering_point_id>/", member.rule, name="rule"),
+    path(
+        "member/<int:participant_id>/rule/<int:metering_point_id>/accept",
+        signing.accept,
+        name="accept_rule",
+    ),
+    path(
+        "member/<int:participant_id>/rule/<int:metering_point_id>/revoke",
+        signing.revoke,
+        name="revoke_rule",
+    ),
+    path(
+        "member/<int:participant_id>/rule/<int:metering_point_id>/key",
+        signing.key,
+        name="signing_key",
+    ),
+    path(
+        "member/<int:participant_id>/terms/<int:signed_terms_id>/",
+        signing.terms,
+        name="signed_terms",
+    ),
     path("member/<int:participant_id>/statement/", member.statement, name="statement"),
     path(
         "member/<int:participant_id>/statement/<int:interval_id>/",

@@ -1,18 +1,19 @@
 """Standing rules as their owners see them: the one in force and those before it."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from marketplace.models import Kind, Offer, Request
-from marketplace.queries.signed_terms import sound_listings
+from marketplace.queries.signed_terms import Signature, list_signatures
 
 
 @dataclass(frozen=True)
 class RuleVersion:
     """Terms of one metering point over a time; None prices draw the rule set's default.
 
-    Without ``signed_terms_id`` they are the rule set's default, which nobody signs.
+    Without a signature they are the rule set's default, which nobody signs.
     """
 
     version: int
@@ -21,8 +22,7 @@ class RuleVersion:
     is_paused: bool
     valid_from: datetime
     valid_until: datetime | None
-    signed_terms_id: int | None
-    is_as_signed: bool
+    signature: Signature | None
 
     def is_in_force(self, now: datetime) -> bool:
         """Return whether an interval that starts now would follow these terms."""
@@ -43,7 +43,7 @@ def list_rule_versions(*, metering_point_ids: list[int]) -> dict[int, list[RuleV
             "-version"
         )
     )
-    sound = sound_listings([*offers, *requests.values()])
+    signatures = list_signatures([*offers, *requests.values()])
     for offer in offers:
         assert offer.metering_point_id is not None  # a constraint of energy offers
         request = requests.get((offer.metering_point_id, offer.version))
@@ -55,9 +55,19 @@ def list_rule_versions(*, metering_point_ids: list[int]) -> dict[int, list[RuleV
                 is_paused=offer.is_paused,
                 valid_from=offer.valid_from,
                 valid_until=offer.valid_until,
-                signed_terms_id=offer.signed_terms_id,
-                is_as_signed=sound.get(("offer", offer.id), True)
-                and (request is None or sound.get(("request", request.id), True)),
+                signature=_signature(offer, request, signatures),
             )
         )
     return found
+
+
+def _signature(
+    offer: Offer, request: Request | None, signatures: Mapping[tuple[str, int], Signature]
+) -> Signature | None:
+    """Return the one signature of both sides; broken when either side is."""
+    found = signatures.get(("offer", offer.id))
+    other = signatures.get(("request", request.id)) if request else None
+    if found is None:
+        return other
+    is_whole = other is not None and other.is_as_signed
+    return replace(found, is_as_signed=found.is_as_signed and is_whole)

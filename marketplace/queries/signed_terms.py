@@ -160,19 +160,30 @@ def check_orders(orders: Iterable[OrderTerms]) -> None:
             raise _broken(row.signed_terms_id)
 
 
-def sound_listings(listings: Sequence[Offer | Request]) -> dict[tuple[str, int], bool]:
-    """Return by kind and id whether signed offers and requests say what was signed for them."""
+@dataclass(frozen=True)
+class Signature:
+    """Who signed a listing, and whether it still says what was signed."""
+
+    signed_terms_id: int
+    is_own_key: bool
+    is_as_signed: bool
+
+
+def list_signatures(listings: Sequence[Offer | Request]) -> dict[tuple[str, int], Signature]:
+    """Return the signatures of offers and requests by kind and id; of those that have one."""
     ids = {row.signed_terms_id for row in listings if row.signed_terms_id is not None}
     if not ids:
         return {}
     rows = SignedTerms.objects.filter(id__in=ids).select_related("key")
-    documents = {signed.id: _document_or_none(signed) for signed in rows}
-    return {
-        (row._meta.model_name or "", row.id): document is not None and _says(row, document)
-        for row in listings
-        if row.signed_terms_id is not None
-        for document in [documents[row.signed_terms_id]]
-    }
+    signed = {each.id: (each, _document_or_none(each)) for each in rows}
+    found = {}
+    for row in listings:
+        if row.signed_terms_id is not None:
+            terms, document = signed[row.signed_terms_id]
+            found[row._meta.model_name or "", row.id] = Signature(
+                terms.id, terms.key.is_own, document is not None and _says(row, document)
+            )
+    return found
 
 
 def iterate_broken_terms() -> Iterator[str]:
