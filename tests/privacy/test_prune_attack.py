@@ -16,7 +16,7 @@ from ledger.models import Block, InboxCommand
 from ledger.services.log_state import microseconds
 from tests.ledger.bookkeeping import NOW, command
 from tests.log.hall import Hall
-from tests.privacy.pruned_story import tell
+from tests.privacy.pruned_story import CODE, foreign, tell
 
 GIFT = 123_456  # what Alice gave Bob as transfer 3
 CANDIDATES = 1_000_000
@@ -53,7 +53,7 @@ def confirmed_by_leaves(secrets: set[bytes]) -> list[int]:
     assert gift.leaf_index is not None
     index = gift.leaf_index + 2  # its second transfer
     time = microseconds(NOW)
-    rest = f'","code":"1","credit":"3","debit":"2","id":"3","kind":"posted","time":"{time}"}}'
+    rest = f'","code":"{CODE}","credit":"3","debit":"2","id":"3","kind":"posted","time":"{time}"}}'
     openings = [
         (amount, f'{{"amount":"{amount}{rest}'.encode())
         for amount in amounts(CANDIDATES // len(secrets))
@@ -75,7 +75,7 @@ def confirmed_by_leaves(secrets: set[bytes]) -> list[int]:
 def confirmed_by_fingerprints() -> list[int]:
     """Return the amounts for which the command's body has its fingerprint."""
     kept = bytes(InboxCommand.objects.get(key="gifts").fingerprint)
-    body = command("gifts", (2, 3, 10), (2, 3, GIFT)).body
+    body = foreign(command("gifts", (2, 3, 10), (2, 3, GIFT))).body
     before, after = body.split(str(GIFT).encode())
     return [
         amount
