@@ -1,16 +1,21 @@
-"""The ledger from its inbox to a signed log, against a bare COPY of the same transfers.
+"""The ledger from its inbox to a signed and attested log, against a bare COPY of its transfers.
 
-Everything runs on durable servers of this benchmark alone. The ledger books a load of random
-transfers in a process of its own; then the transfers that it left behind are copied, block by
-block and each block committed, into an empty table with the same indexes in the same database.
+Everything runs on durable servers of this benchmark alone: the settlement worker, beside it the
+publisher, and in a second run also the web server and one validator, each a process of its own as
+in ``./dev run``. Then the transfers that the first run left behind are copied, block by block and
+each block committed, into an empty table with the same indexes in the same database.
+
+``python -m benchmarks.bench_ledger --large`` weighs the processes at two million transfers.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -18,6 +23,7 @@ from typing import Any, Final
 
 import psycopg
 
+from benchmarks.one_validator import one_validator
 from benchmarks.process_memory import peak_mib_while
 from benchmarks.servers import (
     PROJECT,
@@ -27,54 +33,98 @@ from benchmarks.servers import (
     make_database,
     write_out,
 )
-from benchmarks.table import Row
+from benchmarks.table import Row, format_table
 from config.embedded.pair import Pair
 from config.embedded.postgres import OWNER
 
 ACCOUNTS: Final = 100_000
 HOT_ACCOUNTS: Final = 10
 TRANSFERS: Final = 200_000
+FEWER_TRANSFERS: Final = 100_000
+LARGE_TRANSFERS: Final = 2_000_000
 PER_COMMAND: Final = 1_000
 SIGNED_MAX: Final = 4.0
+ATTESTED_MAX: Final = 6.0
 MEMORY_MAX_MIB: Final = 512.0
+# Twice the transfers may take twice the time; the rest is for a machine that is not quiet.
+GROWTH_MAX: Final = 1.3
 COPY_TURNS: Final = 3
+READY_SECONDS: Final = 60.0
 
 _LOAD: Final = "import django; django.setup(); from benchmarks import ledger_load as l; l.main()"
 
 
 @dataclass(frozen=True)
 class Load:
-    """A load that was settled, and the same transfers copied."""
+    """A load that was settled: seconds by step, and the largest process. [MiB]"""
 
-    name: str
     transfers: int
+    accounts: int
     settled: dict[str, Any]
-    copy_seconds: float
+    parts: dict[str, float]
     peak_mib: float
 
-    def rows(self) -> list[Row]:
-        """Return the load's ratio with its parts."""
-        seconds = float(self.settled["seconds"])
-        parts = dict(self.settled["parts"])
-        parts["rest"] = seconds - sum(parts.values())
-        shares = sorted(parts.items(), key=lambda each: -each[1])
-        return [
-            Row(f"{self.name}, inbox to signed / bare COPY", seconds / self.copy_seconds, "x", 4.0),
-            Row(f"{self.name}, largest process", self.peak_mib, "MiB", MEMORY_MAX_MIB),
-            Row(f"{self.name}, inbox to signed", seconds, "s"),
-            *(Row(f"{self.name}, of which {part}", spent, "s") for part, spent in shares),
-            Row(f"{self.name}, bare COPY", self.copy_seconds, "s"),
-            Row(f"{self.name}, transfers per second", self.transfers / seconds, "1/s"),
-            Row(f"{self.name}, before the first block", self.settled["start_seconds"], "s"),
-        ]
+    @property
+    def name(self) -> str:
+        return f"ledger, {self.transfers:,} transfers, {self.accounts:,} accounts"
+
+    @property
+    def signed_seconds(self) -> float:
+        return float(self.settled["signed_seconds"])
+
+    @property
+    def attested_seconds(self) -> float:
+        return float(self.settled["attested_seconds"])
+
+    def part_rows(self) -> list[Row]:
+        """Return where the time went, the largest part first."""
+        shares = sorted(self.parts.items(), key=lambda each: -each[1])
+        return [Row(f"{self.name}, of which {part}", spent, "s") for part, spent in shares]
 
 
 def measure() -> list[Row]:
     """Settle a load between many accounts and one between few."""
     with durable_servers() as (pair, folder):
-        many = settle_load(pair, folder, "many", accounts=ACCOUNTS)
-        hot = settle_load(pair, folder, "hot", accounts=HOT_ACCOUNTS)
-    return [*many.rows(), *hot.rows()]
+        rows = [
+            *_rows_of(pair, folder, accounts=ACCOUNTS),
+            *_rows_of(pair, folder, accounts=HOT_ACCOUNTS),
+        ]
+        fewer = settle_load(pair, folder, "fewer", accounts=HOT_ACCOUNTS, transfers=FEWER_TRANSFERS)
+        more = settle_load(pair, folder, "more", accounts=HOT_ACCOUNTS, transfers=TRANSFERS)
+    growth = (more.signed_seconds / TRANSFERS) / (fewer.signed_seconds / FEWER_TRANSFERS)
+    name = f"ledger, time per transfer at {TRANSFERS:,} / at {FEWER_TRANSFERS:,}"
+    return [*rows, Row(name, growth, "x", GROWTH_MAX)]
+
+
+def _rows_of(pair: Pair, folder: Path, *, accounts: int) -> list[Row]:
+    signed = settle_load(pair, folder, f"signed_{accounts}", accounts=accounts)
+    copies = [
+        copy_again(pair, f"signed_{accounts}", signed.settled["blocks"]) for _ in range(COPY_TURNS)
+    ]
+    attested = settle_load(
+        pair, folder, f"attested_{accounts}", accounts=accounts, is_validated=True
+    )
+    name, copied = signed.name, median(copies)
+    peak_mib = max(signed.peak_mib, attested.peak_mib)
+    return [
+        Row(
+            f"{name}, inbox to signed / bare COPY", signed.signed_seconds / copied, "x", SIGNED_MAX
+        ),
+        Row(
+            f"{name}, inbox to cosigned / bare COPY",
+            attested.attested_seconds / copied,
+            "x",
+            ATTESTED_MAX,
+        ),
+        Row(f"{name}, largest process", peak_mib, "MiB", MEMORY_MAX_MIB),
+        Row(f"{name}, inbox to signed", signed.signed_seconds, "s"),
+        Row(f"{name}, of which until booked", float(signed.settled["booked_seconds"]), "s"),
+        *signed.part_rows(),
+        Row(f"{name}, inbox to cosigned by one validator", attested.attested_seconds, "s"),
+        Row(f"{name}, bare COPY", copied, "s"),
+        Row(f"{name}, transfers per second", signed.transfers / signed.signed_seconds, "1/s"),
+        Row(f"{name}, before the first block", float(signed.settled["start_seconds"]), "s"),
+    ]
 
 
 def settle_load(
@@ -85,34 +135,63 @@ def settle_load(
     accounts: int,
     transfers: int = TRANSFERS,
     per_command: int = PER_COMMAND,
+    is_validated: bool = False,
 ) -> Load:
-    """Settle a load in a database of its own, then copy its transfers."""
-    make_database(pair, folder / name, name)
+    """Settle a load in a database of its own, with or without a validator that follows."""
+    home = folder / name
+    make_database(pair, home, name)
+    environment = {
+        **child_environment(pair, home, name),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+    }
     numbers = [f"--accounts={accounts}", f"--transfers={transfers}", f"--per-command={per_command}"]
-    _run(pair, folder / name, name, "submit", *numbers)
-    write_out(pair)
-    out = folder / name / "settled.json"
-    peak_mib = _run(pair, folder / name, name, "settle", str(out))
-    settled: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    _require_success(_started(environment, "submit", *numbers))
+    with ExitStack() as stack:
+        watched = [pair.postgres.pid]
+        if is_validated:
+            watched += stack.enter_context(one_validator(home, environment))
+        publisher = _started(environment, "publish", str(home / "published.json"))
+        stack.callback(publisher.kill)
+        _wait_for(home / "published.json", publisher)
+        if is_validated:
+            _wait_until_followed(home)
+        write_out(pair)
+        worker = _started(environment, "settle", str(home / "settled.json"))
+        peak_mib = peak_mib_while(worker, also=[*watched, publisher.pid])
+        _require_success(worker)
+        publisher.terminate()
+        _require_success(publisher)
+    settled: dict[str, Any] = json.loads((home / "settled.json").read_text(encoding="utf-8"))
+    published: dict[str, float] = json.loads((home / "published.json").read_text(encoding="utf-8"))
     assert settled["transfers"] == transfers, settled
-    copies = [copy_again(pair, name, settled["blocks"]) for _ in range(COPY_TURNS)]
-    label = f"{transfers:,} transfers, {accounts:,} accounts"
-    return Load(label, transfers, settled, median(copies), peak_mib)
+    return Load(transfers, accounts, settled, {**settled["parts"], **published}, peak_mib)
 
 
-def _run(pair: Pair, folder: Path, database: str, *argv: str) -> float:
-    child = subprocess.Popen(
-        [sys.executable, "-c", _LOAD, *argv],
-        cwd=PROJECT,
-        env={
-            **child_environment(pair, folder, database),
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-        },
-    )
-    peak_mib = peak_mib_while(child, also=[pair.postgres.pid])
-    if child.returncode != 0:
-        raise RuntimeError(f"{' '.join(argv)} ended with {child.returncode}")
-    return peak_mib
+def _started(environment: dict[str, str], *argv: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", _LOAD, *argv], cwd=PROJECT, env=environment)
+
+
+def _require_success(child: subprocess.Popen[bytes]) -> None:
+    if child.wait() != 0:
+        raise RuntimeError(f"{child.args!r} ended with {child.returncode}")
+
+
+def _wait_for(path: Path, child: subprocess.Popen[bytes]) -> None:
+    """Wait until a child says by a file that it is ready."""
+    give_up_at = time.monotonic() + READY_SECONDS
+    while not path.exists():
+        if child.poll() is not None or time.monotonic() > give_up_at:
+            raise RuntimeError(f"{child.args!r} was not ready")
+        time.sleep(0.02)
+
+
+def _wait_until_followed(home: Path) -> None:
+    """Wait until the validator has cosigned what was in the log before the load."""
+    give_up_at = time.monotonic() + READY_SECONDS
+    while not (home / "publication" / "checkpoint").exists():
+        if time.monotonic() > give_up_at:
+            raise RuntimeError(f"the validator does not follow, see {home / 'validator.log'}")
+        time.sleep(0.05)
 
 
 def copy_again(pair: Pair, database: str, blocks: list[int]) -> float:
@@ -138,3 +217,25 @@ def copy_again(pair: Pair, database: str, blocks: list[int]) -> float:
                 copy.write(rows)
             seconds += time.perf_counter() - started
     return seconds
+
+
+def main() -> None:
+    """Weigh every process at two million transfers, with a validator that follows."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--large", action="store_true", help="two million transfers")
+    transfers = LARGE_TRANSFERS if parser.parse_args().large else TRANSFERS
+    with durable_servers() as (pair, folder):
+        load = settle_load(
+            pair, folder, "large", accounts=ACCOUNTS, transfers=transfers, is_validated=True
+        )
+    rows = [
+        Row(f"{load.name}, largest process", load.peak_mib, "MiB", MEMORY_MAX_MIB),
+        Row(f"{load.name}, inbox to signed", load.signed_seconds, "s"),
+        Row(f"{load.name}, inbox to cosigned by one validator", load.attested_seconds, "s"),
+        *load.part_rows(),
+    ]
+    print(format_table(rows))
+
+
+if __name__ == "__main__":
+    main()

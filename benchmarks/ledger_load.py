@@ -1,23 +1,26 @@
-"""The ledger at work on transfers that say nothing, in a process of its own that can be weighed.
+"""The ledger at work on transfers that say nothing, in processes that can be weighed.
 
-``submit`` opens accounts and fills the inbox. ``settle`` does what the settlement worker and the
-publisher do, in turns and in one process: a block is judged, booked and sealed, its tiles are
-written and its checkpoint signed, before the next one begins.
+``submit`` opens accounts and fills the inbox, ``publish`` is the publisher, ``settle`` the
+settlement worker: the same code as in their commands, with a stopwatch. ``settle`` begins with the
+first waiting command and ends when the newest checkpoint is signed and attested.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Final
 
 import numpy as np
 from django.conf import settings
+from django.db.models import QuerySet
 
 from benchmarks.stopwatch import Stopwatch
 from config.log.keys import make_signer, read_policy
@@ -36,7 +39,8 @@ LIMIT: Final = 2**60  # every transfer has a limit to be judged by, and passes
 SUBMITTED_AT_ONCE: Final = 50_000
 AMOUNT_MAX: Final = 10**6
 ATTESTED_WITHIN_SECONDS: Final = 900.0
-LISTEN_SECONDS: Final = 0.02
+LISTEN_SECONDS: Final = 0.01
+IDLE_SECONDS: Final = 0.1  # as the publisher's own command
 START: Final = "reading every account at the start"
 
 
@@ -45,36 +49,39 @@ class Settled:
     """What settling an inbox took.
 
     ``start_seconds`` is what a worker does before its first block only, and in no other number.
-    ``parts`` are seconds until the last signature, each without the others.
+    ``parts`` are seconds, each without the others.
     """
 
     transfers: int
     blocks: list[int]
     start_seconds: float
-    seconds: float
+    booked_seconds: float
+    signed_seconds: float
     attested_seconds: float
     parts: dict[str, float]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read the arguments and do one of the two."""
+    """Read the arguments and do one of the three."""
     parser = argparse.ArgumentParser(prog="ledger_load")
     verbs = parser.add_subparsers(dest="verb", required=True)
     filling = verbs.add_parser("submit")
     filling.add_argument("--accounts", type=int, required=True)
     filling.add_argument("--transfers", type=int, required=True)
     filling.add_argument("--per-command", type=int, required=True)
-    settling = verbs.add_parser("settle")
-    settling.add_argument("out", type=Path)
+    for verb in ("publish", "settle"):
+        verbs.add_parser(verb).add_argument("out", type=Path)
     arguments = parser.parse_args(argv)
-    if arguments.verb == "settle":
+    if arguments.verb == "publish":
+        publish_until_told(arguments.out)
+    elif arguments.verb == "settle":
         arguments.out.write_text(json.dumps(asdict(settle_inbox())), encoding="utf-8")
-        return
-    fill_inbox(
-        accounts=arguments.accounts,
-        transfers=arguments.transfers,
-        per_command=arguments.per_command,
-    )
+    else:
+        fill_inbox(
+            accounts=arguments.accounts,
+            transfers=arguments.transfers,
+            per_command=arguments.per_command,
+        )
 
 
 def fill_inbox(*, accounts: int, transfers: int, per_command: int) -> None:
@@ -115,53 +122,68 @@ def make_commands(ids: Int64Array, name: str, *, count: int, per_command: int) -
 
 
 def settle_inbox() -> Settled:
-    """Book, seal and publish what waits, and wait till the policy's quorum has attested it."""
+    """Book and seal what waits, and wait till it is published and attested."""
+    watch = Stopwatch()
+    watch_worker(watch)
+    settlement = SettlementWorker(holder="load")
+    assert settlement.take_head()
+    numbers: list[int] = []
+    transfers = 0
+    started = time.perf_counter()
+    while True:
+        with watch.part("commit, and the rest"):
+            booked = settlement.settle_block(now=datetime.now(UTC))
+        if booked is None:
+            break
+        numbers.append(booked.block)
+        transfers += booked.transfers
+    ended = time.perf_counter()
+    parts = dict(watch.seconds)
+    start = parts.pop(START)
+    newest = Checkpoint.objects.filter(block=numbers[-1])
+    signed = _moment_of(newest)
+    attested = _moment_of(newest.filter(attested_at__isnull=False))
+    started += start
+    return Settled(
+        transfers, numbers, start, ended - started, signed - started, attested - started, parts
+    )
+
+
+def _moment_of(rows: QuerySet[Checkpoint]) -> float:
+    """Wait till there is one."""
+    give_up_at = time.perf_counter() + ATTESTED_WITHIN_SECONDS
+    while not rows.exists():
+        if time.perf_counter() > give_up_at:
+            raise TimeoutError("the newest block is not attested")
+        time.sleep(LISTEN_SECONDS)
+    return time.perf_counter()
+
+
+def publish_until_told(out: Path) -> None:
+    """Publish round after round; at a SIGTERM write down where the time went."""
+    told = Event()
+    signal.signal(signal.SIGTERM, lambda *_: told.set())
     publication = Publication(
         publisher=LogPublisher(folder=LogFolder(settings.LOG_FOLDER), signer=make_signer()),
         policy=read_policy,
         holder="load",
         say=print,
     )
-    settlement = SettlementWorker(holder="load")
-    assert settlement.take_head()
     assert publication.publisher.take_turn()
     publication.open(now=datetime.now(UTC))
-    while publication.step(now=datetime.now(UTC)):
-        pass
+    publication.step(now=datetime.now(UTC))  # the accounts, opened before the load
     watch = Stopwatch()
-    watch_parts(watch)
-    numbers: list[int] = []
-    transfers = 0
-    started = time.perf_counter()
-    while True:
-        with watch.part("rest of the settlement's transaction, with its commit"):
-            booked = settlement.settle_block(now=datetime.now(UTC))
-        if booked is None:
-            break
-        numbers.append(booked.block)
-        transfers += booked.transfers
-        publication.step(now=datetime.now(UTC))
-    while not publication.is_up_to_date():
-        publication.step(now=datetime.now(UTC))
-        time.sleep(LISTEN_SECONDS)
-    signed = time.perf_counter()
-    parts = dict(watch.seconds)
-    while not Checkpoint.objects.filter(
-        size=publication.publisher.last.size, attested_at__isnull=False
-    ).exists():
-        if time.perf_counter() > signed + ATTESTED_WITHIN_SECONDS:
-            raise TimeoutError("nobody attests")
-        publication.step(now=datetime.now(UTC))
-        time.sleep(LISTEN_SECONDS)
-    attested = time.perf_counter()
-    start = parts.pop(START)
-    return Settled(
-        transfers, numbers, start, signed - started - start, attested - started - start, parts
-    )
+    watch_publisher(watch)
+    out.touch()
+    while not told.is_set():
+        if publication.step(now=datetime.now(UTC)) is None:
+            told.wait(IDLE_SECONDS)
+    publication.close()
+    out.write_text(json.dumps(watch.seconds), encoding="utf-8")
 
 
-def watch_parts(watch: Stopwatch) -> None:
-    """Count the time of every step by the names that a reader of the design knows."""
+def watch_worker(watch: Stopwatch) -> None:
+    """Count the time of every step of the settlement worker."""
     watch.watch(worker, "load_log_state", START)
     watch.watch(blocks, "next_commands", "reading the inbox")
     watch.watch(worker, "load_book", "reading accounts")
@@ -170,12 +192,18 @@ def watch_parts(watch: Stopwatch) -> None:
     watch.watch(blocks, "copy_transfers", "COPY of transfers, with the counters' update")
     watch.watch(blocks, "answer_commands", "answers")
     watch.watch(worker, "_write_block", "block row with its leaves")
-    watch.watch(sealing, "answer_leaves", "hashing leaves")
-    watch.watch(StateMap, "update", "state root")
-    watch.watch(StateMap, "root", "state root")
-    watch.watch(Frontier, "grown", "log tree")
-    watch.watch(worker, "seal", "rest of sealing")
-    watch.watch(publisher, "_entries", "reading blocks to publish")
-    watch.watch(LogFolder, "write_tiles", "tiles")
-    watch.watch(LogPublisher, "_sign", "signature")
-    watch.watch(Publication, "step", "rest of publishing")
+    # The rest is done in a thread beside the COPY.
+    watch.watch(sealing, "answer_leaves", "beside the COPY, hashing leaves")
+    watch.watch(StateMap, "update", "beside the COPY, state root")
+    watch.watch(StateMap, "root", "beside the COPY, state root")
+    watch.watch(Frontier, "grown", "beside the COPY, log tree")
+    watch.watch(worker, "seal", "beside the COPY, the rest of sealing")
+
+
+def watch_publisher(watch: Stopwatch) -> None:
+    """Count the time of every step of the publisher."""
+    watch.watch(publisher, "_entries", "publisher, reading leaves")
+    watch.watch(Frontier, "grown", "publisher, log tree")
+    watch.watch(LogFolder, "write_tiles", "publisher, tiles")
+    watch.watch(LogPublisher, "_sign", "publisher, signature")
+    watch.watch(LogPublisher, "publish_new", "publisher, the rest of publishing")

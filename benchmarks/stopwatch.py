@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,29 +11,26 @@ from typing import Any
 
 
 class Stopwatch:
-    """Counts seconds by part, in one thread."""
+    """Counts seconds by part. Parts of other threads go beside those of the first."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self._inside: list[float] = []  # what the parts inside each running part have taken
-
-    def clear(self) -> None:
-        """Begin anew."""
-        self.seconds.clear()
+        self._threads = threading.local()
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         """Count what happens inside for a part."""
-        self._inside.append(0.0)
+        inside = self._inside()
+        inside.append(0.0)
         started = time.perf_counter()
         try:
             yield
         finally:
             spent = time.perf_counter() - started
-            own = spent - self._inside.pop()
+            own = spent - inside.pop()
             self.seconds[name] = self.seconds.get(name, 0.0) + own
-            if self._inside:
-                self._inside[-1] += spent
+            if inside:
+                inside[-1] += spent
 
     def watch(self, owner: Any, name: str, part: str) -> None:
         """Count every call of a function of a module or class for a part."""
@@ -44,3 +42,10 @@ class Stopwatch:
                 return watched(*args, **kwargs)
 
         setattr(owner, name, counted)
+
+    def _inside(self) -> list[float]:
+        """Return what the parts inside each running part of this thread have taken."""
+        if not hasattr(self._threads, "inside"):
+            self._threads.inside = []
+        inside: list[float] = self._threads.inside
+        return inside

@@ -1,0 +1,102 @@
+"""One validator behind a real web server, following the log of a benchmark's database."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from benchmarks.servers import PROJECT
+from config.embedded import process
+
+NAME: Final = "bench.example/validator"
+POLL_SECONDS: Final = 0.1
+START_SECONDS: Final = 30.0
+
+
+@contextmanager
+def one_validator(folder: Path, environment: Mapping[str, str]) -> Iterator[list[int]]:
+    """Run the web server and a validator; quorum is this validator's word alone.
+
+    Yields
+    ------
+    list of int
+        The two processes.
+    """
+    address = f"http://127.0.0.1:{process.free_port()}"
+    web = {**environment, "HELIOPOLIS_SECRET_KEY": secrets.token_hex(16)}
+    config = _set_up(folder, web, address)
+    gunicorn = [
+        *(sys.executable, "-m", "gunicorn", "config.wsgi", f"--bind={address.split('//')[1]}"),
+        *("--worker-class=gthread", "--workers=2", "--threads=4", "--no-control-socket"),
+    ]
+    validator = [sys.executable, "-m", "validator.main", "--config", str(config)]
+    children = []
+    try:
+        for name, argv in (("web", gunicorn), ("validator", validator)):
+            child = process.spawn(
+                argv,
+                stop_signal=signal.SIGTERM,
+                log=folder / f"{name}.log",
+                environment=web,
+                cwd=PROJECT,
+            )
+            children.append(child)
+            _wait_for(f"{address}/log/policy")
+        yield [child.pid for child in children]
+    finally:
+        for child in reversed(children):
+            process.stop(child, stop_signal=signal.SIGTERM, patience_seconds=10)
+
+
+def _set_up(folder: Path, environment: Mapping[str, str], address: str) -> Path:
+    """Make keys, a credential and the policy; return the validator's configuration."""
+    log = _said(environment, "manage.py", "log_keys")
+    credential = folder / "credential"
+    credential.write_text(_said(environment, "manage.py", "openings_credential", "bench") + "\n")
+    credential.chmod(0o600)
+    words = ("make-key", "bench.example/witness", str(folder / "witness.key"))
+    witness = _said(environment, "-m", "validator.main", *words)
+    policy = folder / "policy"
+    home = folder / "validator"
+    init = ("init", str(home), f"--log={address}/log", f"--name={NAME}", f"--policy={policy}")
+    options = [f"--credential={credential}", f"--poll={POLL_SECONDS}"]
+    key = _said(environment, "-m", "validator.main", *init, *options)
+    text = (
+        f"{log} {address}/log\nwitness nobody {witness}\nwitness one {key}\n"
+        "group witnesses any nobody\ngroup validators all one\nquorum validators\n"
+    )
+    policy.write_text(text)
+    return home / "validator.toml"
+
+
+def _said(environment: Mapping[str, str], *words: str) -> str:
+    run = subprocess.run(
+        [sys.executable, *words],
+        cwd=PROJECT,
+        env=dict(environment),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return run.stdout.strip()
+
+
+def _wait_for(url: str) -> None:
+    give_up_at = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own http address
+                return
+        except urllib.error.URLError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.1)
