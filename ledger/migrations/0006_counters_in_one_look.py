@@ -1,9 +1,8 @@
 """The function that moves counters looks every account of a block up once, not three times.
 
-The sums come as arrays, so that the planner knows how many accounts a block touches and chooses
-between looking each up and reading the table through; units are compared transfer by transfer only
-where the update saw more than one. A trigger before each row's update locked the row and logged
-the lock, which doubled an update's records: it comes after the update now.
+Units are compared transfer by transfer only where the update saw more than one of them. A trigger
+before each row's update locked the row and logged the lock, which doubled an update's records: it
+comes after the update now.
 """
 
 from django.db import migrations
@@ -20,11 +19,6 @@ SET work_mem = '32MB'
 AS $$
 DECLARE
     bad bigint;
-    ids bigint[];
-    dp bigint[];
-    dd bigint[];
-    cp bigint[];
-    cc bigint[];
     is_one_unit boolean;
 BEGIN
     IF TG_RELID <> 'public.ledger_transfer'::regclass THEN
@@ -88,24 +82,20 @@ BEGIN
                coalesce(sum(posted) FILTER (WHERE is_debit), 0)::bigint AS dd,
                coalesce(sum(pending) FILTER (WHERE NOT is_debit), 0)::bigint AS cp,
                coalesce(sum(posted) FILTER (WHERE NOT is_debit), 0)::bigint AS cc
-        FROM effect GROUP BY id
-    )
-    SELECT array_agg(delta.id), array_agg(delta.dp), array_agg(delta.dd), array_agg(delta.cp),
-           array_agg(delta.cc)
-        INTO ids, dp, dd, cp, cc FROM delta;
-
-    -- One update per touched account, however many transfers.
-    WITH moved AS (
+        FROM effect GROUP BY id ORDER BY id
+    ), moved AS (
+        -- One update per touched account, however many transfers, in the order of the table.
         UPDATE public.ledger_account a
             SET debits_pending = a.debits_pending + delta.dp,
                 debits_posted = a.debits_posted + delta.dd,
                 credits_pending = a.credits_pending + delta.cp,
                 credits_posted = a.credits_posted + delta.cc
-            FROM unnest(ids, dp, dd, cp, cc) AS delta(id, dp, dd, cp, cc)
+            FROM delta
             WHERE a.id = delta.id
             RETURNING a.unit
     )
-    SELECT count(*) = cardinality(ids) AND min(unit) = max(unit) INTO is_one_unit FROM moved;
+    SELECT count(*) = (SELECT count(*) FROM delta) AND min(unit) = max(unit)
+        INTO is_one_unit FROM moved;
 
     -- Where all accounts exist and are of one unit, no pair of them can differ.
     IF is_one_unit IS NOT TRUE THEN
