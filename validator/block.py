@@ -194,8 +194,6 @@ def _after_transfers(block: Block, at: int, body: Transfers | DocumentBody) -> i
         if place >= len(entries) - 1 or not is_transfer(entries[place]):
             index = block.first + min(place, len(entries) - 1)
             raise Objected(index, "transfer_missing", f"a command has {legs} legs")
-    if is_transfer(entries[at + legs]):
-        raise Objected(block.first + at + legs, "transfer_invented", f"its command has {legs} legs")
     return at + legs
 
 

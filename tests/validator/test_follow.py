@@ -159,7 +159,8 @@ def test_an_old_checkpoint_of_the_same_log_is_no_fork(
     follower.step()
     assert hall.objections == []
 
-    hall.forged["pending"] = forged_checkpoint(hall, size)
+    # A size that no block ended with says nothing about what was followed.
+    hall.forged["pending"] = forged_checkpoint(hall, size + 1)
     follower.step()
     assert objected(hall, folder) == []
 
@@ -168,6 +169,15 @@ def test_an_old_checkpoint_of_the_same_log_is_no_fork(
     hall.size = None
     follower.step()
     assert len(hall.cosignatures) == 2
+
+
+def test_another_old_checkpoint_is_a_fork(hall: FakeHall, folder: Path, follower: Follower) -> None:
+    size = hall.ledger.seal().first
+    follower.step()
+    hall.forged["pending"] = forged_checkpoint(hall, size)
+    follower.step()
+
+    assert objected(hall, folder) == [(str(size), "fork")]
 
 
 @pytest.mark.parametrize("torn", ["flipped", "cut", "exchanged"])
@@ -314,5 +324,5 @@ def edit_a_transfer(draft: Draft) -> None:
 
 
 def forged_checkpoint(hall: FakeHall, size: int) -> bytes:
-    text = str(Checkpoint(ORIGIN, size + 1, leaf_hash(b"")))
+    text = str(Checkpoint(ORIGIN, size, leaf_hash(b"")))
     return str(Note(text, (hall.ledger.key.sign(text),))).encode()

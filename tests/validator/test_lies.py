@@ -103,6 +103,12 @@ def _tell_nothing(draft: Draft, _: int) -> None:
     leaf.committed, leaf.opening = leaf.opening.encode(), None
 
 
+def _tell_more(draft: Draft, at: int) -> None:
+    opening = draft.leaves[at].opening
+    assert opening is not None
+    draft.leaves[at].told = opening + "\n" + opening
+
+
 def _show(draft: Draft, at: int, **fields: object) -> None:
     draft.leaves[at].shown.update(fields)
 
@@ -179,6 +185,7 @@ LIES = [
     Lie("other sums", _other_sums, "totals", 8),
     Lie("public totals too early", _early_totals, "totals", 0),
     Lie("count a leaf more", lambda d: _close(d, leaves="9"), "leaf_count", 8),
+    Lie("open more than there is", lambda d: _tell_more(d, 6), "commitment", 8),
     Lie("skip a block's number", lambda d: _close(d, block="3"), "commitment", 0),
     Lie("turn the clock back", lambda d: _date(d, d.time - 2 * MINUTE), "time", 8),
     Lie("run ahead of the clock", lambda d: _date(d, d.time + 11 * MINUTE), "time", 8),
@@ -202,3 +209,10 @@ def test_a_lie_is_caught_by_its_check(lie: Lie, ledger: Ledger) -> None:
         return
     assert found == (sealed.first + lie.leaf, lie.code)
     print(f"{lie.name:40} {lie.code:18} {CHECKS[lie.code]}")
+
+
+def test_a_block_is_not_skipped_by_a_hall_that_says_so_everywhere(ledger: Ledger) -> None:
+    sealed = ledger.lie(lambda draft: _close(draft, block="3"))
+    sealed.openings = sealed.openings.replace(b'"block":"2"', b'"block":"3"')
+
+    assert objection_to(ledger) == (len(ledger.entries) - 1, "block_number")

@@ -54,6 +54,8 @@ REFUSED = [
     ("corrected_unknown", [Leg(ALICE, BOB, 1, corrects="refused/0")]),
     ("counter_overflow", [Leg(ALICE, BOB, 2**61), Leg(ALICE, BOB, 1)]),
     ("counter_overflow", [Leg(ALICE, BOB, 2**61)]),
+    # No counter comes near its end, but the command moves too much in all.
+    ("counter_overflow", [Leg(ALICE, BOB, 2**60), Leg(BOB, ALICE, 2**60), Leg(ALICE, BOB, 1)]),
     ("limit_exceeded", [Leg(BOB, ALICE, 151)]),
     ("limit_exceeded", [Leg(BOB, ALICE, 100), Leg(BOB, ALICE, 51, kind="hold")]),
     # The first code that holds is the answer, whatever else is wrong with the command.
