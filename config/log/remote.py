@@ -10,6 +10,7 @@ from pathlib import Path
 from ledger.domain.opened_check import OpenedLog
 from ledger.domain.policy import Policy
 from ledger.domain.public_check import PublicBlock, PublicLog, check_public_log
+from ledger.domain.snapshot import StateSnapshot, read_snapshot
 from ledger.errors import LogBroken
 from marketplace.domain.opened_books import OpenedBooks
 
@@ -18,9 +19,10 @@ _TIMEOUT_SECONDS = 30.0
 
 @dataclass
 class CheckedLog(PublicLog):
-    """What was found, and how many interval books were recomputed."""
+    """What was found, how many interval books were recomputed, which blocks nobody can open."""
 
     books: int = field(default=0)
+    pruned_blocks: int = field(default=0)
 
 
 def read_policy_of(url: str, file: Path | None) -> tuple[Policy, str]:
@@ -59,15 +61,31 @@ def check_log(
     server = _Server(url, credential)
     opened = OpenedLog()
     books = OpenedBooks(lambda key: server.read(f"openings/documents/{_quoted(key)}"))
+    snapshot = None if credential is None else _read_snapshot(server, books)
+    pruned = snapshot.block if snapshot else 0
 
     def on_block(block: PublicBlock) -> None:
-        if credential is not None:
+        if block.number <= pruned:
+            opened.pass_over(block)
+            if snapshot is not None and block.number == pruned:
+                opened.start_from(snapshot, block)
+        elif credential is not None:
             _open_block(server, block, opened, books)
         if on_leaves is not None:
             on_leaves(block.first_leaf + len(block.entries), 0)
 
     found = check_public_log(read=server.read, policy=policy, on_block=on_block)
-    return CheckedLog(**vars(found), books=books.checked)
+    return CheckedLog(**vars(found), books=books.checked, pruned_blocks=pruned)
+
+
+def _read_snapshot(server: "_Server", books: OpenedBooks) -> StateSnapshot | None:
+    data = server.read("openings/snapshot")
+    if data is None:
+        return None
+    snapshot = read_snapshot(data)
+    if fault := books.know(snapshot.earlier.documents):
+        raise LogBroken(f"the snapshot after block {snapshot.block}: {fault.what}")
+    return snapshot
 
 
 def _open_block(

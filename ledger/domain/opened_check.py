@@ -9,7 +9,7 @@ import numpy as np
 
 from ledger.domain.canonical import canonical_json
 from ledger.domain.judge import NO_LIMIT, Book
-from ledger.domain.merkle import Frontier
+from ledger.domain.merkle import Frontier, leaf_hash
 from ledger.domain.public_check import PublicBlock
 from ledger.domain.rule_core import (
     Answer,
@@ -20,6 +20,7 @@ from ledger.domain.rule_core import (
     apply,
 )
 from ledger.domain.sealing import LogState, seal
+from ledger.domain.snapshot import StateSnapshot
 from ledger.domain.state_map import StateMap
 from ledger.errors import LogBroken
 
@@ -34,6 +35,40 @@ class OpenedLog:
         )
         self._log: LogState | None = None
         self._units: dict[str, int] = {}
+        self._pruned = Frontier.empty()
+
+    def pass_over(self, block: PublicBlock) -> None:
+        """Take the next block as hashes only: nobody can open it any more."""
+        self._pruned = self._pruned.extended([leaf_hash(entry) for entry in block.entries])
+
+    def start_from(self, snapshot: StateSnapshot, block: PublicBlock) -> None:
+        """Start behind the blocks passed over, from the state that the last of them commits to.
+
+        Raises
+        ------
+        LogBroken
+            If the snapshot is another state than that block's leaf says.
+        """
+        name = f"the snapshot after block {snapshot.block}"
+        said = json.loads(block.entries[-1])
+        if (snapshot.block, snapshot.time, snapshot.log_size) != (
+            block.number,
+            block.time,
+            self._pruned.size,
+        ):
+            raise LogBroken(f"{name}: it is of another block than the log's")
+        accounts = snapshot.state_map()
+        if not accounts.root() == snapshot.state_root == b64decode(said["state"]):
+            raise LogBroken(f"{name}: its accounts do not lead to the block's state root")
+        self._open(snapshot.accounts)
+        book = self._state.book
+        at = book.positions(np.array([each.account for each in snapshot.accounts], dtype=np.int64))
+        book.counters[:, at] = snapshot.counters
+        book.holds = snapshot.known_holds()
+        book.booked = dict(snapshot.earlier.commands)
+        book.forget(snapshot.pruned)
+        self._state = State(book, snapshot.next_transfer_id, snapshot.time, snapshot.block)
+        self._log = LogState(snapshot.block, snapshot.time, self._pruned, accounts)
 
     def check(self, block: PublicBlock, lines: Iterable[bytes]) -> list[Answer]:
         """Re-execute the next block and compare its leaves; its answers come back.

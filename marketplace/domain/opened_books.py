@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -47,7 +47,23 @@ class OpenedBooks:
         self._read = read_document
         self._rules: dict[str, Rules] = {}
         self._latest: dict[str, tuple[OpenedBook | None, OpenedBook]] = {}
+        self._pruned: set[str] = set()  # books whose money cannot be recomputed any more
         self.checked = 0
+
+    def know(self, documents: Mapping[str, str]) -> Fault | None:
+        """Take over what was logged before a snapshot, as keys and kinds.
+
+        Rules come with their text, which their key is the hash of; of books nobody can say any
+        more what they were.
+        """
+        for key, kind in documents.items():
+            if kind == BOOK_KIND:
+                self._pruned.add(key)
+            elif kind == RULES_KIND:
+                named = Document(RULES_KIND, {"sha256": key.partition(":")[2]})
+                if fault := self._take_rules(key, named):
+                    return fault
+        return None
 
     def check(self, answer: Answer) -> Fault | None:
         """Check one answer of the log; None if all follows or it is none of the market's."""
@@ -86,8 +102,13 @@ class OpenedBooks:
             return Fault(f"{key} names rules that were not logged before it")
         opened = read_book(rows, rules_sha256=document.public["rules"])
         interval = key.split(":")[1]
-        before = self._latest[interval][1] if opened.revision > 1 else None
         prices = rules.prices_at(opened.starts_at)
+        if opened.revision > 1 and f"book:{interval}:{opened.revision - 1}" in self._pruned:
+            self._pruned.add(key)
+            amended = opened.reason == "after_deadline"
+            fault = None if amended else check_cleared_book(opened.book, prices)
+            return Fault(f"{key}: {fault.what}") if fault else None
+        before = self._latest[interval][1] if opened.revision > 1 else None
         if opened.reason == "after_deadline" and before is not None:
             fault = check_amended_book(opened.book, before.book, prices)
         else:
@@ -99,6 +120,8 @@ class OpenedBooks:
     def _check_settlement(self, answer: Answer) -> Fault | None:
         key = answer.asked.key
         _, interval, revision = key.split(":")
+        if f"book:{interval}:{revision}" in self._pruned:
+            return None
         before, opened = self._latest.get(interval, (None, None))
         if opened is None or opened.revision != int(revision):
             return Fault(f"{key} settles a book that was not logged before it")

@@ -104,7 +104,8 @@ class Command(BaseCommand):
         )
         if credential:
             self.stdout.write(
-                "every leaf was opened and re-executed: answers, transfers, state roots, totals,"
+                f"every leaf{_behind(found.pruned_blocks)} was opened and re-executed: answers,"
+                " transfers, state roots, totals,"
                 f" and {found.books} interval books with their money"
             )
         else:
@@ -115,6 +116,10 @@ class Command(BaseCommand):
 
     def _bar(self, what: str, unit: str) -> "_Bar":
         return _Bar(what, unit, self._hide)
+
+
+def _behind(pruned_blocks: int) -> str:
+    return f" after block {pruned_blocks}, up to which all was pruned," if pruned_blocks else ""
 
 
 class _Bar:
