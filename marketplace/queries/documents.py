@@ -24,6 +24,7 @@ from marketplace.domain.interval_book import IntervalBook
 from marketplace.domain.rules import canonical_bytes
 from marketplace.domain.settlement import CommunityAccounts
 from marketplace.models import Clearing, Community, DeliveryInterval, MeteringPoint, RuleSet
+from marketplace.queries.signed_terms import list_signed_texts
 
 REASONS: Mapping[int, Reason] = {
     Clearing.Reason.READINGS: "readings",
@@ -110,7 +111,7 @@ def get_document_rows(*, key: str) -> list[bytes] | None:
 
 
 def list_documents(*, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield what documents stand for as one text each: a book's rows line by line, a rule set.
+    """Yield what documents stand for as one text each: a book's rows, a rule set, signed terms.
 
     Keys of other documents are left out.
     """
@@ -122,6 +123,7 @@ def list_documents(*, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         rule_sets = RuleSet.objects.filter(sha256__in=hashes).order_by("sha256").distinct("sha256")
         for rule_set in rule_sets:
             yield rules_key(rule_set.sha256), canonical_bytes(rule_set.document)
+    yield from list_signed_texts(keys=keys)
 
 
 def get_document(*, key: str) -> bytes | None:

@@ -26,6 +26,7 @@ from marketplace.models import (
     Offer,
     Participant,
     Request,
+    SigningKey,
     User,
 )
 from marketplace.queries.identity import MEMBERSHIPS, WRITES, identity_keys
@@ -126,6 +127,9 @@ def _end_participation(*, participant_id: int, now: datetime) -> None:
         site__participant_id=participant_id,
     )
     points.update(active_until=Greatest(F("active_from") + _SHORTEST_USE, now))
+    SigningKey.objects.filter(participant=participant_id, ended_at__isnull=True).update(
+        ended_at=now
+    )
     # The same key and content again is the same command: repeating an erasure logs nothing new.
     redaction = Document(kind="redaction").command(f"redaction:{participant_id}")
     submit(commands=[redaction], submitted_at=now)

@@ -25,7 +25,7 @@ from marketplace.domain.terms_document import (
 from marketplace.errors import N_, AlreadyErased, Invalid, SignatureNeeded, TermsBroken
 from marketplace.models import Participant, SignedTerms, SigningKey
 from marketplace.queries.identity import identity_keys
-from marketplace.queries.signed_terms import log_key
+from marketplace.queries.signed_terms import log_key, logged_document
 
 CUSTODY = "signing key in custody"
 
@@ -120,8 +120,7 @@ def store_signed(
         signature=signature,
         created_at=now,
     )
-    logged = Document(kind="terms", private={"terms": signed.sha256}).command(log_key(signed.id))
-    submit(commands=[logged], submitted_at=now)
+    submit(commands=[logged_document(signed).command(log_key(signed.id))], submitted_at=now)
     return signed
 
 

@@ -17,6 +17,7 @@ from ledger.services import verify_book
 from ledger.services.log_folder import LogFolder
 from ledger.services.log_verification import verify_log
 from marketplace.errors import MarketplaceError
+from marketplace.queries.signed_terms import verify_terms
 from marketplace.services.verification import verify_clearings
 
 Progress = Callable[[int, int], None]
@@ -89,6 +90,9 @@ class Command(BaseCommand):
         with self._bar("clearings", " clearings") as progress:
             count = verify_clearings(on_clearings=lambda done: progress(done, 0))
         self.stdout.write(f"{count} clearings and their money follow from their books and rules")
+        self.stdout.write(
+            f"{verify_terms()} signed terms are what was signed, logged and traded on"
+        )
 
     def _check_remote(self, url: str, policy_file: Path | None, credential: str | None) -> None:
         policy, whose = read_policy_of(url, policy_file)
