@@ -51,6 +51,7 @@ class Story:
     rules: str = RULES
     rules_public: dict[str, str] = field(default_factory=dict)
     rules_are_logged: bool = True
+    more_rules: list[str] = field(default_factory=list)
     revisions: list[Revision] = field(default_factory=list)
     extra: list[Leg] = field(default_factory=list)
     # Everything in one block, or a block for every leaf.
@@ -136,6 +137,9 @@ def logged(story: Story) -> tuple[Ledger, dict[int, str]]:
         public = {"sha256": name} | story.rules_public
         key = f"rules:{public['sha256']}"
         ledger.document(key, "rules", public, {}, story.rules.encode())
+    for rules in story.more_rules:
+        name = sha256(rules.encode()).hexdigest()
+        ledger.document(f"rules:{name}", "rules", {"sha256": name}, {}, rules.encode())
     for revision in story.revisions:
         if story.blocks_apart:
             ledger.seal()

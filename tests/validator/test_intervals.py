@@ -125,6 +125,23 @@ def _move_a_fill(story: Story) -> None:
     in_row(0, "7", sold_wh="427")(story)
 
 
+def _change_rules_between(story: Story) -> None:
+    other = canonical(json.loads(RULES) | {"notes": "the same prices"})
+    story.more_rules.append(other)
+    story.revisions[1].rules = other
+
+
+def _late_rows(*meters: str) -> Callable[[Story], None]:
+    def change(story: Story) -> None:
+        empty = dict.fromkeys(("bought_wh", "export_wh", "offer", "request", "sold_wh"), "0")
+        limits = {"buy_limit": None, "sell_limit": None}
+        for meter in meters:
+            row = {**empty, **limits, "account": "20", "import_wh": "5", "meter": meter}
+            story.revisions[2].rows.append(row)
+
+    return change
+
+
 def _skip(story: Story) -> None:
     del story.revisions[1]
 
@@ -211,6 +228,9 @@ LIES = [
         "change the price after the deadline", in_header(2, price="304001"), "book:7:3", "revision"
     ),
     Lie("forget a row after the deadline", _drop_row, "book:7:3", "revision"),
+    Lie("other rules for a revision", _change_rules_between, "book:7:2", "revision"),
+    Lie("late rows in no order", _late_rows("41", "40"), "book:7:3", "revision"),
+    Lie("late rows that nobody pays for", _late_rows("40", "41"), "settle:7:3", "settlement"),
     Lie("another tariff", in_header(0, retail="330001"), "book:7:1", "prices"),
     Lie("another fee", in_header(0, platform_fee="0"), "book:7:1", "prices"),
     Lie("another time zone", in_header(0, timezone="Asia/Tokyo"), "book:7:1", "prices"),

@@ -1,18 +1,21 @@
 """Starting behind a pruned period: only from a state that an attested block commits to."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.validator.fake_hall import FakeHall, serving
+from tests.validator.fake_hall import FakeHall, bundle, serving
+from tests.validator.follower import Memory
 from tests.validator.following import cosigned_sizes, following, objected, set_up
 from tests.validator.interval_story import logged, told_story
 from tests.validator.ledger_twin import PADDING, Ledger, Leg, base64, canonical, digest
 from validator.errors import Malformed, SignatureFailed
 from validator.notes import COSIGNER, Note, SigningKey
 from validator.policy import read_policy
+from validator.snapshot import read_snapshot
 from validator.store import Store
 
 BOB = SigningKey("bob.example/w1", COSIGNER, digest(b"bob"))
@@ -193,6 +196,23 @@ def test_a_snapshot_of_another_place_is_not_started_from(town: Town) -> None:
     town.serve()
 
     assert "does not stand after a block" in step_in_vain(town)
+
+
+def test_a_state_that_only_the_served_bytes_hold_is_not_started_from(town: Town) -> None:
+    """The hall makes up accounts, and serves a leaf that fits them in place of the attested one."""
+    town.snapshot[1] = town.snapshot[1].replace('"50"', '"60"')
+    text = "".join(line + "\n" for line in town.snapshot)
+    made_up = base64(read_snapshot(text.encode(), Memory()).state.root())
+    ledger, head = town.hall.ledger, json.loads(town.snapshot[0])
+    entries, at = list(ledger.entries), int(head["size"]) - 1
+    entries[at] = canonical(json.loads(entries[at]) | {"state": made_up}).encode()
+    town.hall.forged[f"tile/entries/000.p/{len(entries)}"] = bundle(entries)
+    town.snapshot[0] = canonical(head | {"state": made_up})
+    # Pending has grown since: its own bundle is another file, and honest.
+    ledger.seal()
+    town.serve()
+
+    assert "not in the attested log" in step_in_vain(town)
 
 
 def test_without_a_quorum_there_is_no_start(town: Town) -> None:
