@@ -200,8 +200,22 @@ class Publication:
         if attested is not None:
             count = Cosignature.objects.filter(checkpoint=attested).count()
             if self._written.get(CHECKPOINT) != (attested.size, count):
-                note = cosigned_note(attested, self._policy)
-                self._write(CHECKPOINT, attested.size, count, str(note))
+                self._write_attested(attested, count)
+
+    def _write_attested(self, attested: Checkpoint, count: int) -> None:
+        assert self._policy is not None
+        note = cosigned_note(attested, self._policy)
+        try:
+            is_quorum = self._policy.verify(note).satisfied
+        except LogBroken as error:
+            raise HeadBroken(
+                f"the database holds another checkpoint {attested.size} than was cosigned: {error}"
+            ) from error
+        if is_quorum:
+            self._write(CHECKPOINT, attested.size, count, str(note))
+        else:
+            # Attested under an older policy: what is served keeps the quorum of its time.
+            self._written[CHECKPOINT] = (attested.size, count)
 
     def _write(self, path: str, size: int, count: int, note: str) -> None:
         if self._written.get(path) == (size, count):

@@ -113,3 +113,22 @@ def test_kills_at_any_moment_leave_one_growing_log(hall: Hall, publishers: Publi
     sizes = list(Checkpoint.objects.order_by("size").values_list("block_id", flat=True))
     assert sizes == sorted(sizes)
     assert "stopped" not in publishers.said("a")
+
+
+def test_a_disk_that_cannot_be_written_is_said_and_waited_for(
+    hall: Hall, publishers: Publishers
+) -> None:
+    hall.folder.root.mkdir()
+    in_the_way = hall.folder.root / "tile"
+    in_the_way.write_bytes(b"")
+    hall.book(300)
+    publishers.start("a")
+    wait_until(lambda: publishers.said("a").count("next try in") >= 2)
+    assert Checkpoint.objects.count() == 0
+    assert hall.folder.read("pending") is None
+
+    in_the_way.unlink()
+
+    wait_until(lambda: published(1))
+    wait_until(lambda: hall.folder.read("checkpoint") is not None)
+    hall.check_files()

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, connection
 
 from config.log.keys import KeyMissing, make_signer, read_policy
-from ledger.errors import HeadBroken, PolicyInvalid
+from ledger.errors import LogBroken, PolicyInvalid
 from ledger.services.log_folder import LogFolder
 from ledger.services.publication import Publication
 from ledger.services.publisher import LogPublisher
@@ -58,7 +58,7 @@ class Command(BaseCommand):
                 self._run()
         except (KeyMissing, PolicyInvalid) as error:
             raise CommandError(str(error)) from error
-        except HeadBroken as error:
+        except LogBroken as error:
             self._publication.stop(str(error), now=datetime.now(UTC))
             raise CommandError(f"publishing has stopped, nothing was signed: {error}") from error
         finally:
@@ -87,9 +87,10 @@ class Command(BaseCommand):
             try:
                 pause = self._round()
                 back_off = _BACK_OFF_SECONDS[0]
-            except (InterfaceError, OperationalError) as error:
-                self._say(f"no database, next try in {back_off:.1f} s ({str(error).strip()})")
-                # The turn went with the session; whoever has it now may have signed.
+            except (InterfaceError, OperationalError, OSError) as error:
+                # No database, or a full disk: what was half done is done again.
+                self._say(f"next try in {back_off:.1f} s: {str(error).strip()}")
+                # The turn goes with the session; whoever has it then may have signed.
                 connection.close()
                 self._is_open = False
                 pause, back_off = back_off, min(2 * back_off, _BACK_OFF_SECONDS[1])
