@@ -58,8 +58,10 @@ def field_words() -> dict[str, str]:
         "meter": _("Metering point"),
         "offer": _("Offer"),
         "parties": _("Accounts of the community's parties"),
+        "participant": _("Member"),
         "platform_fee": _("Platform fee [millionths per kWh]"),
         "price": _("Clearing price [millionths per kWh]"),
+        "public_key": _("SHA-256 of the public key"),
         "reason": _("Cleared because of"),
         "request": _("Request"),
         "retail": _("Retail tariff [millionths per kWh]"),
@@ -69,6 +71,7 @@ def field_words() -> dict[str, str]:
         "sell_limit": _("Sells at or above [millionths per kWh]"),
         "sold_wh": _("Sold to neighbours [Wh]"),
         "starts": _("Begins"),
+        "terms": _("SHA-256 of the signed text"),
         "timezone": _("Time zone"),
     }
 

@@ -23,8 +23,16 @@ from marketplace.domain.book_rows import (
 from marketplace.domain.interval_book import IntervalBook
 from marketplace.domain.rules import canonical_bytes
 from marketplace.domain.settlement import CommunityAccounts
-from marketplace.models import Clearing, Community, DeliveryInterval, MeteringPoint, RuleSet
-from marketplace.queries.signed_terms import list_signed_texts
+from marketplace.models import (
+    Clearing,
+    Community,
+    DeliveryInterval,
+    MeteringPoint,
+    RuleSet,
+    SignedTerms,
+    SigningKey,
+)
+from marketplace.queries.signed_terms import list_signed_texts, log_key, signing_key_log_key
 
 REASONS: Mapping[int, Reason] = {
     Clearing.Reason.READINGS: "readings",
@@ -51,17 +59,34 @@ class OwnDocument:
     """A logged document that concerns a participant; ``names`` are the fields they may be shown."""
 
     key: str
-    kind: Literal["rules"]
+    kind: Literal["rules", "terms", "signing-key"]
     since: datetime
     names: tuple[str, ...]
 
 
 def list_own_documents(*, participant_id: int) -> list[OwnDocument]:
-    """Return the rule sets of a participant's community, newest first."""
+    """Return what a participant signed and with which keys, and its rule sets; newest first."""
     rule_sets = RuleSet.objects.filter(community__participants=participant_id)
+    signed = SignedTerms.objects.filter(participant=participant_id)
+    keys = SigningKey.objects.filter(participant=participant_id)
     return [
-        OwnDocument(rules_key(each.sha256), "rules", each.effective_from, ("key",))
-        for each in rule_sets.order_by("-effective_from")
+        *(
+            OwnDocument(log_key(each.id), "terms", each.created_at, ("key", "terms"))
+            for each in signed.only("created_at").order_by("-id")
+        ),
+        *(
+            OwnDocument(
+                signing_key_log_key(each.id),
+                "signing-key",
+                each.created_at,
+                ("key", "participant", "public_key"),
+            )
+            for each in keys.only("created_at").order_by("-id")
+        ),
+        *(
+            OwnDocument(rules_key(each.sha256), "rules", each.effective_from, ("key",))
+            for each in rule_sets.order_by("-effective_from")
+        ),
     ]
 
 

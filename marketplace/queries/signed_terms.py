@@ -62,6 +62,11 @@ def log_key(signed_terms_id: int) -> str:
     return f"terms:{signed_terms_id}"
 
 
+def signing_key_log_key(signing_key_id: int) -> str:
+    """Return the key of the logged document by which a signing key begins."""
+    return f"signing-key:{signing_key_id}"
+
+
 def logged_document(signed: SignedTerms) -> Document:
     """Return the document by which a signed text is known in the log."""
     return Document(kind="terms", private={"terms": signed.sha256})

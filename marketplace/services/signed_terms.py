@@ -25,7 +25,7 @@ from marketplace.domain.terms_document import (
 from marketplace.errors import N_, AlreadyErased, Invalid, SignatureNeeded, TermsBroken
 from marketplace.models import Participant, SignedTerms, SigningKey
 from marketplace.queries.identity import identity_keys
-from marketplace.queries.signed_terms import log_key, logged_document
+from marketplace.queries.signed_terms import log_key, logged_document, signing_key_log_key
 
 CUSTODY = "signing key in custody"
 
@@ -153,7 +153,7 @@ def _log_key(key: SigningKey, now: datetime) -> None:
     """Log whose key begins to sign: no other can be slipped under later."""
     hashed = sha256_of(bytes(key.public_key))
     fields = {"participant": str(key.participant_id), "public_key": hashed}
-    logged = Document(kind="signing-key", private=fields).command(f"signing-key:{key.id}")
+    logged = Document(kind="signing-key", private=fields).command(signing_key_log_key(key.id))
     submit(commands=[logged], submitted_at=now)
 
 
