@@ -81,6 +81,8 @@ def copy_transfers(waiting: Sequence[Waiting], answers: Sequence[Answer]) -> Non
         return
     joined = [np.concatenate(parts) for parts in zip(*booked, strict=True)]
     with (
+        # Errors in the middle of a COPY come from the driver itself; callers know Django's.
+        connection.wrap_database_errors,
         connection.cursor() as cursor,
         cursor.copy(
             "COPY ledger_transfer (id, command_id, leg, kind, debit_account_id,"

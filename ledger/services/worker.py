@@ -193,7 +193,7 @@ def _write_block(
     sealed: Sealed, log: LogState, *, epoch: int, seed: bytes, commands: int, transfers: int
 ) -> None:
     # Not by way of the model: that would send a megabyte and a half of leaves as text.
-    with psycopg.Cursor(connection.connection) as cursor:
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(
             "INSERT INTO ledger_block (number, epoch, command_count, transfer_count, booked_at,"
             " first_leaf, leaf_count, entries, frontier, root, state_root)"
