@@ -96,7 +96,7 @@ def _wait_for(url: str) -> None:
         try:
             with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own http address
                 return
-        except urllib.error.URLError:
+        except (urllib.error.URLError, TimeoutError):
             if time.monotonic() > give_up_at:
                 raise
             time.sleep(0.1)
