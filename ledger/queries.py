@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Subquery
 
 from ledger.domain.canonical import canonical_json
 from ledger.domain.commands import Int64Array
@@ -369,6 +369,14 @@ def get_bodies(*, keys: Sequence[str]) -> dict[str, bytes]:
 def get_pruned_block() -> int:
     """Return the last block that nobody can open any more, 0 when there is none."""
     return Snapshot.objects.order_by("-block").values_list("block_id", flat=True).first() or 0
+
+
+def list_pruned_keys(*, keys: Sequence[str]) -> list[str]:
+    """Return which of these booked commands were pruned: their transfers are kept no more."""
+    last = Snapshot.objects.order_by("-block").values("block_id")[:1]
+    pruned = InboxCommand.objects.filter(key__in=list(keys), block__lte=Subquery(last))
+    booked = pruned.filter(state=InboxCommand.State.BOOKED)
+    return list(booked.values_list("key", flat=True)) if keys else []
 
 
 def iterate_snapshot() -> Iterator[bytes] | None:

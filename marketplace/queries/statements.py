@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ledger.queries import TransferLine, list_transfers_of_commands
+from ledger.queries import TransferLine, list_pruned_keys, list_transfers_of_commands
 from marketplace.domain.money import amount_micro
 from marketplace.domain.transfer_codes import TransferCode
 from marketplace.queries.pages import Persona, Place
@@ -26,6 +26,7 @@ class StatementLine:
     pool_purchase_micro: int
     grid_purchase_micro: int
     transfer_ids: tuple[int, ...]
+    is_pruned: bool  # its transfers are kept no more, so that its money is not known
 
     @property
     def pool_micro(self) -> int:
@@ -75,6 +76,7 @@ class DayTotals:
     saved_micro: int
     waiting_count: int
     left_out_count: int
+    pruned_count: int
 
     @property
     def grid_import_wh(self) -> int:
@@ -142,7 +144,13 @@ def list_statement_lines(
         participant_id=persona.participant_id, place=place, start=start, end=end
     )
     lines = _transfers(persona, intervals)
-    return [_statement_line(interval, lines[interval.interval_id]) for interval in intervals]
+    pruned = _pruned(intervals)
+    return [
+        _statement_line(
+            interval, lines[interval.interval_id], is_pruned=interval.interval_id in pruned
+        )
+        for interval in intervals
+    ]
 
 
 def get_statement_line(
@@ -155,11 +163,16 @@ def get_statement_line(
     if interval is None:
         return None
     transfers = _transfers(persona, [interval])[interval_id]
-    return _statement_line(interval, transfers), transfers
+    is_pruned = bool(_pruned([interval]))
+    return _statement_line(interval, transfers, is_pruned=is_pruned), transfers
 
 
 def total_of(lines: Sequence[StatementLine]) -> DayTotals:
-    """Add up a statement; savings count where the money is booked and the readings are there."""
+    """Add up a statement; savings count where the money is booked and the readings are there.
+
+    Intervals whose transfers are kept no more are counted, and in none of the sums.
+    """
+    every, lines = lines, [line for line in lines if not line.is_pruned]
     booked = [line for line in lines if line.transfer_count or line.interval.is_settled]
     return DayTotals(
         import_wh=sum(line.interval.import_wh or 0 for line in lines),
@@ -175,6 +188,7 @@ def total_of(lines: Sequence[StatementLine]) -> DayTotals:
         ),
         waiting_count=len(lines) - len(booked),
         left_out_count=sum(line.interval.is_left_out for line in lines),
+        pruned_count=len(every) - len(lines),
     )
 
 
@@ -190,7 +204,15 @@ def _transfers(
     return found
 
 
-def _statement_line(interval: MemberInterval, transfers: Sequence[TransferLine]) -> StatementLine:
+def _pruned(intervals: Sequence[MemberInterval]) -> set[int]:
+    """Return the intervals of which a command was pruned."""
+    keys = [key for interval in intervals for key in interval.command_keys]
+    return {int(key.split(":")[1]) for key in list_pruned_keys(keys=keys)}
+
+
+def _statement_line(
+    interval: MemberInterval, transfers: Sequence[TransferLine], *, is_pruned: bool
+) -> StatementLine:
     sums: dict[int, int] = defaultdict(int)
     for transfer in transfers:
         sums[transfer.code] += transfer.amount
@@ -201,4 +223,5 @@ def _statement_line(interval: MemberInterval, transfers: Sequence[TransferLine])
         pool_purchase_micro=sums[TransferCode.POOL_PURCHASE],
         grid_purchase_micro=sums[TransferCode.GRID_PURCHASE],
         transfer_ids=tuple(transfer.id for transfer in transfers),
+        is_pruned=is_pruned,
     )

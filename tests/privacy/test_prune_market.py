@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from config.log import remote
 from config.log.keys import read_policy
 from ledger.errors import LogBroken
 from ledger.services import verify_book
 from ledger.services.attestation import grant_openings
+from marketplace.models import User
+from marketplace.services.people import join
 from marketplace.services.verification import verify_clearings
 from tests.log.hall import Hall
 from tests.market.street import CORRECTIONS, DEADLINE, Street, at
@@ -102,6 +105,32 @@ def test_without_pruning_the_auditor_recomputes_every_book(
     found = city.check_remotely(monkeypatch)
 
     assert (found.books, found.pruned_blocks) == (3, 0)
+
+
+def test_a_member_is_told_what_is_no_longer_kept(city: City) -> None:
+    """The second hour is booked after the period, and its money is all there is in the sums."""
+    alice = city.street.point("alice").site.participant
+    user = User.objects.create_user(email="alice@example.org", password=None)
+    join(user_id=user.id, participant_id=alice.id)
+    browser = Client()
+    browser.force_login(user, "django.contrib.auth.backends.ModelBackend")
+    pages = [f"/household/{alice.id}/", f"/member/{alice.id}/statement/"]
+    pages.append(f"/member/{alice.id}/statement/{city.street.interval().id}/")
+    before = [browser.get(page, {"day": "2026-06-15"}).content.decode() for page in pages]
+    assert all("no longer" not in page for page in before)
+
+    city.prune()
+    city.street.send({"alice": (0, 100)}, hour=1, now=at(30))
+    city.run(at(2) + DEADLINE)
+
+    household, statement, interval = (
+        browser.get(page, {"day": "2026-06-15"}).content.decode() for page in pages
+    )
+    assert "keeps the transfers of 1 interval no longer" in household
+    assert statement.count("no longer kept") == 1
+    assert statement.count("1 transfer<") == 1
+    assert "some transfers are no longer kept" in interval
+    assert browser.get(reverse("receipts", args=[alice.id])).status_code == 200
 
 
 @pytest.mark.parametrize(
