@@ -35,11 +35,16 @@ class LogFolder:
         target = self.root / path
         part = target.with_name(f".{target.name}.{os.getpid()}")
         try:
-            part.write_bytes(data)
-        except FileNotFoundError:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(data)
-        part.replace(target)
+            try:
+                part.write_bytes(data)
+            except FileNotFoundError:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                part.write_bytes(data)
+            part.replace(target)
+        except OSError:
+            # On a full disk half a file would only take room.
+            part.unlink(missing_ok=True)
+            raise
 
     def write_tiles(self, files: Iterable[TileFile]) -> None:
         """Write tiles and bundles."""
