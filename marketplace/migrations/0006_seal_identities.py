@@ -38,6 +38,8 @@ def seal(apps: Any, schema_editor: Any) -> None:
     # A site was called as its participant; an answer given again is kept for hours, not for ever.
     apps.get_model("marketplace", "Site").objects.update(label="")
     apps.get_model("marketplace", "IdempotencyKey").objects.all().delete()
+    # Sessions said for whom somebody acts: everybody signs in once more.
+    apps.get_model("sessions", "Session").objects.all().delete()
 
 
 def _derived(key: bytes, use: bytes) -> bytes:
@@ -70,6 +72,9 @@ def _create(count: int) -> list[tuple[int, bytes]]:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("marketplace", "0005_identity_columns")]
+    dependencies = [
+        ("marketplace", "0005_identity_columns"),
+        ("sessions", "0001_initial"),
+    ]
 
     operations = [migrations.RunPython(seal)]

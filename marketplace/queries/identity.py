@@ -26,6 +26,12 @@ def find_user_key(*, user_id: int) -> IdentityKey | None:
     return None if slot is None else identity_keys().get([slot]).get(slot)
 
 
+def is_erased(*, participant_id: int) -> bool:
+    """Return whether nobody can say any more who a participant is."""
+    slot = Participant.objects.values_list("identity_slot", flat=True).get(id=participant_id)
+    return not identity_keys().get([slot])
+
+
 def names_of(participants: Iterable[Participant]) -> dict[int, str]:
     """Return names by participant; that of somebody who was erased is empty."""
     rows = {each.id: each for each in participants}

@@ -2,8 +2,9 @@
 
 from django.db import connection, transaction
 
+from marketplace.errors import N_, AlreadyErased
 from marketplace.models import Membership, Participant, User
-from marketplace.queries.identity import MEMBERSHIPS, NAME, names_of
+from marketplace.queries.identity import MEMBERSHIPS, NAME, is_erased, names_of
 from marketplace.services.identity import create_identities, get_user_key
 
 # Any number that no other service locks; naming is rare and takes turns in the whole hall.
@@ -40,6 +41,14 @@ def add_participant(*, role: str, name: str, community_id: int | None = None) ->
 
 @transaction.atomic
 def join(*, user_id: int, participant_id: int) -> None:
-    """Let a person act for a participant."""
+    """Let a person act for a participant.
+
+    Raises
+    ------
+    AlreadyErased
+        If the person or the participant was erased: nobody follows a former member.
+    """
+    if is_erased(participant_id=participant_id):
+        raise AlreadyErased(N_("This member was erased."))
     tag = get_user_key(user_id=user_id).tag(MEMBERSHIPS)
     Membership.objects.get_or_create(user_tag=tag, participant_id=participant_id)

@@ -149,6 +149,14 @@ def test_a_household_of_two_outlives_one(town: Town) -> None:
     assert home.id not in before.names()
 
 
+def test_nobody_follows_a_former_member(town: Town) -> None:
+    home = town.participant("alice-1")
+    erase_person(town.alice)
+    with pytest.raises(AlreadyErased):
+        join(user_id=town.charlie.pk, participant_id=home.id)
+    assert list_personas(user_id=town.charlie.pk) == []
+
+
 def test_a_company_outlives_whoever_signs_in_for_it(town: Town) -> None:
     shop = add_participant(role="enterprise", name="Corner shop", community_id=town.community.id)
     join(user_id=town.alice.pk, participant_id=shop)

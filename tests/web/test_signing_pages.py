@@ -141,3 +141,14 @@ def test_what_differs_from_the_signature_is_said(city: City) -> None:
     Offer.objects.filter(signed_terms__isnull=False).update(limit_price_micro=1)
     page = alice.get(path).content.decode()
     assert "not what was signed" in page
+
+
+def test_a_program_cannot_sign_for_who_holds_the_key(city: City) -> None:
+    path, point = rule_path(city)
+    alice = signed_in("alice")
+    address = f"/api/v1/standing-rules/{point}/"
+    rule = {"sell_at_or_above_micro_per_kwh": 410_000, "buy_at_or_below_micro_per_kwh": None}
+    assert alice.put(address, rule, "application/json").status_code == 200
+    register(alice, path, city.participant_ids["alice"])
+    refused = alice.put(address, rule, "application/json")
+    assert (refused.status_code, refused.json()["code"]) == (409, "signature_needed")
