@@ -25,7 +25,7 @@ from validator.interval_store import IntervalStore
 from validator.journal import TILE, Journal
 from validator.leaves import closes_block
 from validator.log_reader import LogReader
-from validator.merkle import leaf_hash
+from validator.merkle import CompactRange, leaf_hash
 from validator.notes import Checkpoint, Note, SigningKey
 from validator.objections import signed_objection
 from validator.openings import Openings
@@ -167,15 +167,18 @@ class Follower:
             read = list(LogReader(self._hall, checkpoint.size).entries(start, end))
             held += read
             hashes += map(leaf_hash, read)
-            self._require_in_log(checkpoint, position, hashes)
+            blocks = [at + 1 for at, entry in enumerate(held) if closes_block(entry)]
+            begins, tree, trees = 0, position.range, []
+            for ends in blocks:
+                tree = tree.extended(hashes[begins:ends])
+                trees.append(tree)
+                begins = ends
+            self._require_in_log(checkpoint, position, tree.extended(hashes[begins:]), hashes)
             begins = 0
-            for at, entry in enumerate(held):
-                if closes_block(entry):
-                    ends = at + 1
-                    tree = position.range.extended(hashes[begins:ends])
-                    number = position.block + 1
-                    self._follow_block(held[begins:ends], Position(number, tree), position.size)
-                    position, begins = Position(number, tree), ends
+            for ends, tree in zip(blocks, trees, strict=True):
+                after = Position(position.block + 1, tree)
+                self._follow_block(held[begins:ends], after, position.size)
+                position, begins = after, ends
             del held[:begins], hashes[:begins]
         if held:
             raise Objected(checkpoint.size - 1, "leaf_order", "the log does not end with a block")
@@ -207,10 +210,9 @@ class Follower:
         return after
 
     def _require_in_log(
-        self, checkpoint: Checkpoint, position: Position, hashes: list[bytes]
+        self, checkpoint: Checkpoint, position: Position, tree: CompactRange, hashes: list[bytes]
     ) -> None:
         """Check that leaves just read are the next ones of the log that was signed."""
-        tree = position.range.extended(hashes)
         if tree.size == checkpoint.size:
             if tree.root() == checkpoint.root:
                 return
