@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from config.embedded import process
 
 NAME: Final = "bench.example/validator"
 POLL_SECONDS: Final = 0.1
-START_SECONDS: Final = 30.0
+START_SECONDS: Final = 60.0
 
 
 @contextmanager
@@ -83,10 +82,12 @@ def _said(environment: Mapping[str, str], *words: str) -> str:
         [sys.executable, *words],
         cwd=PROJECT,
         env=dict(environment),
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    if run.returncode != 0:
+        raise RuntimeError(f"{' '.join(words)}: {run.stderr}")
     return run.stdout.strip()
 
 
@@ -96,7 +97,7 @@ def _wait_for(url: str) -> None:
         try:
             with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own http address
                 return
-        except (urllib.error.URLError, TimeoutError):
+        except OSError:
             if time.monotonic() > give_up_at:
                 raise
             time.sleep(0.1)
