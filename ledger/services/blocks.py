@@ -1,6 +1,6 @@
 """One block: which commands it takes, and how their answers are written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,29 +23,42 @@ class Waiting:
     asked: AskedCommand
 
 
-def next_commands() -> list[Waiting]:
-    """Return the commands of the next block, oldest first."""
+def next_commands(
+    known: Mapping[int, AskedCommand],
+) -> tuple[list[Waiting], list[Waiting]]:
+    """Return the commands of the next block, oldest first, and those of the block after it.
+
+    Parameters
+    ----------
+    known : mapping of int to AskedCommand
+        Commands that were read before, by id: what a command asks for never changes.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, transfer_count FROM ledger_inboxcommand WHERE state = 0"
             " ORDER BY id LIMIT %s",
-            [BLOCK_COMMANDS_MAX],
+            [2 * BLOCK_COMMANDS_MAX],
         )
         counts = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 2)
         if not len(counts):
-            return []
-        # The block ends with the command that reaches the limit; a larger one is a block.
-        full = np.flatnonzero(np.cumsum(counts[:, 1]) >= BLOCK_TRANSFERS_MAX)
-        taken = counts[: full[0] + 1 if len(full) else None, 0]
+            return [], []
+        first = _full_block(counts)
+        second = first + _full_block(counts[first:])
+        taken = counts[:second, 0].tolist()
         cursor.execute(
-            "SELECT id, key, body, transfer_count FROM ledger_inboxcommand"
-            " WHERE id = ANY(%s) ORDER BY id",
-            [taken.tolist()],
+            "SELECT id, key, body, transfer_count FROM ledger_inboxcommand WHERE id = ANY(%s)",
+            [[id_ for id_ in taken if id_ not in known]],
         )
-        return [
-            Waiting(row[0], AskedCommand(row[1], bytes(row[2]), row[3]))
-            for row in cursor.fetchall()
-        ]
+        read = {row[0]: AskedCommand(row[1], bytes(row[2]), row[3]) for row in cursor.fetchall()}
+    waiting = [Waiting(id_, known.get(id_) or read[id_]) for id_ in taken]
+    return waiting[:first], waiting[first:]
+
+
+def _full_block(counts: Int64Array) -> int:
+    """Return how many of the oldest commands are a block, by their numbers of transfers."""
+    # The block ends with the command that reaches the limit; a larger one is a block.
+    sums = np.cumsum(counts[:BLOCK_COMMANDS_MAX, 1])
+    return min(int(np.searchsorted(sums, BLOCK_TRANSFERS_MAX)) + 1, len(sums))
 
 
 def table_columns(answer: Answer, command_id: int) -> tuple[Int64Array, ...] | None:

@@ -6,6 +6,7 @@ that wakes up late finds another epoch, and its transaction touches no row.
 """
 
 import secrets
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from datetime import datetime
 import psycopg
 from django.db import connection, transaction
 
-from ledger.domain.rule_core import State, apply_all
+from ledger.domain.rule_core import AskedCommand, State, apply_all
 from ledger.domain.sealing import LogState, Sealed, month_totals, packed_entries, seal
 from ledger.errors import StaleWriter
 from ledger.models import BlockSeed
@@ -74,6 +75,7 @@ class SettlementWorker:
         self.holder, self.lease_seconds = holder, lease_seconds
         self.epoch: int | None = None
         self._log: LogState | None = None
+        self._known: dict[int, AskedCommand] = {}  # read ahead
 
     def take_head(self) -> bool:
         """Become the writer, or extend one's own lease; False while another worker's lease runs."""
@@ -89,7 +91,7 @@ class SettlementWorker:
             row = cursor.fetchone()
         before, self.epoch = self.epoch, row[0] if row else None
         if self.epoch != before:
-            self._log = None  # another worker may have written since
+            self._log, self._known = None, {}  # another worker may have written since
         return self.epoch is not None
 
     def give_back(self) -> None:
@@ -113,7 +115,8 @@ class SettlementWorker:
             Another worker has taken the head. Nothing was written.
         """
         epoch, last_block, last_transfer_id, pruned = self._lock_head()
-        waiting = blocks.next_commands()
+        waiting, following = blocks.next_commands(self._known)
+        self._known = {each.id: each.asked for each in following}
         if not waiting:
             return None
         log = self._end_of_log(last_block)
@@ -131,11 +134,13 @@ class SettlementWorker:
         )
         answers = apply_all(state, [each.asked for each in waiting])
         seed = secrets.token_bytes(32)
-        # Hashing needs a processor and no database, the copying mostly the database's processor.
+        # Hashing needs a processor and no database, the copying mostly the database's processor;
+        # so does reading what the next block's commands say.
         with ThreadPoolExecutor(max_workers=1) as beside:
             sealing = beside.submit(
                 seal, log, time=time, seed=seed, opened=opened, answers=answers, book=state.book
             )
+            beside.submit(_decode, following)
             # Transfers first: the database takes none for a command that has its answer.
             blocks.copy_transfers(waiting, answers)
         sealed = sealing.result()
@@ -187,6 +192,11 @@ class SettlementWorker:
                 " lease_until = clock_timestamp() + %s * interval '1 second' WHERE id = 1",
                 [last_block, last_transfer_id, pruned, self.lease_seconds],
             )
+
+
+def _decode(waiting: Sequence[blocks.Waiting]) -> None:
+    for each in waiting:
+        each.asked.said  # noqa: B018 - kept there from now on
 
 
 def _write_block(
