@@ -39,14 +39,14 @@ from config.embedded.postgres import OWNER
 
 ACCOUNTS: Final = 100_000
 HOT_ACCOUNTS: Final = 10
-TRANSFERS: Final = 200_000
-FEWER_TRANSFERS: Final = 100_000
+TRANSFERS: Final = 400_000
+SMALL_TRANSFERS: Final = 40_000
 LARGE_TRANSFERS: Final = 2_000_000
 PER_COMMAND: Final = 1_000
 SIGNED_MAX: Final = 4.0
 ATTESTED_MAX: Final = 6.0
 MEMORY_MAX_MIB: Final = 512.0
-# Twice the transfers may take twice the time; the rest is for a machine that is not quiet.
+# What costs the same whatever the size; the rest is for a machine that is not quiet.
 GROWTH_MAX: Final = 1.3
 COPY_TURNS: Final = 3
 READY_SECONDS: Final = 60.0
@@ -73,6 +73,10 @@ class Load:
         return float(self.settled["signed_seconds"])
 
     @property
+    def processor_seconds(self) -> float:
+        return float(self.settled["processor_seconds"])
+
+    @property
     def attested_seconds(self) -> float:
         return float(self.settled["attested_seconds"])
 
@@ -83,30 +87,34 @@ class Load:
 
 
 def measure() -> list[Row]:
-    """Settle a load between many accounts and one between few."""
+    """Settle a load between many accounts and one between few; erase people on either side."""
     with durable_servers() as (pair, folder):
-        rows = [
-            *_rows_of(pair, folder, accounts=ACCOUNTS),
-            *_rows_of(pair, folder, accounts=HOT_ACCOUNTS),
-        ]
-        fewer = settle_load(pair, folder, "fewer", accounts=HOT_ACCOUNTS, transfers=FEWER_TRANSFERS)
-        more = settle_load(pair, folder, "more", accounts=HOT_ACCOUNTS, transfers=TRANSFERS)
-    growth = (more.signed_seconds / TRANSFERS) / (fewer.signed_seconds / FEWER_TRANSFERS)
-    name = f"ledger, time per transfer at {TRANSFERS:,} / at {FEWER_TRANSFERS:,}"
-    return [*rows, Row(name, growth, "x", GROWTH_MAX)]
-
-
-def _rows_of(pair: Pair, folder: Path, *, accounts: int) -> list[Row]:
-    signed = settle_load(pair, folder, f"signed_{accounts}", accounts=accounts)
-    copies = [
-        copy_again(pair, f"signed_{accounts}", signed.settled["blocks"]) for _ in range(COPY_TURNS)
+        rows, _ = _measured(pair, folder, "many", accounts=ACCOUNTS)
+        hot_rows, large = _measured(pair, folder, "hot", accounts=HOT_ACCOUNTS)
+        small = settle_load(pair, folder, "small", accounts=HOT_ACCOUNTS, transfers=SMALL_TRANSFERS)
+        erased_small, erased_large = (_erase(pair, folder, name) for name in ("small", "hot"))
+    growth = large.processor_seconds / TRANSFERS / (small.processor_seconds / SMALL_TRANSFERS)
+    sizes = f"at {TRANSFERS:,} transfers / at {SMALL_TRANSFERS:,}"
+    return [
+        *rows,
+        *hot_rows,
+        Row(f"ledger, processor time per transfer {sizes}", growth, "x", GROWTH_MAX),
+        Row(f"erase a household, {sizes}", erased_large / erased_small, "x", GROWTH_MAX),
+        Row(f"erase a household, {TRANSFERS:,} transfers", erased_large * 1e3, "ms"),
     ]
+
+
+def _measured(pair: Pair, folder: Path, database: str, *, accounts: int) -> tuple[list[Row], Load]:
+    """Settle a load twice, the second time with a validator, and copy its transfers."""
+    signed = settle_load(pair, folder, database, accounts=accounts)
+    blocks = signed.settled["blocks"]
+    copies = [copy_again(pair, database, blocks) for _ in range(COPY_TURNS)]
     attested = settle_load(
-        pair, folder, f"attested_{accounts}", accounts=accounts, is_validated=True
+        pair, folder, f"{database}_attested", accounts=accounts, is_validated=True
     )
     name, copied = signed.name, median(copies)
     peak_mib = max(signed.peak_mib, attested.peak_mib)
-    return [
+    rows = [
         Row(
             f"{name}, inbox to signed / bare COPY", signed.signed_seconds / copied, "x", SIGNED_MAX
         ),
@@ -125,6 +133,7 @@ def _rows_of(pair: Pair, folder: Path, *, accounts: int) -> list[Row]:
         Row(f"{name}, transfers per second", signed.transfers / signed.signed_seconds, "1/s"),
         Row(f"{name}, before the first block", float(signed.settled["start_seconds"]), "s"),
     ]
+    return rows, signed
 
 
 def settle_load(
@@ -140,10 +149,7 @@ def settle_load(
     """Settle a load in a database of its own, with or without a validator that follows."""
     home = folder / name
     make_database(pair, home, name)
-    environment = {
-        **child_environment(pair, home, name),
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-    }
+    environment = _environment(pair, home, name)
     numbers = [f"--accounts={accounts}", f"--transfers={transfers}", f"--per-command={per_command}"]
     _require_success(_started(environment, "submit", *numbers))
     with ExitStack() as stack:
@@ -165,6 +171,18 @@ def settle_load(
     published: dict[str, float] = json.loads((home / "published.json").read_text(encoding="utf-8"))
     assert settled["transfers"] == transfers, settled
     return Load(transfers, accounts, settled, {**settled["parts"], **published}, peak_mib)
+
+
+def _erase(pair: Pair, folder: Path, name: str) -> float:
+    """Return what erasing a household takes, in a database that has its load. [s]"""
+    out = folder / name / "erased.json"
+    _require_success(_started(_environment(pair, folder / name, name), "erase", str(out)))
+    return float(json.loads(out.read_text(encoding="utf-8")))
+
+
+def _environment(pair: Pair, home: Path, name: str) -> dict[str, str]:
+    settings = {"DJANGO_SETTINGS_MODULE": "config.settings"}
+    return {**child_environment(pair, home, name), **settings}
 
 
 def _started(environment: dict[str, str], *argv: str) -> subprocess.Popen[bytes]:

@@ -2,7 +2,8 @@
 
 ``submit`` opens accounts and fills the inbox, ``publish`` is the publisher, ``settle`` the
 settlement worker: the same code as in their commands, with a stopwatch. ``settle`` begins with the
-first waiting command and ends when the newest checkpoint is signed and attested.
+first waiting command and ends when the newest checkpoint is signed and attested. ``erase`` forgets
+some people.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from threading import Event
 from typing import Final
 
 import numpy as np
 from django.conf import settings
+from django.db import connection
 from django.db.models import QuerySet
 
-from benchmarks.stopwatch import Stopwatch
+from benchmarks.stopwatch import Stopwatch, processor_seconds
 from config.log.keys import make_signer, read_policy
 from ledger.domain import rule_core, sealing
 from ledger.domain.commands import Command, Int64Array, Transfers
@@ -33,6 +36,8 @@ from ledger.services import SettlementWorker, blocks, open_accounts, publisher, 
 from ledger.services.log_folder import LogFolder
 from ledger.services.publication import Publication
 from ledger.services.publisher import LogPublisher
+from marketplace.services.erasure import erase_subject, plan_erasure_of_participant
+from marketplace.services.people import add_participant
 
 UNIT: Final = "CNY/6"
 LIMIT: Final = 2**60  # every transfer has a limit to be judged by, and passes
@@ -40,6 +45,7 @@ SUBMITTED_AT_ONCE: Final = 50_000
 AMOUNT_MAX: Final = 10**6
 ATTESTED_WITHIN_SECONDS: Final = 900.0
 LISTEN_SECONDS: Final = 0.01
+ERASED: Final = 15
 IDLE_SECONDS: Final = 0.1  # as the publisher's own command
 START: Final = "reading every account at the start"
 
@@ -49,6 +55,7 @@ class Settled:
     """What settling an inbox took.
 
     ``start_seconds`` is what a worker does before its first block only, and in no other number.
+    ``processor_seconds`` are those of the worker and of its database session until all is booked.
     ``parts`` are seconds, each without the others.
     """
 
@@ -58,6 +65,7 @@ class Settled:
     booked_seconds: float
     signed_seconds: float
     attested_seconds: float
+    processor_seconds: float
     parts: dict[str, float]
 
 
@@ -69,13 +77,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     filling.add_argument("--accounts", type=int, required=True)
     filling.add_argument("--transfers", type=int, required=True)
     filling.add_argument("--per-command", type=int, required=True)
-    for verb in ("publish", "settle"):
+    for verb in ("publish", "settle", "erase"):
         verbs.add_parser(verb).add_argument("out", type=Path)
     arguments = parser.parse_args(argv)
     if arguments.verb == "publish":
         publish_until_told(arguments.out)
     elif arguments.verb == "settle":
         arguments.out.write_text(json.dumps(asdict(settle_inbox())), encoding="utf-8")
+    elif arguments.verb == "erase":
+        arguments.out.write_text(json.dumps(erase_some()), encoding="utf-8")
     else:
         fill_inbox(
             accounts=arguments.accounts,
@@ -128,9 +138,10 @@ def settle_inbox() -> Settled:
     watch_worker(watch)
     settlement = SettlementWorker(holder="load")
     assert settlement.take_head()
+    session: int = connection.connection.info.backend_pid
     numbers: list[int] = []
     transfers = 0
-    started = time.perf_counter()
+    started, had = time.perf_counter(), time.process_time() + processor_seconds(session)
     while True:
         with watch.part("commit, and the rest"):
             booked = settlement.settle_block(now=datetime.now(UTC))
@@ -138,7 +149,7 @@ def settle_inbox() -> Settled:
             break
         numbers.append(booked.block)
         transfers += booked.transfers
-    ended = time.perf_counter()
+    ended, has = time.perf_counter(), time.process_time() + processor_seconds(session)
     parts = dict(watch.seconds)
     start = parts.pop(START)
     newest = Checkpoint.objects.filter(block=numbers[-1])
@@ -146,7 +157,14 @@ def settle_inbox() -> Settled:
     attested = _moment_of(newest.filter(attested_at__isnull=False))
     started += start
     return Settled(
-        transfers, numbers, start, ended - started, signed - started, attested - started, parts
+        transfers=transfers,
+        blocks=numbers,
+        start_seconds=start,
+        booked_seconds=ended - started,
+        signed_seconds=signed - started,
+        attested_seconds=attested - started,
+        processor_seconds=has - had - start,
+        parts=parts,
     )
 
 
@@ -181,6 +199,20 @@ def publish_until_told(out: Path) -> None:
             told.wait(IDLE_SECONDS)
     publication.close()
     out.write_text(json.dumps(watch.seconds), encoding="utf-8")
+
+
+def erase_some() -> float:
+    """Erase households, one after the other; return the median time. [s]"""
+    spent = []
+    for number in range(ERASED):
+        name = f"Bench {datetime.now(UTC):%H%M%S%f} {number}"
+        household = add_participant(role="HOUSEHOLD", name=name)
+        started = time.perf_counter()
+        erase_subject(
+            plan=plan_erasure_of_participant(participant_id=household), now=datetime.now(UTC)
+        )
+        spent.append(time.perf_counter() - started)
+    return median(spent)
 
 
 def watch_worker(watch: Stopwatch) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 
@@ -49,3 +51,12 @@ class Stopwatch:
             self._threads.inside = []
         inside: list[float] = self._threads.inside
         return inside
+
+
+def processor_seconds(pid: int) -> float:
+    """Return what a process has had of processors so far; 0 without ``/proc``."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

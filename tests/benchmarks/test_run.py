@@ -70,4 +70,4 @@ def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run.main(["bench_nothing"])
 
-    assert "choose from bench_clearing, bench_city_day, bench_ledger" in capsys.readouterr().err
+    assert f"choose from {', '.join(run.BENCHMARKS)}" in capsys.readouterr().err
