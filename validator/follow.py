@@ -212,31 +212,29 @@ class Follower:
     def _require_in_log(
         self, checkpoint: Checkpoint, position: Position, tree: CompactRange, hashes: list[bytes]
     ) -> None:
-        """Check that leaves just read are the next ones of the log that was signed."""
-        if tree.size == checkpoint.size:
-            if tree.root() == checkpoint.root:
-                return
-            raise self._why_another_root(checkpoint, position, hashes)
-        reader = LogReader(self._hall, checkpoint.size)
-        if not reader.extends(tree.size, tree.root(), checkpoint.root):
-            raise self._why_another_root(checkpoint, position, hashes)
+        """Check that leaves just read are the next ones of the log that was signed.
 
-    def _why_another_root(
-        self, checkpoint: Checkpoint, position: Position, hashes: list[bytes]
-    ) -> Objected:
-        """Tell bytes that were served wrongly from a log that was forked."""
+        So must the tiles be: nothing here is made of them, but everybody's proofs are.
+        """
         reader = LogReader(self._hall, checkpoint.size)
+        if tree.size == checkpoint.size:
+            is_next = tree.root() == checkpoint.root
+        else:
+            is_next = reader.extends(tree.size, tree.root(), checkpoint.root)
         start = position.size
         for index, (one, other) in enumerate(
             zip(hashes, reader.leaf_hashes(start, start + len(hashes)), strict=True), start=start
         ):
             if one != other:
-                return Objected(index, TILE, "an entry does not hash to its place in its tile")
-        if reader.root(0, checkpoint.size) == checkpoint.root:
-            if start and reader.root(0, start) != position.range.root():
-                return Objected(start, "fork", NOT_EXTENDED)
-            return Objected(start, TILE, "tiles of one level are not the tree over those below")
-        return Objected(start, TILE, "the tiles do not hash to the checkpoint")
+                raise Objected(index, TILE, "an entry does not hash to its place in its tile")
+        tiles_fit = reader.root(0, checkpoint.size) == checkpoint.root
+        if is_next and tiles_fit:
+            return
+        if not tiles_fit:
+            raise Objected(start, TILE, "the tiles do not hash to the checkpoint")
+        if start and reader.root(0, start) != position.range.root():
+            raise Objected(start, "fork", NOT_EXTENDED)
+        raise Objected(start, TILE, "tiles of one level are not the tree over those below")
 
     def _follow_block(self, entries: list[bytes], after: Position, first: int) -> None:
         """Re-execute one block and write down what it changed."""

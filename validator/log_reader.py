@@ -43,9 +43,14 @@ class LogReader:
 
     def leaf_hashes(self, start: int, end: int) -> Iterator[bytes]:
         """Yield the hashes of leaves as the tiles of the lowest level have them."""
-        for index in range(start // TILE_WIDTH, -(-end // TILE_WIDTH)):
-            begins = index * TILE_WIDTH
-            yield from self._tile(0, index)[max(0, start - begins) : end - begins]
+        pieces = [
+            Piece(0, index, self._width(0, index))
+            for index in range(start // TILE_WIDTH, -(-end // TILE_WIDTH))
+        ]
+        for piece, data in zip(pieces, self._fetch(pieces), strict=True):
+            begins = piece.index * TILE_WIDTH
+            hashes = hashes_of(data, width=piece.width)
+            yield from hashes[max(0, start - begins) : end - begins]
 
     def consistency_proof(self, old_size: int) -> list[bytes]:
         """Return RFC 6962's proof that the log extends its first ``old_size`` entries."""

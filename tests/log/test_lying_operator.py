@@ -120,6 +120,11 @@ LIES = [
     Lie("skip a settlement", market_lies.skip_settlement, "settlement_missing", "document"),
     # The log.
     Lie(
+        "flip a byte in a tile",
+        in_files(lambda hall: hall.spoil("tile/0/000.p", lies.flip)),
+        "tile",
+    ),
+    Lie(
         "flip a byte of the entries",
         in_files(lambda hall: hall.spoil("tile/entries/000.p", lies.flip)),
         "tile",
