@@ -320,7 +320,7 @@ def test_a_book_rewritten_with_all_that_follows_contradicts_the_log(
         verify_book()
 
 
-def test_the_command_says_in_one_line_what_it_found(written: CommittedDatabase) -> None:
+def test_the_command_says_in_plain_lines_what_it_found(written: CommittedDatabase) -> None:
     whole = written.manage("verify_ledger", "--skip-checks")
     with psycopg.connect(written.owner_url) as owner:
         take_guards_away(owner)
@@ -328,10 +328,16 @@ def test_the_command_says_in_one_line_what_it_found(written: CommittedDatabase) 
     broken = written.manage("verify_ledger", "--skip-checks")
 
     assert (whole.returncode, whole.stderr) == (0, "")
-    assert whole.stdout == (
+    lines = whole.stdout.splitlines()
+    assert lines[0] == (
         "the ledger is whole: 6 transfers of 6 commands (1 refused) in 2 blocks"
-        " and 4 accounts follow from the commands' bytes\n"
+        " and 4 accounts follow from the commands' bytes"
     )
+    assert lines[1].startswith("published files were not compared: the log's key")
+    assert lines[2:] == [
+        "0 clearings and their money follow from their books and rules",
+        "0 signed terms are what was signed, logged and traded on",
+    ]
     assert (broken.returncode, broken.stdout) == (1, "")
     assert broken.stderr == (
         "the ledger is broken: transfer 5: amount is 29, its command says 30\n"

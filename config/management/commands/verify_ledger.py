@@ -76,7 +76,7 @@ class Command(BaseCommand):
         try:
             policy = read_policy()
         except KeyMissing as error:
-            self.stdout.write(f"nothing was published, so there is nothing to compare ({error})")
+            self.stdout.write(f"published files were not compared: {error}")
         else:
             with self._bar("log", " blocks") as progress:
                 log = verify_log(
