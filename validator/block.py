@@ -82,14 +82,6 @@ class Block:
             if isinstance(item.opening.body, DocumentBody) and is_document(self.entries[item.at])
         ]
 
-    def bookings(self) -> list[tuple[int, str, Transfers]]:
-        """Return index, key and body of each command that is said to be booked."""
-        return [
-            (self.first + item.at, item.opening.key, item.opening.body)
-            for item in self.items
-            if isinstance(item.opening.body, Transfers) and item.opening.answer == ANSWER_BOOKED
-        ]
-
 
 def open_block(entries: Sequence[bytes], openings: Openings, *, first: int) -> Block:
     """Match a block's leaves with their openings and check every commitment that is opened.

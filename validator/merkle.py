@@ -81,43 +81,6 @@ class CompactRange:
         return root
 
 
-def verify_inclusion(
-    *, leaf: bytes, index: int, size: int, root: bytes, proof: Sequence[bytes]
-) -> None:
-    """Check that a leaf stands at an index of the tree with this root.
-
-    Parameters
-    ----------
-    leaf : bytes
-        The leaf's hash.
-    index, size : int
-        Its position from zero, and the number of leaves.
-    root : bytes
-        Root of the tree of ``size`` leaves.
-    proof : sequence of bytes
-        Sibling hashes from the leaf up.
-
-    Raises
-    ------
-    ProofFailed
-        If the proof is too short, too long, or leads to another root.
-    """
-    if not 0 <= index < size:
-        raise ProofFailed(f"there is no leaf {index} in a tree of {size}")
-    _require_hashes(proof)
-    # Up to where the paths of this leaf and of the last one part, a sibling may be on either side;
-    # above it, every sibling is a whole subtree to the left.
-    inner = (index ^ (size - 1)).bit_length()
-    border = (index >> inner).bit_count()
-    if len(proof) != inner + border:
-        raise ProofFailed(f"the proof has {len(proof)} hashes instead of {inner + border}")
-    computed = _climb(leaf, index, proof[:inner])
-    for sibling in proof[inner:]:
-        computed = node_hash(sibling, computed)
-    if computed != root:
-        raise ProofFailed(f"leaf {index} leads to another root of {size} leaves")
-
-
 def verify_consistency(
     *, old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]
 ) -> None:

@@ -168,10 +168,6 @@ class Signature:
     def __str__(self) -> str:
         return f"{_DASH}{self.name} {to_base64(self.key_id + self.signature)}\n"
 
-    def is_of(self, key: VerifierKey) -> bool:
-        """Tell whether this line claims to be by a key: name and id together name it."""
-        return self.name == key.name and self.key_id == key.key_id
-
 
 @dataclass(frozen=True, slots=True)
 class Verified:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from validator.errors import BadTile
@@ -52,17 +52,6 @@ def bundles_between(old_size: int, size: int) -> Iterator[Piece]:
         yield Piece(None, index, min(TILE_WIDTH, size - index * TILE_WIDTH))
 
 
-def tile_widths(size: int) -> dict[int, tuple[int, int]]:
-    """Return for each level of a tree how many full tiles it has and how wide its partial is."""
-    widths = {}
-    level = 0
-    while size:
-        widths[level] = divmod(size, TILE_WIDTH)
-        size //= TILE_WIDTH
-        level += 1
-    return widths
-
-
 def hashes_of(tile: bytes, *, width: int) -> list[bytes]:
     """Return the hashes in a tile of known width."""
     if len(tile) != width * HASH_BYTES:
@@ -84,10 +73,3 @@ def entries_of(bundle: bytes, *, width: int) -> list[bytes]:
     if len(entries) != width:
         raise BadTile(f"a bundle of width {width} has {len(entries)} entries")
     return entries
-
-
-def bundle_of(entries: Sequence[bytes]) -> bytes:
-    """Return entries as a bundle writes them."""
-    if any(len(entry) > ENTRY_BYTES_MAX for entry in entries):
-        raise BadTile(f"an entry is longer than {ENTRY_BYTES_MAX} bytes")
-    return b"".join(len(entry).to_bytes(2) + entry for entry in entries)

@@ -189,54 +189,6 @@ def verify_inclusion(
         raise LogBroken(f"leaf {index} does not lead to the root of the tree of {size} leaves")
 
 
-def verify_consistency(
-    *, old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]
-) -> None:
-    """Check that the tree of ``size`` begins with every leaf of the tree of ``old_size``.
-
-    Parameters
-    ----------
-    old_size, size : int
-        Numbers of leaves, ``old_size <= size``.
-    old_root, root : bytes
-        Roots of the two trees.
-    proof : sequence of bytes
-        Hashes of RFC 6962, section 2.1.2; none when the old tree is empty or the same.
-
-    Raises
-    ------
-    LogBroken
-        If the new tree does not extend the old, or the proof has another length than it must.
-    """
-    if not 0 <= old_size <= size <= SIZE_MAX:
-        raise LogBroken(f"a tree of {size} leaves cannot extend one of {old_size}")
-    _check_hashes((old_root, root, *proof))
-    told = f"the tree of {size} leaves does not extend the one of {old_size}"
-    if old_size in (0, size):
-        if proof:
-            raise LogBroken(f"from {old_size} to {size} leaves there is nothing to prove")
-        if old_root != (EMPTY_ROOT if old_size == 0 else root):
-            raise LogBroken(told)
-        return
-    level = _trailing_zeros(old_size)
-    index = (old_size - 1) >> level  # the last perfect subtree of the old tree
-    inner, border = _path_lengths(level, index, size)
-    if old_size == 1 << level:
-        start, path = old_root, proof  # the old root is that subtree: no need to send it
-    elif proof:
-        start, path = proof[0], proof[1:]
-    else:
-        raise LogBroken(f"{told}: the proof is empty")
-    if len(path) != inner + border:
-        raise LogBroken(f"{told}: the proof has a wrong number of hashes ({len(proof)})")
-    lefts = [h for step, h in enumerate(path) if step >= inner or index >> step & 1]
-    before = start
-    for left in lefts:
-        before = node_hash(left, before)
-    if before != old_root or _climb(start, index, inner, path) != root:
-        raise LogBroken(told)
-
-
 def inclusion_proof(index: int, size: int, reader: HashReader) -> list[bytes]:
     """Return the neighbours that lead from leaf ``index`` to the root of a tree of ``size``.
 

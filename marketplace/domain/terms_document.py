@@ -194,11 +194,6 @@ def sha256_of(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def decoded_base64(text: str) -> bytes:
-    """Return bytes from strict base64; raises ValueError."""
-    return _bytes(text)
-
-
 def _object(body: bytes, type_: str) -> dict[str, Any]:
     try:
         written = json.loads(body)

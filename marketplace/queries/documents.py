@@ -130,11 +130,6 @@ def list_document_rows(*, keys: Sequence[str]) -> Iterator[tuple[str, list[bytes
         yield book_key(clearing.interval_id, clearing.revision), _rows(clearing, _book(clearing))
 
 
-def get_document_rows(*, key: str) -> list[bytes] | None:
-    """Return the rows that a book's document stands for; None if there is no such book."""
-    return next((rows for _, rows in list_document_rows(keys=[key])), None)
-
-
 def list_documents(*, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     """Yield what documents stand for as one text each: a book's rows, a rule set, signed terms.
 

@@ -13,8 +13,8 @@ from ledger.models import InboxCommand
 from marketplace.models import Clearing, Participant
 from marketplace.queries.documents import (
     get_document,
-    get_document_rows,
     get_own_rows,
+    list_document_rows,
     list_documents,
 )
 from marketplace.services.clearing import clear_due_intervals, meter_intervals
@@ -34,8 +34,7 @@ def body_of(key: str) -> str:
 
 
 def rows_of(key: str) -> list[bytes]:
-    rows = get_document_rows(key=key)
-    assert rows is not None
+    [(_, rows)] = list_document_rows(keys=[key])
     return rows
 
 
@@ -146,7 +145,7 @@ def test_documents_are_found_by_key_many_at_once(
     first = f"book:{interval_id}:1"
     assert found[first] == b"\n".join(rows_of(first)) + b"\n"
     assert all(get_document(key=key) is None for key in strange)
-    assert get_document_rows(key="book:1:99") is None
+    assert not list(list_document_rows(keys=["book:1:99"]))
 
 
 def test_a_member_finds_their_own_row_and_nobody_elses() -> None:

@@ -13,7 +13,6 @@ from validator.merkle import (
     CompactRange,
     leaf_hash,
     verify_consistency,
-    verify_inclusion,
 )
 
 # The leaves and roots that Certificate Transparency's own implementations are tested with.
@@ -68,34 +67,6 @@ def test_a_range_around_the_width_of_a_tile(size: int) -> None:
 def test_a_range_needs_one_peak_for_each_bit() -> None:
     with pytest.raises(ValueError, match="5 leaves do not have 1 peaks"):
         CompactRange(5, (EMPTY_ROOT,))
-
-
-@given(st.data(), st.integers(1, 80))
-def test_inclusion_is_proved_of_the_leaf_and_of_nothing_else(
-    data: st.DataObject, size: int
-) -> None:
-    leaves = entries(size)
-    index = data.draw(st.integers(0, size - 1))
-    root = trees.tree_hash(leaves)
-    proof = trees.inclusion(index, leaves)
-    leaf = leaf_hash(leaves[index])
-
-    verify_inclusion(leaf=leaf, index=index, size=size, root=root, proof=proof)
-
-    wrong = [
-        (leaf_hash(b"other"), index, root, proof),
-        (leaf, index, leaf_hash(b"other"), proof),
-        (leaf, index, root, [*proof, root]),
-        (leaf, size, root, proof),
-        (leaf, -1, root, proof),
-    ]
-    wrong += [(leaf, other, root, proof) for other in range(size) if other != index]
-    if proof:
-        wrong.append((leaf, index, root, proof[:-1]))
-        wrong.append((leaf, index, root, broken(proof, data)))
-    for leaf_, index_, root_, proof_ in wrong:
-        with pytest.raises(ProofFailed):
-            verify_inclusion(leaf=leaf_, index=index_, size=size, root=root_, proof=proof_)
 
 
 def test_consistency_is_proved_between_all_small_sizes() -> None:

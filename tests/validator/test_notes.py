@@ -230,11 +230,9 @@ def test_what_is_no_checkpoint(old: str, new: str) -> None:
         Checkpoint.parse(text)
 
 
-def test_a_signature_line_claims_a_key_by_name_and_id() -> None:
+def test_a_signature_line_names_a_key_by_name_and_id() -> None:
     line = Signature.parse(GO_LINE)
     key = VerifierKey.parse(GO_PUBLIC)
 
-    assert line.is_of(key)
-    assert not replace(line, name="Other").is_of(key)
-    assert not replace(line, key_id=b"1234").is_of(key)
+    assert (line.name, line.key_id) == (key.name, key.key_id)
     assert base64.b64encode(line.key_id + line.signature).decode() in GO_LINE

@@ -7,11 +7,9 @@ from hypothesis import strategies as st
 from validator.errors import BadTile
 from validator.tiles import (
     Piece,
-    bundle_of,
     bundles_between,
     entries_of,
     hashes_of,
-    tile_widths,
 )
 
 
@@ -31,12 +29,6 @@ def test_paths(piece: Piece, path: str) -> None:
     assert piece.whole.path == path.partition(".p/")[0]
 
 
-def test_a_tree_of_70000_is_made_of_the_tiles_the_specification_names() -> None:
-    assert tile_widths(70_000) == {0: (273, 112), 1: (1, 17), 2: (0, 1)}
-    assert tile_widths(256) == {0: (1, 0), 1: (0, 1)}
-    assert tile_widths(0) == {}
-
-
 def test_bundles_between_two_sizes() -> None:
     assert list(bundles_between(0, 0)) == []
     assert list(bundles_between(0, 256)) == [Piece(None, 0)]
@@ -48,7 +40,7 @@ def test_bundles_between_two_sizes() -> None:
 
 @given(st.lists(st.binary(max_size=40), max_size=20))
 def test_a_bundle_gives_back_its_entries_and_refuses_any_cut(entries: list[bytes]) -> None:
-    bundle = bundle_of(entries)
+    bundle = b"".join(len(entry).to_bytes(2) + entry for entry in entries)
 
     assert entries_of(bundle, width=len(entries)) == entries
     for cut in range(len(bundle)):
@@ -60,10 +52,9 @@ def test_a_bundle_gives_back_its_entries_and_refuses_any_cut(entries: list[bytes
 
 
 def test_the_length_of_an_entry_is_two_bytes_big_endian() -> None:
-    assert bundle_of([b"x" * 258, b""]) == b"\x01\x02" + b"x" * 258 + b"\x00\x00"
-    assert len(bundle_of([b"x" * 0xFFFF])) == 2 + 0xFFFF
-    with pytest.raises(BadTile):
-        bundle_of([b"x" * 0x10000])
+    bundle = b"\x01\x02" + b"x" * 258 + b"\x00\x00" + b"\xff\xff" + b"y" * 0xFFFF
+
+    assert entries_of(bundle, width=3) == [b"x" * 258, b"", b"y" * 0xFFFF]
 
 
 def test_a_tile_has_its_width_and_no_more() -> None:

@@ -282,5 +282,5 @@ def test_a_line_is_one_signature(alice: Witness) -> None:
     answer = alice.add_checkpoint(body=submission(0, leaves(3)), now=NOW)
 
     line = Signature.parse(answer.body.removesuffix("\n"))
-    assert line.is_of(ALICE.verifier)
+    assert (line.name, line.key_id) == (ALICE.verifier.name, ALICE.verifier.key_id)
     assert len(line.signature) == 8 + 64

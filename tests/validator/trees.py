@@ -13,15 +13,6 @@ def tree_hash(leaves: Sequence[bytes]) -> bytes:
     return sha256(b"\x01" + tree_hash(leaves[:k]) + tree_hash(leaves[k:])).digest()
 
 
-def inclusion(index: int, leaves: Sequence[bytes]) -> list[bytes]:
-    if len(leaves) <= 1:
-        return []
-    k = split(len(leaves))
-    if index < k:
-        return [*inclusion(index, leaves[:k]), tree_hash(leaves[k:])]
-    return [*inclusion(index - k, leaves[k:]), tree_hash(leaves[:k])]
-
-
 def consistency(old_size: int, leaves: Sequence[bytes]) -> list[bytes]:
     if old_size in (0, len(leaves)):
         return []

@@ -15,7 +15,6 @@ from ledger.domain.merkle import (
     leaf_hash,
     perfect_root,
     root_of,
-    verify_consistency,
     verify_inclusion,
 )
 from ledger.errors import LogBroken, LogMalformed
@@ -99,7 +98,6 @@ def test_a_proof_of_growth_is_that_of_the_definition(data: st.DataObject, size: 
     proof = consistency_proof(old, size, LeafReader(entries))
 
     assert proof == twin.consistency(old, entries)
-    check_growth(entries, old, proof)
 
 
 @given(st.data(), sizes)
@@ -119,30 +117,10 @@ def test_no_changed_proof_of_a_leaf_is_believed(data: st.DataObject, size: int) 
             check_leaf(entries, other, proof, leaf=entries[index])
 
 
-@given(st.data(), sizes)
-def test_no_changed_proof_of_growth_is_believed(data: st.DataObject, size: int) -> None:
-    entries = entries_of(size)
-    old = data.draw(st.integers(0, size))
-    proof = twin.consistency(old, entries)
-    for changed in changes(data, proof):
-        with pytest.raises(LogBroken):
-            check_growth(entries, old, changed)
-    if 0 < old < size:
-        with pytest.raises(LogBroken):
-            check_growth(entries, old, proof, size=size + (1 << size.bit_length()))
-    if old:
-        with pytest.raises(LogBroken):
-            check_growth(entries, old, proof, old_root=leaf_hash(b"fork"))
-        with pytest.raises(LogBroken):
-            check_growth(entries, old, proof, root=leaf_hash(b"fork"))
-
-
 def test_growth_backwards_and_hashes_of_other_lengths_are_refused() -> None:
     root = twin.root(entries_of(3))
     with pytest.raises(LogBroken):
-        verify_consistency(old_size=4, old_root=root, size=3, root=root, proof=[])
-    with pytest.raises(LogBroken):
-        verify_consistency(old_size=0, old_root=root, size=3, root=root, proof=[])
+        consistency_proof(4, 3, LeafReader(entries_of(4)))
     with pytest.raises(LogMalformed):
         verify_inclusion(leaf_hash=b"", index=0, size=1, root=root, proof=[])
     with pytest.raises(LogMalformed):
@@ -178,23 +156,5 @@ def check_leaf(
         index=index,
         size=len(entries) if size is None else size,
         root=twin.root(entries),
-        proof=proof,
-    )
-
-
-def check_growth(
-    entries: list[bytes],
-    old: int,
-    proof: list[bytes],
-    *,
-    old_root: bytes | None = None,
-    root: bytes | None = None,
-    size: int | None = None,
-) -> None:
-    verify_consistency(
-        old_size=old,
-        old_root=twin.root(entries[:old]) if old_root is None else old_root,
-        size=len(entries) if size is None else size,
-        root=twin.root(entries) if root is None else root,
         proof=proof,
     )

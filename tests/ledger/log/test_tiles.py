@@ -9,7 +9,6 @@ from ledger.domain.merkle import (
     inclusion_proof,
     leaf_hash,
     root_of,
-    verify_consistency,
     verify_inclusion,
 )
 from ledger.domain.tiles import (
@@ -26,6 +25,7 @@ from ledger.domain.tiles import (
 from ledger.errors import LogBroken, LogMalformed
 from tests.ledger.log import twin
 from tests.ledger.log.published import entries_for, publish, reader_of
+from validator.merkle import verify_consistency
 
 levels = st.integers(0, 63) | st.just("entries")
 
