@@ -129,10 +129,6 @@ class Rules:
         day = self.workday if civil.weekday() < 5 else self.weekend
         return day.prices[bisect_right(day.starts, civil.hour * 60 + civil.minute) - 1]
 
-    def distinct_prices(self) -> tuple[BandPrices, ...]:
-        """Return each combination of prices that some moment can have, once, by first use."""
-        return tuple(dict.fromkeys(self.workday.prices + self.weekend.prices))
-
 
 def canonical_bytes(document: Mapping[str, Any]) -> bytes:
     """Return the one way to write a document down: sorted keys, no blanks, UTF-8, integers only.

@@ -76,10 +76,5 @@ def limits_for_band(keys: KeyArray, prices: BandPrices) -> tuple[Int64Array, Int
     return buy_limits, sell_limits
 
 
-def default_limits(meter_names: Sequence[str], prices: BandPrices) -> tuple[Int64Array, Int64Array]:
-    """Return buy and sell limits of meters by name; see `limits_for_band`. [micro/kWh]"""
-    return limits_for_band(spread_keys(meter_names), prices)
-
-
 def _spread(fractions: KeyArray, width: int) -> Int64Array:
     return ((fractions * np.uint64(width)) >> HALF_BITS).astype(np.int64)
