@@ -7,7 +7,7 @@ one: its classes, its state in a file, and its client, whose requests reach the 
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -285,7 +285,7 @@ def honest_city(state: Path) -> Iterator[City]:
         "group validators any vera\ngroup witnesses any wilma\nquorum validators\n"
     )
     try:
-        with _working_on(name, state):
+        with working_on(name, _places(state)):
             city = City(name, state, Street(meters=METERS), grant_openings(name="vera", now=at(0)))
             operator = Operator(city, name, state)
             operator.accounts("till", limit=0)
@@ -308,7 +308,7 @@ def operator_of_a_copy(city: City, state: Path, number: int) -> Iterator[Operato
     _copy_database(city.database, name)
     shutil.copytree(city.state, state)
     try:
-        with _working_on(name, state):
+        with working_on(name, _places(state)):
             yield Operator(city, name, state)
     finally:
         databases.drop(name)
@@ -322,21 +322,25 @@ def _copy_database(source: str, name: str) -> None:
 
 
 @contextmanager
-def _working_on(name: str, state: Path) -> Iterator[None]:
+def working_on(database: str, places: Mapping[str, Path]) -> Iterator[None]:
+    """Let this process work on another database, and its log on other files."""
     usual = connection.settings_dict["NAME"]
-    places = {
-        "LOG_FOLDER": state / "publication",
-        "LOG_KEY_FILE": state / "log.key",
-        "LOG_POLICY_FILE": state / "policy",
-    }
     connection.close()
-    connection.settings_dict["NAME"] = name
+    connection.settings_dict["NAME"] = database
     try:
         with override_settings(**places):
             yield
     finally:
         connection.close()
         connection.settings_dict["NAME"] = usual
+
+
+def _places(state: Path) -> Mapping[str, Path]:
+    return {
+        "LOG_FOLDER": state / "publication",
+        "LOG_KEY_FILE": state / "log.key",
+        "LOG_POLICY_FILE": state / "policy",
+    }
 
 
 def _signer(state: Path) -> Signer:
