@@ -225,7 +225,7 @@ def test_killed_in_the_middle_it_can_be_run_again(story: Story) -> None:
 
 def wait_until(watching: psycopg.Connection, sessions: list[tuple[bool]]) -> None:
     """Wait until the sessions that remove bodies wait for a lock, or until there are none."""
-    give_up_at = time.monotonic() + 30
+    give_up_at = time.monotonic() + 120
     while watching.execute(_SESSIONS).fetchall() != sessions:
         assert time.monotonic() < give_up_at
         time.sleep(0.05)
