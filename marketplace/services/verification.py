@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from ledger.domain.commands import Command
 from ledger.domain.documents import Document, read_body
-from ledger.queries import get_bodies
+from ledger.queries import get_answers, get_bodies
 from marketplace.domain.book_check import check_amended_book, check_cleared_book
 from marketplace.domain.book_rows import book_document, book_key
 from marketplace.domain.interval_book import IntervalBook
@@ -143,8 +143,15 @@ def _check(stored: _Stored, earlier: IntervalBook | None) -> None:
 
 def _check_document(stored: _Stored, bodies: Mapping[str, bytes]) -> None:
     """Compare the book with what the log commits to; a pruned period has nothing to compare."""
-    body = bodies.get(book_key(*stored.key))
-    if not body:
+    key = book_key(*stored.key)
+    body = bodies.get(key)
+    if body is None:
+        # One that waits is a document that the next blocks will have.
+        answer = get_answers(keys=[key]).get(key)
+        if answer is None or answer.state == "refused":
+            raise stored.differs("its book was never handed to the ledger, or was refused")
+        return
+    if body == b"":
         return
     document = read_body(body)
     clearing = stored.clearing

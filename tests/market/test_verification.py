@@ -160,6 +160,10 @@ STATEMENTS = [
         "its settlement is not in the ledger",
     ),
     (
+        "UPDATE ledger_inboxcommand SET key = 'x' WHERE key LIKE 'book:%:2'",
+        "its book was never handed to the ledger, or was refused",
+    ),
+    (
         (
             "UPDATE ledger_inboxcommand c SET body = d.body FROM ledger_inboxcommand d"
             " WHERE c.key LIKE 'book:%:2' AND d.key LIKE 'book:%:3'"
