@@ -86,8 +86,10 @@ class Publication:
         self._use_policy()
         self._listen(now=now)
         signed = None
-        if self._is_vouched and self._is_time(now):
-            signed = self.publisher.publish_new(now=now)
+        if self._is_vouched:
+            self.publisher.prepare_new()
+            if self._is_time(now):
+                signed = self.publisher.publish_new(now=now)
             if signed is not None:
                 self._ask_witnesses(signed)
         self._attest(now=now)

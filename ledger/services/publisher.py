@@ -47,6 +47,7 @@ class LogPublisher:
         self.folder, self.signer = folder, signer
         self._log = GrowingLog.empty()
         self.last = self._empty()
+        self._prepared = 0  # the last block that the log in memory has
 
     @staticmethod
     def take_turn() -> bool:
@@ -81,6 +82,7 @@ class LogPublisher:
         """
         row = Checkpoint.objects.select_related("block").order_by("-size").first()
         self.last = self._empty() if row is None else _signed(row)
+        self._prepared = self.last.block
         mended = self._check_heads()
         if row is None:
             self._log = GrowingLog.empty()
@@ -105,6 +107,23 @@ class LogPublisher:
                 return mended
         return mended + self._rebuild(frontier)
 
+    def prepare_new(self) -> int:
+        """Write the full tiles of all blocks sealed since, and return the last one's number.
+
+        Not yet signed, nobody asks for them; later there is less between a block and its
+        signature.
+
+        Raises
+        ------
+        HeadBroken
+            If the blocks do not extend what was signed last.
+        """
+        newest = Block.objects.order_by("-number").values_list("number", flat=True).first() or 0
+        for number in range(self._prepared + 1, newest + 1):
+            self._append(number)
+            self._prepared = number
+        return self._prepared
+
     def publish_new(self, *, now: datetime) -> Signed | None:
         """Publish all blocks sealed since the last checkpoint under one new checkpoint.
 
@@ -113,12 +132,10 @@ class LogPublisher:
         HeadBroken
             If the blocks do not extend what was signed last. Nothing was signed.
         """
-        newest = Block.objects.order_by("-number").values_list("number", flat=True).first() or 0
+        newest = self.prepare_new()
         if newest <= self.last.block:
             return None
         old_size = self.last.size
-        for number in range(self.last.block + 1, newest + 1):
-            self._append(number)
         self.folder.write_tiles(self._log.partials())
         signed = self._sign(newest, now=now)
         for tile in (

@@ -286,9 +286,9 @@ def stale_sign(hall: Hall) -> None:
     assert hall.publication is not None
     publisher = hall.publication.publisher
     publisher._log = GrowingLog.empty()
-    publisher.last = publisher._empty()
+    publisher.last, publisher._prepared = publisher._empty(), 0
     publisher.publish_new(now=NOW)
     assert Checkpoint.objects.filter(block=3).exists()
     publisher._log = GrowingLog.empty()
-    publisher.last = publisher._empty()
+    publisher.last, publisher._prepared = publisher._empty(), 0
     publisher.publish_new(now=NOW)
