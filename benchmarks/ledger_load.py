@@ -45,7 +45,7 @@ SUBMITTED_AT_ONCE: Final = 50_000
 AMOUNT_MAX: Final = 10**6
 ATTESTED_WITHIN_SECONDS: Final = 900.0
 LISTEN_SECONDS: Final = 0.01
-ERASED: Final = 15
+ERASED: Final = 51
 IDLE_SECONDS: Final = 0.1  # as the publisher's own command
 START: Final = "reading every account at the start"
 
