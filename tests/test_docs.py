@@ -12,7 +12,9 @@ from tests.conftest import CommittedDatabase
 
 PROJECT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted(
-    [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("fixtures/*.md")]
+    path
+    for pattern in ("*.md", "docs/**/*.md", "fixtures/*.md", "validator/*.md")
+    for path in PROJECT.glob(pattern)
 )
 README_LINES_MAX = 120
 
@@ -56,7 +58,7 @@ def test_links_and_named_files_exist(path: Path) -> None:
     text = path.read_text("utf-8")
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
         assert (path.parent / target).exists(), target
-    folders = "config|analytics|marketplace|ledger|tests|fixtures|benchmarks|docs"
+    folders = "config|analytics|marketplace|ledger|validator|tests|fixtures|benchmarks|docs"
     for name in re.findall(rf"`((?:{folders})/[\w/.-]+\.(?:py|md|csv|json))`", text):
         assert (PROJECT / name).exists(), name
 

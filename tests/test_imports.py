@@ -21,6 +21,7 @@ BREAKS = [
     ("layers", "analytics/queries.py", "import analytics.tasks"),
     ("domain", "marketplace/domain/oops.py", "from django.db import models"),
     ("domain", "ledger/domain/oops.py", "import psycopg"),
+    ("domain", "analytics/domain/oops.py", "import pandas"),
     ("domain", "marketplace/domain/oops.py", "import pandas"),
     ("ledger-models", "marketplace/services/oops.py", "from ledger.models import Account"),
     ("ledger-models", "config/oops.py", "from ledger import models"),
