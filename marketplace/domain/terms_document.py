@@ -26,6 +26,20 @@ KEY_TYPE: Final = "heliopolis/own-key/1"
 PUBLIC_KEY_BYTES: Final = 32
 # How long a text may wait for its signature.
 DRAFT_LASTS: Final = timedelta(minutes=10)
+# Keys of small order, without the bit of the sign: under them one signature, made without any
+# private key, holds for many texts, so that it binds nobody. All encodings of the eight points.
+_WEAK_KEYS: Final = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _STATES: Final = {"active": False, "paused": True}
 
@@ -184,7 +198,10 @@ def check_signature(*, body: bytes, signature: bytes, public_key: bytes) -> None
         If it is not.
     """
     try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, body)
+        key = Ed25519PublicKey.from_public_bytes(public_key)
+        if public_key[:-1] + bytes([public_key[-1] & 0x7F]) in _WEAK_KEYS:
+            raise ValueError("a key of small order")
+        key.verify(signature, body)
     except (InvalidSignature, ValueError) as error:
         raise TermsBroken(N_("The signature is not this key's over this text.")) from error
 

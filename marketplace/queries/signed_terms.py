@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import OuterRef, Subquery
+
 from ledger.domain.documents import Document
 from ledger.queries import get_answers, get_bodies
 from marketplace.domain.terms_document import (
@@ -15,7 +17,7 @@ from marketplace.domain.terms_document import (
     sha256_of,
 )
 from marketplace.errors import N_, Invalid, TermsBroken
-from marketplace.models import Offer, Request, SignedTerms, SigningKey
+from marketplace.models import Kind, Offer, Request, SignedTerms, SigningKey
 
 BATCH = 1000
 _LOG_KEY = re.compile(r"terms:([1-9][0-9]{0,17})", re.ASCII)
@@ -70,6 +72,13 @@ def signing_key_log_key(signing_key_id: int) -> str:
 def logged_document(signed: SignedTerms) -> Document:
     """Return the document by which a signed text is known in the log."""
     return Document(kind="terms", private={"terms": signed.sha256})
+
+
+def logged_key(key: SigningKey) -> Document:
+    """Return the document by which a key that begins to sign is known in the log."""
+    hashed = sha256_of(bytes(key.public_key))
+    fields = {"participant": str(key.participant_id), "public_key": hashed}
+    return Document(kind="signing-key", private=fields)
 
 
 def get_key_in_use(*, participant_id: int) -> KeyLine | None:
@@ -223,24 +232,97 @@ def verify_terms() -> int:
     checked, last = 0, 0
     everything = SignedTerms.objects.select_related("key").order_by("id")
     while some := list(everything.filter(id__gt=last)[:BATCH]):
-        bodies = get_bodies(keys=[log_key(signed.id) for signed in some])
-        offers = {row.signed_terms_id: row for row in Offer.objects.filter(signed_terms__in=some)}
-        requests = {
-            row.signed_terms_id: row for row in Request.objects.filter(signed_terms__in=some)
-        }
+        batch = _Batch.of(some)
         for signed in some:
             document = opened(signed)
-            logged = bodies.get(log_key(signed.id))
-            # A pruned period has nothing to compare, and what waits is not logged yet.
-            if logged and logged != logged_document(signed).body():
-                raise _broken(signed.id)
-            for row in (offers.get(signed.id), requests.get(signed.id)):
-                if isinstance(document, TermsDocument) and (
-                    row is None or not _says(row, document)
-                ):
-                    raise _broken(signed.id)
+            batch.check_logged(signed)
+            if isinstance(document, TermsDocument):
+                batch.check_rows(signed, document)
         checked, last = checked + len(some), some[-1].id
+    for listings in (Offer.objects, Request.objects):
+        limited = listings.filter(kind=Kind.ENERGY, limit_price_micro__isnull=False)
+        unsigned = limited.filter(signed_terms=None).order_by("id").first()
+        if unsigned is not None:
+            raise unsigned_limit(unsigned.metering_point_id)
     return checked
+
+
+def unsigned_limit(metering_point_id: int | None) -> TermsBroken:
+    """Return the error for a limit of a standing rule that nobody signed."""
+    return TermsBroken("metering point {id} has a limit that nobody signed", id=metering_point_id)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Signed texts, and what log and market say of them."""
+
+    states: Mapping[str, str]
+    bodies: Mapping[str, bytes]
+    rows: Mapping[int, Sequence[Offer | Request]]
+    next_at: Mapping[int, datetime | None]
+
+    @classmethod
+    def of(cls, some: Sequence[SignedTerms]) -> "_Batch":
+        keys = [log_key(each.id) for each in some]
+        keys += {signing_key_log_key(each.key_id) for each in some}
+        erased = {_redaction(each.participant_id) for each in some}
+        answers = get_answers(keys=[*keys, *erased])
+        rows: dict[int, list[Offer | Request]] = {each.id: [] for each in some}
+        for listings in (Offer.objects, Request.objects):
+            for row in listings.filter(signed_terms__in=some):
+                rows[row.signed_terms_id or 0].append(row)
+        # Whatever was signed next for a metering point, terms or revocation, ended what was before.
+        later = SignedTerms.objects.filter(
+            metering_point=OuterRef("metering_point"), id__gt=OuterRef("id")
+        ).order_by("id")
+        next_at = SignedTerms.objects.filter(id__in=rows).annotate(
+            next_at=Subquery(later.values("created_at")[:1])
+        )
+        return cls(
+            {key: answer.state for key, answer in answers.items()},
+            get_bodies(keys=keys),
+            rows,
+            dict(next_at.values_list("id", "next_at")),
+        )
+
+    def check_logged(self, signed: SignedTerms) -> None:
+        """Refuse a text, or a key, of which the log was never told.
+
+        A text and its key were submitted with their rows; of a pruned period the bodies are gone.
+        """
+        for key, document in (
+            (log_key(signed.id), logged_document(signed)),
+            (signing_key_log_key(signed.key_id), logged_key(signed.key)),
+        ):
+            if self.states.get(key) not in ("pending", "booked"):
+                raise _broken(signed.id)
+            logged = self.bodies.get(key)
+            if logged and logged != document.body():
+                raise _broken(signed.id)
+
+    def check_rows(self, signed: SignedTerms, document: TermsDocument) -> None:
+        """Refuse a rule that is not its terms', or in force when they were not."""
+        rows = self.rows[signed.id]
+        if sorted(type(row).__name__ for row in rows) != ["Offer", "Request"]:
+            raise _broken(signed.id)
+        ends = [each for each in (document.valid_until, self.next_at[signed.id]) if each]
+        for row in rows:
+            end = max(min(ends), row.valid_from) if ends else None
+            is_cut = row.valid_until is not None and (end is None or row.valid_until < end)
+            if (
+                not _says(row, document)
+                or row.valid_from != signed.created_at
+                or (row.valid_until != end and not (is_cut and self._is_erased(signed)))
+            ):
+                raise _broken(signed.id)
+
+    def _is_erased(self, signed: SignedTerms) -> bool:
+        return _redaction(signed.participant_id) in self.states
+
+
+def _redaction(participant_id: int) -> str:
+    """Return the key of the logged document that ends a participant's terms without a signature."""
+    return f"redaction:{participant_id}"
 
 
 def _documents(ids: Iterable[int]) -> Mapping[int, TermsDocument]:

@@ -11,7 +11,7 @@ from ledger.domain.copy_format import packed_columns
 from marketplace.domain.auction import Terms
 from marketplace.domain.interval_book import Int64Array
 from marketplace.domain.standing import spread_keys
-from marketplace.queries.signed_terms import OrderTerms, check_orders
+from marketplace.queries.signed_terms import OrderTerms, check_orders, unsigned_limit
 
 # Who may owe without limit: the default of Terms.credit_limits.
 NO_CREDIT_LIMIT = int(np.iinfo(np.int64).max)
@@ -72,6 +72,7 @@ def get_terms(*, community_id: int, at: datetime) -> Terms:
         cursor.execute(_TERMS, {"community": community_id, "at": at})
         rows = cursor.fetchall()
     check_orders(_signed_orders(rows))
+    _check_unsigned(rows)
 
     def column(index: int, default: int = 0) -> np.ndarray:
         return np.array(
@@ -98,6 +99,13 @@ def _signed_orders(rows: Sequence[Sequence[Any]]) -> Iterator[OrderTerms]:
             yield OrderTerms(offered, point, True, sell)
         if requested is not None:
             yield OrderTerms(requested, point, False, buy)
+
+
+def _check_unsigned(rows: Sequence[Sequence[Any]]) -> None:
+    """Refuse limits without a signature: the rule set's default, which nobody signs, has none."""
+    for _code, point, _account, _limit, _offer, sell, _request, buy, offered, requested in rows:
+        if (offered is None and sell is not None) or (requested is None and buy is not None):
+            raise unsigned_limit(point)
 
 
 def get_next_change_of_terms(*, community_id: int, after: datetime) -> datetime | None:

@@ -10,7 +10,6 @@ from datetime import datetime
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import transaction
 
-from ledger.domain.documents import Document
 from ledger.services import submit
 from marketplace.domain.identity import IdentityKey
 from marketplace.domain.terms_document import (
@@ -25,7 +24,12 @@ from marketplace.domain.terms_document import (
 from marketplace.errors import N_, AlreadyErased, Invalid, SignatureNeeded, TermsBroken
 from marketplace.models import Participant, SignedTerms, SigningKey
 from marketplace.queries.identity import identity_keys
-from marketplace.queries.signed_terms import log_key, logged_document, signing_key_log_key
+from marketplace.queries.signed_terms import (
+    log_key,
+    logged_document,
+    logged_key,
+    signing_key_log_key,
+)
 
 CUSTODY = "signing key in custody"
 
@@ -151,10 +155,7 @@ def _custody_key(participant: Participant, now: datetime) -> SigningKey:
 
 def _log_key(key: SigningKey, now: datetime) -> None:
     """Log whose key begins to sign: no other can be slipped under later."""
-    hashed = sha256_of(bytes(key.public_key))
-    fields = {"participant": str(key.participant_id), "public_key": hashed}
-    logged = Document(kind="signing-key", private=fields).command(signing_key_log_key(key.id))
-    submit(commands=[logged], submitted_at=now)
+    submit(commands=[logged_key(key).command(signing_key_log_key(key.id))], submitted_at=now)
 
 
 def _end_keys(participant: Participant, now: datetime) -> None:
