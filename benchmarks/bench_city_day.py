@@ -44,10 +44,14 @@ FEWER_TURNS: Final = 3
 COPY_TURNS: Final = 2
 COPY_BYTES: Final = 2**20
 
-# What an insert may not carry: counters follow from transfers, and answers from the worker.
+# What an insert may not carry: counters follow from transfers, answers and places in the log from
+# the worker, salts from the database.
 NOT_COPIED: Final = {
-    "ledger_account": {"debits_pending", "debits_posted", "credits_pending", "credits_posted"},
-    "ledger_inboxcommand": {"state", "refusal", "block_id", "position"},
+    "ledger_account": {
+        *("debits_pending", "debits_posted", "credits_pending", "credits_posted"),
+        *("salt", "leaf_index"),
+    },
+    "ledger_inboxcommand": {"state", "refusal", "block_id", "position", "leaf_index"},
 }
 # Tied to the rows they need by triggers, not by foreign keys.
 COPIED_LAST: Final = "ledger_transfer"
