@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from random import SystemRandom
 
 from validator.block import apply_block, open_block
 from validator.checks import Objected
@@ -33,9 +34,13 @@ from validator.policy import Policy
 from validator.snapshot import place_in_log, read_snapshot
 from validator.state import State
 from validator.store import Position, Store
+from validator.tiles import TILE_WIDTH
 
 # So many leaves are read before they are judged; a larger block is read to its end.
 LEAVES_AT_ONCE = 65_536
+# Of the tiles over them so many are looked at: proofs are made of them, and nothing here.
+TILES_LOOKED_AT = 4
+_LOT = SystemRandom()
 NOT_EXTENDED = "the log does not extend what it signed before"
 
 
@@ -212,29 +217,50 @@ class Follower:
     def _require_in_log(
         self, checkpoint: Checkpoint, position: Position, tree: CompactRange, hashes: list[bytes]
     ) -> None:
-        """Check that leaves just read are the next ones of the log that was signed.
-
-        So must the tiles be: nothing here is made of them, but everybody's proofs are.
-        """
+        """Check that leaves just read are the next ones of the log that was signed."""
         reader = LogReader(self._hall, checkpoint.size)
         if tree.size == checkpoint.size:
             is_next = tree.root() == checkpoint.root
         else:
             is_next = reader.extends(tree.size, tree.root(), checkpoint.root)
+        if not is_next:
+            raise self._why_another_root(checkpoint, position, hashes)
+        self._require_tiles(reader, checkpoint, position.size, hashes)
+
+    def _require_tiles(
+        self, reader: LogReader, checkpoint: Checkpoint, start: int, hashes: list[bytes]
+    ) -> None:
+        """Look at the tiles over leaves just read: everybody's proofs are made of them.
+
+        Of many only some, by lot, so that the hall cannot know which.
+        """
+        end = start + len(hashes)
+        tiles = range(start // TILE_WIDTH, -(-end // TILE_WIDTH))
+        for index in _LOT.sample(tiles, min(TILES_LOOKED_AT, len(tiles))):
+            first = max(start, index * TILE_WIDTH)
+            last = min(end, (index + 1) * TILE_WIDTH)
+            for at, served in enumerate(reader.leaf_hashes(first, last), start=first):
+                if served != hashes[at - start]:
+                    raise Objected(at, TILE, "an entry does not hash to its place in its tile")
+        if reader.root(0, checkpoint.size) != checkpoint.root:
+            raise Objected(start, TILE, "the tiles do not hash to the checkpoint")
+
+    def _why_another_root(
+        self, checkpoint: Checkpoint, position: Position, hashes: list[bytes]
+    ) -> Objected:
+        """Tell bytes that were served wrongly from a log that was forked."""
+        reader = LogReader(self._hall, checkpoint.size)
         start = position.size
         for index, (one, other) in enumerate(
             zip(hashes, reader.leaf_hashes(start, start + len(hashes)), strict=True), start=start
         ):
             if one != other:
-                raise Objected(index, TILE, "an entry does not hash to its place in its tile")
-        tiles_fit = reader.root(0, checkpoint.size) == checkpoint.root
-        if is_next and tiles_fit:
-            return
-        if not tiles_fit:
-            raise Objected(start, TILE, "the tiles do not hash to the checkpoint")
-        if start and reader.root(0, start) != position.range.root():
-            raise Objected(start, "fork", NOT_EXTENDED)
-        raise Objected(start, TILE, "tiles of one level are not the tree over those below")
+                return Objected(index, TILE, "an entry does not hash to its place in its tile")
+        if reader.root(0, checkpoint.size) == checkpoint.root:
+            if start and reader.root(0, start) != position.range.root():
+                return Objected(start, "fork", NOT_EXTENDED)
+            return Objected(start, TILE, "tiles of one level are not the tree over those below")
+        return Objected(start, TILE, "the tiles do not hash to the checkpoint")
 
     def _follow_block(self, entries: list[bytes], after: Position, first: int) -> None:
         """Re-execute one block and write down what it changed."""
