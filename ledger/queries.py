@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet, Subquery, Window
+from django.db.models.functions import RowNumber
 
 from ledger.domain.canonical import canonical_json
 from ledger.domain.commands import Int64Array
@@ -285,10 +286,12 @@ def get_log_status(*, policy: Policy | None = None) -> LogStatus:
 
 
 def list_objections(*, limit: int = 100) -> list[ObjectionLine]:
-    """Return the newest objections, newest first."""
+    """Return the newest objections of each validator, newest first: none can hide another's."""
+    rank = Window(RowNumber(), partition_by="name", order_by="-id")
+    newest = Objection.objects.annotate(rank=rank).filter(rank__lte=limit)
     return [
         ObjectionLine(each.name, each.size, each.leaf_index, each.code, each.note, each.received_at)
-        for each in Objection.objects.order_by("-id")[:limit]
+        for each in newest.order_by("-id")
     ]
 
 

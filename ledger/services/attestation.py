@@ -21,6 +21,9 @@ from ledger.models import Checkpoint, Cosignature, Objection, OpeningsCredential
 AHEAD_SECONDS_MAX = 300
 OBJECTION_TITLE = "heliopolis objection v1"
 _CODE_CHARACTERS_MAX = 40
+_EXPLANATION_CHARACTERS_MAX = 500
+# How much one validator may say: an honest one objects once and then waits to be heard.
+OBJECTIONS_MAX = 1000
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,8 @@ def take_objection(*, note: Note, policy: Policy, now: datetime) -> None:
     Raises
     ------
     NoteRefused
-        If it is not about this log, or no validator of the policy signed it.
+        If it is not about this log, no validator of the policy signed it, or who did has objected
+        `OBJECTIONS_MAX` times.
     LogBroken
         If it is not in form, or its signature does not hold.
     """
@@ -155,9 +159,13 @@ def take_objection(*, note: Note, policy: Policy, now: datetime) -> None:
         VerifierKey(witness.key.name, KeyType.LOG, witness.key.public): witness.name
         for witness in (policy.witnesses[name] for name in validator_names(policy))
     }
-    signed = list(note.verified(names))
+    signed = note.verified(names)
     if not signed:
         raise NoteRefused("no validator of the policy signed this objection")
+    signatures = {(each.name, each.key_id): each for each in note.signatures}
+    for key in signed:
+        if Objection.objects.filter(name=names[key]).count() >= OBJECTIONS_MAX:
+            raise NoteRefused(f"{names[key]} has objected {OBJECTIONS_MAX} times")
     Objection.objects.bulk_create(
         [
             Objection(
@@ -165,7 +173,8 @@ def take_objection(*, note: Note, policy: Policy, now: datetime) -> None:
                 size=said.size,
                 leaf_index=said.leaf_index,
                 code=said.code,
-                note=str(note),
+                # Other lines of signatures say nothing, and anybody could have added them.
+                note=str(Note(note.text, (signatures[key.name, key.key_id],))),
                 received_at=now,
             )
             for key in signed
@@ -179,12 +188,17 @@ def read_objection(text: str) -> ReadObjection:
     lines = text.split("\n")
     if len(lines) != 8 or lines[0] != OBJECTION_TITLE or lines[7] != "":
         raise LogMalformed(f"an objection has seven lines, the first is {OBJECTION_TITLE!r}")
-    _title, origin, size, root, index, code, _explanation, _end = lines
+    _title, origin, size, root, index, code, explanation, _end = lines
     notes.Checkpoint.parse(f"{origin}\n{size}\n{root}\n")
     if not code or len(code) > _CODE_CHARACTERS_MAX or not code.replace("_", "").isalnum():
         raise LogMalformed("the code of an objection is one word")
     if parse_decimal(index) > SIZE_MAX:
         raise LogMalformed("there is no such leaf")
+    # It is shown on pages and in terminals: no controls, and nothing that turns the reading round.
+    if len(explanation) > _EXPLANATION_CHARACTERS_MAX or not explanation.isprintable():
+        raise LogMalformed(
+            f"an explanation has at most {_EXPLANATION_CHARACTERS_MAX} printable characters"
+        )
     return ReadObjection(origin, int(size), int(index), code)
 
 

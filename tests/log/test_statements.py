@@ -9,6 +9,7 @@ from django.test import Client
 from ledger.domain import notes
 from ledger.domain.notes import KeyType, Note, Signer, cosign, sign_note
 from ledger.models import Checkpoint, Cosignature, Objection
+from ledger.services import attestation
 from tests.log.cosigners import Cosigners, post
 from tests.log.hall import Hall, cosigner, cosigns
 
@@ -79,13 +80,18 @@ def broken(text: str) -> str:
 
 
 def objection(
-    hall: Hall, key: Signer, *, origin: str = "hall.example/log", index: str = "4"
+    hall: Hall,
+    key: Signer,
+    *,
+    origin: str = "hall.example/log",
+    index: str = "4",
+    explanation: str = "the state root is another one",
 ) -> str:
     head = notes.Checkpoint.parse(hall.pending().text)
     root = hall.pending().text.split("\n")[2]
     text = (
         f"heliopolis objection v1\n{origin}\n{head.size}\n{root}\n{index}\nstate_root\n"
-        "the state root is another one\n"
+        f"{explanation}\n"
     )
     signer = Signer(key.name, KeyType.LOG, key.private)
     return str(Note(text, (sign_note(text, signer),)))
@@ -129,3 +135,44 @@ def test_an_objection_is_kept_once_and_shown(hall: Hall, cosigners: Cosigners) -
     page = Client().get("/log/").content.decode()
     assert "state_root" in page
     assert "the state root is another one" in page
+
+
+def test_a_validator_that_floods_hides_nobody_s_objection(
+    hall: Hall, cosigners: Cosigners, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attestation, "OBJECTIONS_MAX", 120)
+    cosigners.witness(cosigns(cosigners.keys["wilma"]))
+    hall.book()
+    hall.step_until(lambda: Checkpoint.objects.count() == 1)
+    honest = objection(hall, cosigners.keys["vera"])
+    assert post("/log/objections", honest) == 200
+
+    flood = [objection(hall, cosigners.keys["victor"], index=str(n)) for n in range(125)]
+    assert [post("/log/objections", each) for each in flood] == [200] * 120 + [403] * 5
+
+    assert Objection.objects.filter(name="victor").count() == 120
+    assert honest in Client().get("/log/objections").content.decode()
+    assert "vera" in Client().get("/log/").content.decode().partition("Objections</h2>")[2]
+
+
+@pytest.mark.parametrize("text", ["\x9b2J", "\x7f", "a\u202eb", "\u2028", "x" * 501])
+def test_an_objection_that_does_something_to_its_reader_is_refused(
+    hall: Hall, cosigners: Cosigners, text: str
+) -> None:
+    cosigners.witness(cosigns(cosigners.keys["wilma"]))
+    hall.book()
+    hall.step_until(lambda: Checkpoint.objects.count() == 1)
+    said = objection(hall, cosigners.keys["vera"], explanation=text)
+    assert post("/log/objections", said) == 400
+    assert not Objection.objects.exists()
+
+
+def test_of_an_objection_nothing_is_kept_that_nobody_signed(
+    hall: Hall, cosigners: Cosigners
+) -> None:
+    cosigners.witness(cosigns(cosigners.keys["wilma"]))
+    hall.book()
+    hall.step_until(lambda: Checkpoint.objects.count() == 1)
+    said = objection(hall, cosigners.keys["vera"])
+    assert post("/log/objections", said + f"\N{EM DASH} \x9bevil.example {'A' * 4000}\n") == 200
+    assert Objection.objects.get().note == said
