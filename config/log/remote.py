@@ -1,5 +1,6 @@
 """Check the log of somebody else's server over HTTP."""
 
+import http.client
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,6 +16,8 @@ from ledger.errors import LogBroken
 from marketplace.domain.opened_books import OpenedBooks
 
 _TIMEOUT_SECONDS = 30.0
+# A bundle is at most 16 MiB; the openings of a large block may be more.
+_ANSWER_BYTES_MAX = 256 * 1024 * 1024
 
 
 @dataclass
@@ -103,26 +106,42 @@ def _quoted(key: str) -> str:
     return urllib.parse.quote(key, safe="")
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A credential is for the server that it was made by, and for no other that it names."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
 class _Server:
-    """Files of a log by their paths."""
+    """Files of a log by their paths; of a server that may be anybody's, so nothing is unbounded."""
 
     def __init__(self, url: str, credential: str | None) -> None:
         if not url.startswith(("http://", "https://")):
             raise LogBroken(f"{url} is no address of a log: begin it with https://")
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {credential}"} if credential else {}
+        self._open_public = urllib.request.build_opener().open
+        self._open_closed = urllib.request.build_opener(_NoRedirect).open
 
     def read(self, path: str) -> bytes | None:
         """Return a file, None where there is none."""
-        headers = self._headers if path.startswith("openings/") else {}
+        is_closed = path.startswith("openings/")
+        headers = self._headers if is_closed else {}
+        opened = self._open_closed if is_closed else self._open_public
         request = urllib.request.Request(f"{self._url}/{path}", headers=headers)  # noqa: S310 - http(s) only, see above
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - as above
-                data: bytes = answer.read()
-                return data
+            with opened(request, timeout=_TIMEOUT_SECONDS) as answer:
+                data: bytes = answer.read(_ANSWER_BYTES_MAX + 1)
+                missing = answer.length
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 return None
             raise LogBroken(f"{self._url}/{path}: the server answers {error.code}") from error
-        except OSError as error:
-            raise LogBroken(f"{self._url}/{path}: {error}") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise LogBroken(f"{self._url}/{path}: {error!r}") from error
+        if len(data) > _ANSWER_BYTES_MAX:
+            raise LogBroken(f"{self._url}/{path} has more than {_ANSWER_BYTES_MAX} bytes")
+        if missing:
+            raise LogBroken(f"{self._url}/{path} was cut off")
+        return data

@@ -58,6 +58,13 @@ class Heard:
     is_fork: bool = False
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A lying witness must not choose what this host asks for inside its own network."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
 class WitnessClient:
     """Submits checkpoints to one witness and remembers how far that witness has seen.
 
@@ -78,8 +85,8 @@ class WitnessClient:
         self.witness, self.folder, self.timeout_seconds = witness, folder, timeout_seconds
         self.url = f"{witness.url.rstrip('/')}/add-checkpoint"
         self._seen_size: int | None = None
-        # Never through a proxy: the policy says where the witness is.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        # Never through a proxy, and never elsewhere: the policy says where the witness is.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)
 
     def submit(self, signed: Signed) -> Note:
         """Return the checkpoint with the witness's signature lines, which nobody has verified yet.
