@@ -26,6 +26,7 @@ class Hall:
         self.bob = open_account("bob", overdraft_limit=10)
         self.charlie = open_account("charlie", overdraft_limit=0)
         self.euros = open_account("bank in euros", unit="EUR/6")
+        self.till = open_account("till in euros", unit="EUR/6")
         book(command("deposit", (self.bank, self.alice, 100)))
         book(hold("reserve", self.alice, self.bob, 40))
         self.hold_id = Transfer.objects.get(command__key="reserve").id
@@ -102,6 +103,23 @@ def test_these_tests_run_as_the_application() -> None:
             " pg_tables WHERE rolname = current_user AND tablename = 'ledger_transfer'"
         )
         assert cursor.fetchone() == (False, False)
+
+
+def test_units_are_compared_transfer_by_transfer(hall: Hall) -> None:
+    two = (
+        "INSERT INTO ledger_transfer (id, command_id, leg, kind, debit_account_id,"
+        " credit_account_id, amount, code) VALUES (1000, %s, 8, 0, %s, %s, 1, 1),"
+        " (1001, %s, 9, 0, %s, %s, 1, 1)"
+    )
+    waiting = hall.waiting_id
+
+    crossed = (waiting, hall.bank, hall.bob, waiting, hall.euros, hall.charlie)
+    assert refused(two, *crossed) == REFERENCE
+
+    with transaction.atomic():
+        run(two, waiting, hall.bank, hall.bob, waiting, hall.euros, hall.till)
+        assert Account.objects.get(path="till in euros").credits_posted == 1
+        transaction.set_rollback(True)
 
 
 @pytest.mark.parametrize("amount", [0, -1])

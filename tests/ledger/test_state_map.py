@@ -129,3 +129,24 @@ def test_sums_and_moved_accounts_follow_the_counters() -> None:
     assert (totals.accounts, totals.debits_pending, totals.debits_posted) == (3, 0, big)
     assert (totals.credits_pending, totals.credits_posted) == (1, 2 * big)
     assert book.moved_accounts("CNY/6") == 2
+
+
+def test_rows_are_those_that_the_map_has() -> None:
+    book = StateMap(PADDING)
+    book.add(
+        ids=np.array([3, 5, 8, 13], dtype=np.int64),
+        units=["CNY/6", "data/0", "CNY/6", "data/0"],
+        limits=np.array([-1, 2**61, 0, 300], dtype=np.int64),
+        salts=[salt_of(each) for each in (3, 5, 8, 13)],
+    )
+    moved = np.array([[1, 0], [2, 20], [3, 0], [4, 40]], dtype=np.int64)
+    book.update(np.array([5, 8], dtype=np.int64), moved)
+
+    ids, units, limits, counters = book.rows(np.array([1, 3, 5, 8, 9, 14], dtype=np.int64))
+
+    assert ids.tolist() == [3, 5, 8]
+    assert units[0] == units[2] != units[1]
+    assert limits.tolist() == [-1, 2**61, 0]
+    assert counters.T.tolist() == [[0] * 4, [1, 2, 3, 4], [0, 20, 0, 40]]
+    counters[:] = 7  # whoever judges on them changes a copy
+    assert book.rows(ids)[3].T.tolist()[1] == [1, 2, 3, 4]
