@@ -211,6 +211,7 @@ class Follower:
             raise Objected(position.size, "fork", NOT_EXTENDED)
         with self._store.transaction():
             self._store.start_from(snapshot.state, after)
+            self._intervals.terms.start_anew()
         self._state = snapshot.state
         return after
 

@@ -32,6 +32,7 @@ from validator.interval_money import digest_of, settlement_of
 from validator.interval_rules import RuleSet, read_rule_set
 from validator.merkle import HASH_BYTES
 from validator.notes import from_base64
+from validator.terms_checks import TermsArchive, TermsCheck, TermsFresh, is_of_terms
 
 RULES_KIND, BOOK_KIND = "rules", "interval"
 MICROSECONDS_PER_MINUTE = 60_000_000
@@ -54,7 +55,11 @@ class Kept:
 
 
 class IntervalArchive(Protocol):
-    """Rule sets and last books of earlier blocks."""
+    """Rule sets, last books and signed terms of earlier blocks."""
+
+    @property
+    def terms(self) -> TermsArchive:
+        """Return the signed terms."""
 
     def rule_set(self, digest: str) -> bytes | None:
         """Return the bytes of a rule set that a document stands for."""
@@ -76,13 +81,15 @@ class IntervalsFresh:
     rule_sets: dict[str, bytes] = field(default_factory=dict)
     books: dict[int, Kept] = field(default_factory=dict)
     settled: dict[int, int] = field(default_factory=dict)
+    terms: TermsFresh = field(default_factory=TermsFresh)
 
 
 def documents_needed(block: Block, archive: IntervalArchive) -> list[str]:
     """Return the keys of the documents whose content is to be read before the check."""
     needed = []
     for _, key, body in block.documents():
-        if body.kind in (RULES_KIND, BOOK_KIND) or key.startswith(("rules:", "book:")):
+        is_of_book = body.kind in (RULES_KIND, BOOK_KIND) or key.startswith(("rules:", "book:"))
+        if is_of_book or is_of_terms(key, body):
             needed.append(key)
         # Rules that were logged in a period which was pruned: their hash names them for ever.
         rules = f"rules:{body.public.get('rules')}"
@@ -95,7 +102,7 @@ def documents_needed(block: Block, archive: IntervalArchive) -> list[str]:
 def check_intervals(
     block: Block, documents: Mapping[str, bytes], archive: IntervalArchive
 ) -> IntervalsFresh:
-    """Recompute every rule set, book and settlement of a block.
+    """Recompute every rule set, book and settlement of a block, and check what was signed.
 
     Parameters
     ----------
@@ -123,7 +130,8 @@ def check_intervals(
 
 class _Check:
     def __init__(self, documents: Mapping[str, bytes], archive: IntervalArchive) -> None:
-        self.fresh = IntervalsFresh()
+        self._terms = TermsCheck(documents, archive.terms)
+        self.fresh = IntervalsFresh(terms=self._terms.fresh)
         self._documents = documents
         self._archive = archive
 
@@ -132,6 +140,8 @@ class _Check:
             self._rule_set(index, key, body)
         elif body.kind == BOOK_KIND or key.startswith("book:"):
             self._book(index, key, body)
+        else:
+            self._terms.document(index, key, body)
 
     def booking(self, index: int, key: str, body: Transfers) -> None:
         match = _SETTLEMENT_KEY.fullmatch(key)
@@ -194,6 +204,7 @@ class _Check:
         if header.reason != AFTER_DEADLINE:
             _require_orders(index, book)
             _require_auction(index, book)
+            self._terms.require_limits(index, book)
         if last is not None and last.settlement and not self._is_settled(last):
             raise Objected(index, "settlement_missing", "the revision before is not settled")
         before = None if last is None else last.book

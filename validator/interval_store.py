@@ -7,6 +7,7 @@ import zlib
 from validator.interval_book import read_book
 from validator.interval_checks import IntervalsFresh, Kept
 from validator.store import Store
+from validator.terms_store import TermsStore
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rule_set (digest TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT;
@@ -35,6 +36,7 @@ class IntervalStore:
         self._store = store
         self._database = store.database
         self._database.executescript(_SCHEMA)
+        self.terms = TermsStore(store)
 
     def rule_set(self, digest: str) -> bytes | None:
         row = self._database.execute(
@@ -90,6 +92,7 @@ class IntervalStore:
             "UPDATE book SET settled = 1 WHERE interval = ? AND revision = ?",
             fresh.settled.items(),
         )
+        self.terms.save(fresh.terms)
 
     def waiting(self) -> list[tuple[int, int]]:
         """Return interval and revision of the books whose money is not booked yet."""

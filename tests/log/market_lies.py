@@ -1,16 +1,24 @@
 """What a lying operator does to books of intervals, their documents and their money."""
 
+import base64
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
+from unittest import mock
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.domain.commands import Command, Int64Array, decode
+from ledger.domain.documents import Document
 from ledger.models import InboxCommand
 from ledger.services import submit
 from marketplace.domain.book_rows import rules_document
 from marketplace.domain.interval_book import IntervalBook
+from marketplace.models import SignedTerms
+from marketplace.services.standing import revoke_standing_rule
 from tests.log.lies import honestly
 from tests.log.lying_operator import FLOWS, Operator
 from tests.market.street import CORRECTIONS, at
@@ -181,6 +189,67 @@ def another_key(hall: Operator) -> None:
 def no_rows(hall: Operator) -> None:
     honestly(hall)
     hall.client.forged[f"openings/documents/book:{hall.street.interval(1).id}:1"] = None
+
+
+# Signed terms.
+
+
+def sign(hall: Operator) -> SignedTerms:
+    """Have Alice sign a limit, so early that the next hour surely follows it."""
+    hall.street.set_rule("alice", sell=300_000, now=at(0) + timedelta(minutes=30))
+    return SignedTerms.objects.get()
+
+
+def on_anything() -> AbstractContextManager[object]:
+    """Let the hall clear on whatever its tables say, as a liar's program does."""
+    return mock.patch("marketplace.queries.terms.check_orders")
+
+
+def other_limit(hall: Operator) -> None:
+    """Put a price on Alice's energy that she did not: auction, fills and money are made of it."""
+    sign(hall)
+    hall.own("UPDATE marketplace_offer SET limit_price_micro = 310000 WHERE signed_terms_id > 0")
+    with on_anything():
+        hall.clear()
+    hall.settle()
+    hall.seal()
+
+
+def trade_all_the_same(hall: Operator) -> None:
+    sign(hall)
+    alice = hall.street.point("alice").id
+    revoke_standing_rule(metering_point_id=alice, now=at(0) + timedelta(minutes=40))
+    hall.own("UPDATE marketplace_offer SET valid_until = NULL WHERE signed_terms_id > 0")
+    with on_anything():
+        hall.clear()
+    hall.settle()
+    hall.seal()
+
+
+def unsigned_text(hall: Operator) -> None:
+    """Log and tell other terms under the signature of what Alice signed."""
+    signed = sign(hall)
+    body = bytes(signed.body).replace(b'"300000"', b'"310000"')
+    log_text(hall, signed, body, bytes(signed.signature))
+
+
+def unknown_key(hall: Operator) -> None:
+    """Write other terms for Alice, and sign them by a key that never began to be hers."""
+    signed = sign(hall)
+    key = Ed25519PrivateKey.generate()
+    own = base64.b64encode(bytes(signed.key.public_key))
+    other = base64.b64encode(key.public_key().public_bytes_raw())
+    body = bytes(signed.body).replace(own, other)
+    log_text(hall, signed, body, key.sign(body))
+
+
+def log_text(hall: Operator, signed: SignedTerms, body: bytes, signature: bytes) -> None:
+    name = f"terms:{signed.id}"
+    document = Document(kind="terms", private={"terms": sha256(body).hexdigest()})
+    hall.rewrite_command(document.command(name), was=name)
+    told = body + b"\n" + base64.b64encode(signature) + b"\n"
+    hall.client.forged[f"openings/documents/{name}"] = told
+    hall.seal()
 
 
 def another_reading(hall: Operator) -> None:

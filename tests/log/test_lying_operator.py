@@ -111,6 +111,13 @@ LIES = [
     Lie("call it a correction", market_lies.call_it_a_correction, "revision", "document"),
     Lie("skip a revision", market_lies.skip_revision, "revision", "document"),
     Lie("change fills after the deadline", market_lies.amend_fills, "revision", "document"),
+    # Signed terms.
+    Lie(
+        "change a limit and all that follows from it", market_lies.other_limit, "limit", "document"
+    ),
+    Lie("trade for somebody who revoked", market_lies.trade_all_the_same, "limit", "document"),
+    Lie("sign for a member with a new key", market_lies.unknown_key, "terms", "document"),
+    Lie("log other terms than were signed", market_lies.unsigned_text, "terms", "document"),
     # Settlements.
     Lie("charge a micro more", market_lies.edit_command, "settlement", "command"),
     Lie("settle under other rules", market_lies.settle_under_other_rules, "settlement", "command"),

@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64decode
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -14,6 +15,8 @@ from validator.checks import Objected
 from validator.interval_checks import Kept, check_intervals, documents_needed
 from validator.openings import Openings
 from validator.state import Fresh, State
+from validator.terms_checks import TermsFresh
+from validator.terms_text import SignedText
 
 EXAMPLE: dict[str, Any] = json.loads(
     (PROJECT / "docs" / "examples" / "interval_books.json").read_text(encoding="utf-8")
@@ -58,6 +61,26 @@ class Story:
     blocks_apart: bool = True
 
 
+class TermsMemory:
+    """What was signed in earlier blocks, in memory."""
+
+    def __init__(self) -> None:
+        self.is_whole = True
+        self.keys: dict[int, str] = {}
+        self._texts: dict[int, list[SignedText]] = {}
+
+    def signed(self, points: Collection[int]) -> dict[int, list[SignedText]]:
+        return {point: list(self._texts[point]) for point in points if point in self._texts}
+
+    def key_in_use(self, participant: int) -> str | None:
+        return self.keys.get(participant)
+
+    def save(self, fresh: TermsFresh) -> None:
+        self.keys |= fresh.keys
+        for point, texts in fresh.signed.items():
+            self._texts.setdefault(point, []).extend(texts)
+
+
 class IntervalMemory:
     """What earlier blocks left behind, in memory."""
 
@@ -65,6 +88,7 @@ class IntervalMemory:
         self.rule_sets: dict[str, bytes] = {}
         self.books: dict[int, Kept] = {}
         self.documents: set[str] = set()
+        self.terms = TermsMemory()
 
     def rule_set(self, digest: str) -> bytes | None:
         return self.rule_sets.get(digest)
@@ -117,6 +141,7 @@ def objection_to(story: Story) -> tuple[str, str] | None:
         intervals.documents |= archive.documents.keys()
         intervals.rule_sets |= fresh.rule_sets
         intervals.books |= fresh.books
+        intervals.terms.save(fresh.terms)
         for interval, revision in fresh.settled.items():
             kept = intervals.books[interval]
             assert kept.book.header.revision == revision
