@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
-from django.db import connection, transaction
+from django.db import InternalError, connection, transaction
+from psycopg.errors import IdleInTransactionSessionTimeout
 
 from ledger.domain.rule_core import AskedCommand, State, apply_all
 from ledger.domain.sealing import LogState, Sealed, month_totals, packed_entries, seal
@@ -29,6 +30,8 @@ from ledger.services.log_state import (
 )
 
 LEASE_SECONDS = 5.0
+# Reading a large book takes its time, in which the database hears nothing.
+SILENT_SECONDS_MAX = 300.0
 
 # The database's clock decides, so that hosts need not agree on theirs. A session that is no more
 # cannot come back: its worker was killed, or lost its connection and must ask for the head again.
@@ -69,10 +72,20 @@ class SettlementWorker:
         Name of this worker, for the operator's page.
     lease_seconds : float
         How long it may be silent before another may take over. [s]
+    silent_seconds : float
+        How long it may be silent inside a block, where it holds the head row's lock and nobody can
+        take over; then the database ends its session. [s]
     """
 
-    def __init__(self, *, holder: str, lease_seconds: float = LEASE_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        holder: str,
+        lease_seconds: float = LEASE_SECONDS,
+        silent_seconds: float = SILENT_SECONDS_MAX,
+    ) -> None:
         self.holder, self.lease_seconds = holder, lease_seconds
+        self.silent_seconds = silent_seconds
         self.epoch: int | None = None
         self._log: LogState | None = None
         self._known: dict[int, AskedCommand] = {}  # read ahead
@@ -103,7 +116,6 @@ class SettlementWorker:
             )
         self.epoch = None
 
-    @transaction.atomic
     def settle_block(self, *, now: datetime) -> Booked | None:
         """Judge the oldest waiting commands, book and seal them as one block; None if none wait.
 
@@ -112,8 +124,18 @@ class SettlementWorker:
         Raises
         ------
         StaleWriter
-            Another worker has taken the head. Nothing was written.
+            Another worker has taken the head, or may have: this one was suspended inside the block
+            for longer than the database waits. Nothing was written.
         """
+        try:
+            return self._settle_block(now=now)
+        except InternalError as error:
+            if isinstance(error.__cause__, IdleInTransactionSessionTimeout):
+                raise StaleWriter(f"{self.holder}: silent for too long inside a block") from error
+            raise
+
+    @transaction.atomic
+    def _settle_block(self, *, now: datetime) -> Booked | None:
         epoch, last_block, last_transfer_id, pruned = self._lock_head()
         waiting, following = blocks.next_commands(self._known)
         self._known = {each.id: each.asked for each in following}
@@ -175,9 +197,13 @@ class SettlementWorker:
         """Fence: hold the head row till commit, or learn that it is somebody else's."""
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT epoch, last_block, last_transfer_id, pruned_transfer_id FROM ledger_head"
+                "SELECT epoch, last_block, last_transfer_id, pruned_transfer_id,"
+                " set_config('idle_in_transaction_session_timeout', %s, true) FROM ledger_head"
                 " WHERE id = 1 AND epoch = %s FOR UPDATE",
-                [-1 if self.epoch is None else self.epoch],
+                [
+                    f"{round(self.silent_seconds * 1000)}ms",
+                    -1 if self.epoch is None else self.epoch,
+                ],
             )
             row = cursor.fetchone()
         if row is None:

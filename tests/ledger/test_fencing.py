@@ -209,6 +209,92 @@ def test_a_worker_killed_inside_a_block_leaves_nothing_behind(
     assert [t.id for t in Transfer.objects.order_by("id")] == list(range(1, 601))
 
 
+# The same, but as a machine that is suspended: it wakes up and goes on with its block.
+SUSPENDED_INSIDE_A_BLOCK = """
+import os, signal, sys, django
+django.setup()
+from datetime import datetime, UTC
+from ledger.errors import StaleWriter
+from ledger.services import SettlementWorker
+move_head = SettlementWorker._move_head
+def suspend(self, *moved):
+    print("inside", flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    move_head(self, *moved)
+SettlementWorker._move_head = suspend
+worker = SettlementWorker(holder="victim", lease_seconds=3600, silent_seconds=1)
+assert worker.take_head()
+try:
+    worker.settle_block(now=datetime.now(UTC))
+except StaleWriter:
+    sys.exit(3)
+"""
+
+
+def test_a_worker_suspended_inside_a_block_does_not_hold_the_head_for_ever(
+    committed_db: CommittedDatabase,
+) -> None:
+    submit_gifts(3)
+    victim = subprocess.Popen(
+        [sys.executable, "-c", SUSPENDED_INSIDE_A_BLOCK],
+        cwd=PROJECT,
+        env={**committed_db.env, "DJANGO_SETTINGS_MODULE": "config.settings"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert victim.stdout is not None
+    try:
+        assert victim.stdout.readline() == "inside\n"
+        successor = SettlementWorker(holder="successor")
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = '20s'")
+        wait_until(successor.take_head)
+        successor.settle_inbox(now=NOW)
+        victim.send_signal(signal.SIGCONT)
+        assert victim.wait(PATIENCE_SECONDS) == 3
+    finally:
+        victim.kill()
+        victim.wait()
+        victim.stdout.close()
+
+    assert Head.objects.get().holder == "successor"
+    assert (verify_book().transfers, Block.objects.count()) == (3, 1)
+
+
+def started_worker(database: CommittedDatabase) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "settlement_worker", "--skip-checks"],
+        cwd=PROJECT,
+        env=dict(database.env),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_stopped_worker_that_goes_on_past_its_lease_stands_by(
+    committed_db: CommittedDatabase,
+) -> None:
+    with started_worker(committed_db) as stale:
+        wait_until(lambda: Head.objects.get().epoch == 1)
+        with started_worker(committed_db) as other:
+            assert stale.stderr is not None
+            try:
+                stale.send_signal(signal.SIGSTOP)
+                submit_gifts(2)
+                wait_until(lambda: not has_waiting_commands())
+                stale.send_signal(signal.SIGCONT)
+                assert "took the head, epoch 1" in stale.stderr.readline()
+                assert "lost the head" in stale.stderr.readline()
+            finally:
+                stale.kill()
+                other.kill()
+
+    head = Head.objects.get()
+    assert (head.epoch, head.holder.endswith(f":{other.pid}")) == (2, True)
+    assert set(Block.objects.values_list("epoch", flat=True)) == {2}
+    assert verify_book().transfers == 2
+
+
 def test_the_command_books_what_comes_survives_its_database_and_ends_in_order(
     committed_db: CommittedDatabase,
 ) -> None:
