@@ -1,5 +1,7 @@
 """The log's private key and the policy, as the settings say where they are."""
 
+import secrets
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,7 +22,14 @@ def make_signer() -> Signer:
     path: Path = settings.LOG_KEY_FILE
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_private(path, Signer.generate(settings.LOG_ORIGIN, KeyType.LOG).secret_text() + "\n")
+        made = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+        write_private(made, Signer.generate(settings.LOG_ORIGIN, KeyType.LOG).secret_text() + "\n")
+        try:
+            # Never over another's: a log that has signed once ends with its key.
+            with suppress(FileExistsError):
+                path.hardlink_to(made)
+        finally:
+            made.unlink()
     return read_signer()
 
 

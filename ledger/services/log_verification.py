@@ -1,6 +1,6 @@
 """Compare what was published with what the blocks say: checkpoints, cosignatures, tiles, heads."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ledger.domain.growing_log import GrowingLog, TileFile, entries_in
@@ -58,6 +58,7 @@ def verify_log(
             cosignatures += _check_checkpoint(checkpoints[number], log, policy)
         if on_block is not None:
             on_block(number, last)
+    _check_newest_attested(checkpoints.values(), policy)
     if last:
         files += sum(_compare_file(folder, file) for file in log.partials())
         files += _check_heads(folder, policy, checkpoints[last])
@@ -101,6 +102,20 @@ def _check_checkpoint(checkpoint: Checkpoint, log: GrowingLog, policy: Policy) -
     if missing := sorted((names & policy.witnesses.keys()) - verdict.cosigned):
         raise BookBroken(f"{name}: the cosignature of {missing[0]} is not theirs")
     return len(names)
+
+
+def _check_newest_attested(checkpoints: Iterable[Checkpoint], policy: Policy) -> None:
+    """Check that what is marked as attested is: receipts, pages and pruning go by the mark.
+
+    Of the newest alone: it contains the others, whose cosigners may have left the policy since.
+    """
+    attested = (each for each in checkpoints if each.attested_at is not None)
+    newest = max(attested, key=lambda each: each.size, default=None)
+    if newest is not None and not policy.verify(cosigned_note(newest, policy)).satisfied:
+        raise BookBroken(
+            f"checkpoint {newest.size}: marked as attested, but its cosignatures are no quorum"
+            " of the policy"
+        )
 
 
 def _read_note(name: str, text: str, policy: Policy) -> CheckpointText:

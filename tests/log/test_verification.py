@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
+from django.conf import settings
 
-from config.log.keys import read_policy
+from config.log.keys import make_signer, read_policy
 from ledger.domain.notes import KeyType, Signer, cosign
 from ledger.domain.opened_check import OpenedLog
 from ledger.domain.public_check import PublicLog, check_public_log
 from ledger.domain.rule_core import Answer
 from ledger.errors import BookBroken, LogBroken
+from ledger.models import Checkpoint
 from ledger.queries import iterate_openings
 from ledger.services.attestation import take_cosignatures
 from ledger.services.log_verification import VerifiedLog, verify_log
@@ -186,3 +189,23 @@ def test_openings_that_are_not_those_of_the_leaves_are_named(
 ) -> None:
     with pytest.raises(LogBroken, match=named):
         opened(attested, change)
+
+
+def test_a_mark_of_attestation_without_a_quorum_is_named(attested: Hall) -> None:
+    attested.book(3)
+    attested.step()
+    size = Checkpoint.objects.filter(attested_at=None).update(attested_at=datetime.now(UTC))
+    assert size == 1
+
+    newest = Checkpoint.objects.latest("size").size
+    with pytest.raises(BookBroken, match=f"checkpoint {newest}: marked as attested"):
+        verified(attested)
+
+
+def test_a_key_that_another_process_made_meanwhile_is_not_overwritten(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "exists", lambda self: False)
+        assert make_signer().key == hall.signer.key
+    assert [each.name for each in settings.LOG_KEY_FILE.parent.glob("log.key*")] == ["log.key"]
