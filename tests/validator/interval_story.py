@@ -5,7 +5,7 @@ from base64 import b64decode
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.databases import PROJECT
 from tests.validator.follower import Memory
@@ -47,6 +47,16 @@ class Revision:
         return next(row for row in self.rows[2:] if row["meter"] == meter)
 
 
+class Logged(NamedTuple):
+    """A document of signed terms or of a signing key, and what it stands for."""
+
+    key: str
+    kind: str
+    private: dict[str, str]
+    told: bytes = b""
+    public: dict[str, str] = {}
+
+
 @dataclass
 class Story:
     """Which books are logged, in which blocks."""
@@ -55,6 +65,7 @@ class Story:
     rules_public: dict[str, str] = field(default_factory=dict)
     rules_are_logged: bool = True
     more_rules: list[str] = field(default_factory=list)
+    signed: list[Logged] = field(default_factory=list)
     revisions: list[Revision] = field(default_factory=list)
     extra: list[Leg] = field(default_factory=list)
     # Everything in one block, or a block for every leaf.
@@ -122,10 +133,11 @@ def told_story() -> Story:
     )
 
 
-def objection_to(story: Story) -> tuple[str, str] | None:
+def objection_to(story: Story, *, from_the_start: bool = True) -> tuple[str, str] | None:
     """Return the key of the leaf and the code of the objection to a story."""
     ledger, keys = logged(story)
     archive, intervals = Memory(), IntervalMemory()
+    intervals.terms.is_whole = from_the_start
     state = State(archive, PADDING)
     for sealed in ledger.blocks:
         block = open_block(sealed.entries, Openings.parse(sealed.openings), first=sealed.first)
@@ -165,6 +177,10 @@ def logged(story: Story) -> tuple[Ledger, dict[int, str]]:
     for rules in story.more_rules:
         name = sha256(rules.encode()).hexdigest()
         ledger.document(f"rules:{name}", "rules", {"sha256": name}, {}, rules.encode())
+    for one in story.signed:
+        if story.blocks_apart:
+            ledger.seal()
+        ledger.document(one.key, one.kind, one.public, one.private, one.told)
     for revision in story.revisions:
         if story.blocks_apart:
             ledger.seal()
