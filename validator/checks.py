@@ -27,7 +27,7 @@ CHECKS: Final[dict[str, str]] = {
     "rules": "a command's leaf names other rules than its body",
     "block_number": "blocks are not counted without a gap",
     "leaf_count": "a block has another number of leaves than it says",
-    "time": "a block's time runs backwards, or is ahead of every clock",
+    "time": "a block's time is before that of the block before",
     "version": "a block follows a version of the protocol that this program does not know",
     "state_root": "re-execution leads to another state",
     "totals": "the sums over a unit's accounts are others",

@@ -10,7 +10,8 @@ ValidatorError
 ├── HallSilent          the hall does not answer, or not in time: to be asked again later
 │   ├── NotServed       it answers that there is no such thing (404)
 │   ├── Pruned          it answers that this was removed for good (410)
-│   └── HallRefuses     it answers that it does not want to (any other 4xx)
+│   ├── HallRefuses     it answers that it does not want to (any other 4xx)
+│   └── HallAhead       a block's time is yet to come: its clock is ahead of ours, or ours behind
 ├── Objected            a leaf cannot stand (checks.py): the objection that is signed
 └── SetUpWrong          a key file or a configuration; the message names the remedy
 """
@@ -62,3 +63,7 @@ class Pruned(HallSilent):
 
 class HallRefuses(HallSilent):
     """The hall refuses what was asked, such as for a wrong credential."""
+
+
+class HallAhead(HallSilent):
+    """A block's time is yet to come; it is looked at again when it has."""

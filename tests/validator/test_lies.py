@@ -12,6 +12,7 @@ import pytest
 from tests.validator.follower import Follower, objection_to
 from tests.validator.ledger_twin import MINUTE, Draft, Leaf, Ledger, Leg, base64, digest
 from validator.checks import CHECKS
+from validator.errors import HallAhead
 
 HOUSE, SHOP, CITY = 1, 2, 3
 
@@ -188,7 +189,6 @@ LIES = [
     Lie("open more than there is", lambda d: _tell_more(d, 6), "commitment", 8),
     Lie("skip a block's number", lambda d: _close(d, block="3"), "commitment", 0),
     Lie("turn the clock back", lambda d: _date(d, d.time - 2 * MINUTE), "time", 8),
-    Lie("run ahead of the clock", lambda d: _date(d, d.time + 11 * MINUTE), "time", 8),
     Lie("another protocol", lambda d: _close(d, version="2"), "version", 8),
 ]
 
@@ -209,6 +209,16 @@ def test_a_lie_is_caught_by_its_check(lie: Lie, ledger: Ledger) -> None:
         return
     assert found == (sealed.first + lie.leaf, lie.code)
     print(f"{lie.name:40} {lie.code:18} {CHECKS[lie.code]}")
+
+
+def test_a_block_from_the_future_is_waited_for(ledger: Ledger) -> None:
+    now = ledger.time + MINUTE
+    sealed = ledger.lie(lambda draft: _date(draft, draft.time + 11 * MINUTE))
+    follower = Follower()
+    follower.take(ledger.blocks[0], now=now)
+
+    with pytest.raises(HallAhead, match="block 2 is more than ten minutes ahead"):
+        follower.take(sealed, now=now)
 
 
 def test_a_block_is_not_skipped_by_a_hall_that_says_so_everywhere(ledger: Ledger) -> None:
