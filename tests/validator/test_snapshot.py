@@ -17,6 +17,7 @@ from validator.notes import COSIGNER, Note, SigningKey
 from validator.policy import read_policy
 from validator.snapshot import read_snapshot
 from validator.store import Store
+from validator.terms_store import TermsStore
 
 BOB = SigningKey("bob.example/w1", COSIGNER, digest(b"bob"))
 
@@ -128,6 +129,7 @@ def test_a_new_validator_starts_behind_the_pruned_period(town: Town) -> None:
     assert town.hall.objections == []
     store = Store(town.folder / "state")
     assert store.started_after() == 2
+    assert not TermsStore(store).is_whole
     store.close()
 
 

@@ -11,9 +11,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.validator.fake_hall import FakeHall, serving
 from tests.validator.following import cosigned_sizes, following, objected, set_up
-from tests.validator.interval_story import Logged, Story, logged, objection_to, told_story
+from tests.validator.interval_story import (
+    Logged,
+    Story,
+    TermsMemory,
+    logged,
+    objection_to,
+    told_story,
+)
 from tests.validator.ledger_twin import base64, canonical, digest
+from validator.bodies import DocumentBody
+from validator.checks import Objected
 from validator.store import Store
+from validator.terms_checks import TermsCheck
 from validator.terms_store import TermsStore
 
 # When the interval of the example begins.
@@ -141,6 +151,7 @@ CANNOT_BE = {
     "another limit": [sign(**HIGH)],
     "another limit, issued ten minutes before": [sign(minutes=-10, **HIGH)],
     "two other limits": [sign(**HIGH), sign(minutes=-5, sell_at_or_above_micro_per_kwh="0")],
+    "the newer, which came later": [sign(**HIGH), sign(minutes=1)],
     "the older of two": [sign(), sign(minutes=-30, **HIGH)],
     "paused": [sign(state="paused")],
     "paused since": [sign(), sign(minutes=-30, state="paused")],
@@ -170,18 +181,26 @@ def test_an_order_that_no_terms_allow_is_objected_to(
     assert objection_to(story) == ("book:7:1", "limit")
 
 
-def test_a_limit_without_terms_is_one_that_a_draw_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_that_nobody_names_is_one_that_a_draw_gives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("validator.interval_checks._require_auction", lambda *_: None)
     for meter, side, low, high in (
         ("6", "sell_limit", 300_000, 310_000),
         ("1", "buy_limit", 310_000, 320_000),
     ):
-        wrong = [objects(meter, side, limit) for limit in (low - 1, low, high, high + 1)]
-        assert wrong == [True, False, False, True]
+        for act in (None, sign(**DRAWN, metering_point=meter)):
+            limits = (low - 1, low, high, high + 1)
+            assert [objects(meter, side, limit, act) for limit in limits] == [
+                True,
+                False,
+                False,
+                True,
+            ]
 
 
-def objects(meter: str, side: str, limit: int) -> bool:
-    story = story_of()
+def objects(meter: str, side: str, limit: int, act: Act | None) -> bool:
+    story = story_of() if act is None else story_of(act)
     story.revisions[0].position(meter)[side] = str(limit)
     return objection_to(story) == ("book:7:1", "limit")
 
@@ -237,6 +256,18 @@ def again(member: Member) -> None:
     member.documents.append(first._replace(key="terms:9"))
 
 
+def same_version(member: Member) -> None:
+    member.sign()
+    member.version -= 1
+    member.sign(**HIGH)
+
+
+def revoke_a_revocation(member: Member) -> None:
+    member.sign()
+    member.revoke()
+    member.revoke()
+
+
 def other_revocation(member: Member) -> None:
     member.sign()
     member.revoke(revokes="ab" * 32)
@@ -289,9 +320,11 @@ FORGED = {
     "a key that ended": old_key,
     "another member's key": anothers_key,
     "an old version again": again,
+    "two texts of one version": same_version,
     "a revocation of nothing": revoke(),
     "a revocation of other terms": other_revocation,
     "a revocation twice": revoke_twice,
+    "a revocation of a revocation": revoke_a_revocation,
     "a key that is not of terms": as_document(key="words:1"),
     "another kind": as_document(kind="words"),
     "a public field": as_document(public={"more": ""}),
@@ -307,6 +340,27 @@ def test_forged_terms_are_objected_to(act: Act) -> None:
     story = story_of(act)
 
     assert objection_to(story) == (story.signed[-1].key, "terms")
+
+
+def test_texts_of_one_block_follow_those_of_earlier_ones() -> None:
+    member, archive = Member(), TermsMemory()
+    member.begin()
+    member.sign()
+    member.sign()
+    archive.save(taken(member.documents, archive).fresh)
+    member.revoke()
+    later = [member.documents[3], member.documents[1]._replace(key="terms:9")]
+
+    with pytest.raises(Objected, match="leaf 1: terms"):
+        taken(later, archive)
+
+
+def taken(documents: Sequence[Logged], archive: TermsMemory) -> TermsCheck:
+    """Check documents as those of one block."""
+    check = TermsCheck({one.key: one.told for one in documents}, archive)
+    for index, one in enumerate(documents):
+        check.document(index, one.key, DocumentBody(one.kind, one.private, one.public))
+    return check
 
 
 def test_what_was_signed_before_a_snapshot_is_not_known() -> None:
