@@ -85,7 +85,9 @@ def run(environment: dict[str, str]) -> Iterator[Run]:
     wait_until(lambda: processes_of(run.state) == [])
 
 
-def test_it_comes_up_and_ctrl_c_leaves_nothing(run: Run) -> None:
+def test_it_comes_up_sends_others_away_and_ctrl_c_leaves_nothing(
+    run: Run, environment: dict[str, str]
+) -> None:
     run.wait_until_up()
 
     assert run.address in run.said
@@ -94,6 +96,13 @@ def test_it_comes_up_and_ctrl_c_leaves_nothing(run: Run) -> None:
     assert run.health() == 200
     for part in ("gunicorn", "celery.* worker", "celery.* beat", "settlement_worker"):
         assert run.pid_of(part)
+
+    second = Run(environment, process.free_port())
+    said, _ = second.process.communicate(timeout=30)
+
+    assert second.process.returncode == 1
+    assert f"already runs at {run.address}" in said
+    assert run.health() == 200
     assert run.end(signal.SIGINT) == 0
     assert processes_of(run.state) == []
 
@@ -109,14 +118,15 @@ def test_kill_9_leaves_nothing(run: Run) -> None:
 
 def test_what_dies_comes_back(run: Run) -> None:
     run.wait_until_up()
-    for pattern in ("gunicorn", "valkey-server", r"bin/postgres -D", "settlement_worker", "beat"):
+    patterns = ("gunicorn", "valkey-server", r"bin/postgres -D", "settlement_worker", "beat")
+    for pattern in (*patterns, "publish_log", "witness.toml", "validators/1"):
         victim = run.pid_of(pattern)
         os.kill(victim, signal.SIGKILL)
         wait_until(partial(is_gone, victim))
         wait_until(partial(is_there, run, pattern))
 
     wait_until(lambda: run.health() == 200)
-    assert run.end(signal.SIGTERM) == 0
+    assert run.end(signal.SIGHUP) == 0
     assert processes_of(run.state) == []
     assert "starting it again" in run.said
 
@@ -140,18 +150,3 @@ def test_a_busy_port_is_a_clear_message(environment: dict[str, str]) -> None:
     assert run.process.returncode == 1
     assert f"port {port} is in use" in said
     assert "PORT=" in said
-
-
-def test_a_second_run_of_the_checkout_says_where_the_first_is(
-    run: Run, environment: dict[str, str]
-) -> None:
-    run.wait_until_up()
-
-    second = Run(environment, process.free_port())
-    said, _ = second.process.communicate(timeout=30)
-
-    assert second.process.returncode == 1
-    assert f"already runs at {run.address}" in said
-    assert run.health() == 200
-    assert run.end(signal.SIGHUP) == 0
-    assert processes_of(run.state) == []
