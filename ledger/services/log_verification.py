@@ -1,6 +1,6 @@
 """Compare what was published with what the blocks say: checkpoints, cosignatures, tiles, heads."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ledger.domain.growing_log import GrowingLog, TileFile, entries_in
@@ -58,7 +58,7 @@ def verify_log(
             cosignatures += _check_checkpoint(checkpoints[number], log, policy)
         if on_block is not None:
             on_block(number, last)
-    _check_newest_attested(checkpoints.values(), policy)
+    check_newest_attested(policy=policy)
     if last:
         files += sum(_compare_file(folder, file) for file in log.partials())
         files += _check_heads(folder, policy, checkpoints[last])
@@ -104,14 +104,24 @@ def _check_checkpoint(checkpoint: Checkpoint, log: GrowingLog, policy: Policy) -
     return len(names)
 
 
-def _check_newest_attested(checkpoints: Iterable[Checkpoint], policy: Policy) -> None:
+def check_newest_attested(*, policy: Policy) -> None:
     """Check that what is marked as attested is: receipts, pages and pruning go by the mark.
 
     Of the newest alone: it contains the others, whose cosigners may have left the policy since.
+
+    Raises
+    ------
+    BookBroken
+        If its cosignatures are no quorum of the policy.
     """
-    attested = (each for each in checkpoints if each.attested_at is not None)
-    newest = max(attested, key=lambda each: each.size, default=None)
-    if newest is not None and not policy.verify(cosigned_note(newest, policy)).satisfied:
+    newest = Checkpoint.objects.filter(attested_at__isnull=False).order_by("-size").first()
+    if newest is None:
+        return
+    try:
+        is_quorum = policy.verify(cosigned_note(newest, policy)).satisfied
+    except LogBroken as error:
+        raise BookBroken(f"checkpoint {newest.size}: {error}") from error
+    if not is_quorum:
         raise BookBroken(
             f"checkpoint {newest.size}: marked as attested, but its cosignatures are no quorum"
             " of the policy"

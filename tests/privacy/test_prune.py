@@ -10,9 +10,10 @@ import pytest
 from django.test import Client
 
 from config.log.keys import read_policy
+from ledger.domain.notes import KeyType, Signer
 from ledger.domain.receipts import verify
 from ledger.errors import KeyReused
-from ledger.models import BlockSeed, InboxCommand, Snapshot, Transfer
+from ledger.models import BlockSeed, Checkpoint, InboxCommand, Snapshot, Transfer
 from ledger.queries import get_balances
 from ledger.services import submit, verify_book
 from ledger.services.attestation import grant_openings
@@ -39,6 +40,22 @@ _SESSIONS = """
 @pytest.fixture
 def story(hall: Hall) -> Story:
     return tell(hall)
+
+
+def test_a_mark_of_attestation_without_a_quorum_removes_nothing(story: Story) -> None:
+    keys = {name: Signer.generate(f"{name}.example", KeyType.COSIGNER) for name in ("w", "v")}
+    groups = "group witnesses all w\ngroup validators all v\n"
+    story.hall.write_policy(groups + "group both all witnesses validators\nquorum both\n", keys)
+    story.prune()
+    story.settle()
+    # Whoever writes to the database can do that.
+    assert Checkpoint.objects.filter(attested_at=None).update(attested_at=LATER)
+    transfers = Transfer.objects.count()
+
+    code, said = story.prune()
+
+    assert (code, "marked as attested, but its cosignatures are no quorum" in said) == (1, True)
+    assert (Transfer.objects.count(), Snapshot.objects.count()) == (transfers, 0)
 
 
 def test_a_period_is_removed_and_the_rest_follows(story: Story) -> None:

@@ -10,8 +10,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import ProgrammingError, transaction
 from tqdm import tqdm
 
+from config.log.keys import KeyMissing, read_policy
 from ledger.domain.pruned import Pruned
-from ledger.errors import BookBroken, PruningRefused
+from ledger.errors import BookBroken, PolicyInvalid, PruningRefused
+from ledger.services.log_verification import check_newest_attested
 from ledger.services.pruning import (
     Period,
     announce,
@@ -48,7 +50,7 @@ class Command(BaseCommand):
         try:
             with only_one():
                 self._prune(before, options)
-        except (PruningRefused, BookBroken) as error:
+        except (PruningRefused, BookBroken, KeyMissing, PolicyInvalid) as error:
             self.stderr.write(f"nothing was removed: {error}")
             sys.exit(1)
 
@@ -67,6 +69,8 @@ class Command(BaseCommand):
             return
         announce(pruned=pruned, now=datetime.now(UTC))
         _wait_for_attestation(pruned, seconds=options["wait"])
+        # The mark alone could be anybody's who writes to the database; what goes is gone.
+        check_newest_attested(policy=read_policy())
         try:
             remove_period(period=period, now=datetime.now(UTC))
         except ProgrammingError as error:
