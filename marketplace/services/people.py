@@ -17,6 +17,9 @@ def add_person(*, email: str, password: str, language: str = "en") -> int:
     found = User.objects.filter(email=email.lower()).first()
     if found is None:
         found = User.objects.create_user(email, password, language=language)
+        # At once: made with the first role, keys would have the order of the roles' rows, and who
+        # counts both would know without any key who acts for whom.
+        get_user_key(user_id=found.pk)
     return found.pk
 
 
