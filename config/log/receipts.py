@@ -6,7 +6,7 @@ from collections.abc import Callable
 from django.conf import settings
 
 from config.log.keys import KeyMissing, read_policy
-from ledger.errors import BookBroken, LogBroken, ReceiptRefused
+from ledger.errors import BookBroken, LogBroken, PolicyInvalid, ReceiptRefused
 from ledger.services.log_folder import LogFolder
 from ledger.services.receipts import PublishedLog, Receipt, ReceiptState
 
@@ -19,7 +19,8 @@ def published_log(*, with_all_signatures: bool = False) -> PublishedLog | None:
     """Return the published log with the policy in force; None where there is none yet."""
     try:
         policy = read_policy()
-    except KeyMissing:
+    except (KeyMissing, PolicyInvalid):
+        log.exception("the log's key or policy cannot be read")
         return None
     return PublishedLog(LogFolder(settings.LOG_FOLDER), policy, with_all_signatures)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 from django.db import connection
@@ -175,7 +176,8 @@ def get_row_receipt(
 def get_balance_receipt(*, account_id: int, log: PublishedLog) -> Receipt | None:
     """Return the receipt of an account under the newest attested state; None if unknown.
 
-    Every account is read and hashed for it: about a second for 100,000 accounts.
+    Every account is read and hashed for the first of a state: about a second for 100,000
+    accounts. The state is kept until the next one is attested.
     """
     account = Account.objects.filter(pk=account_id).first()
     if account is None:
@@ -186,11 +188,8 @@ def get_balance_receipt(*, account_id: int, log: PublishedLog) -> Receipt | None
     found = _found(checkpoint.block, checkpoint.size - 1, log)
     if found.place is None:
         return found.receipt
-    accounts, counters = _state_at(checkpoint.block)
-    if accounts.root() != bytes(checkpoint.block.state_root):
-        raise BookBroken(
-            f"the accounts do not lead back to the state root of block {checkpoint.block_id}"
-        )
+    block = checkpoint.block
+    accounts, counters = _state_at(bytes(block.state_root), block.number, block.log_size)
     path = accounts.path(account_id)
     state = AccountState(
         account=account_id,
@@ -313,14 +312,17 @@ WHERE a.leaf_index < %s ORDER BY a.leaf_index
 """
 
 
-def _state_at(block: Block) -> tuple[StateMap, Mapping[int, Sequence[int]]]:
+@lru_cache(maxsize=1)  # the root names the state: a few requests must not keep a server busy
+def _state_at(
+    root: bytes, number: int, log_size: int
+) -> tuple[StateMap, Mapping[int, Sequence[int]]]:
     """Return the state after a block: today's counters without what was booked since.
 
     One statement sees one state of the database, whatever is booked meanwhile.
     """
     accounts = StateMap(bytes(Head.objects.values_list("padding", flat=True).get()))
     with connection.cursor() as cursor:
-        cursor.execute(_STATE_AFTER_BLOCK, [block.number, block.log_size])
+        cursor.execute(_STATE_AFTER_BLOCK, [number, log_size])
         rows = cursor.fetchall()
     columns = list(zip(*rows, strict=True))
     accounts.add(
@@ -330,4 +332,6 @@ def _state_at(block: Block) -> tuple[StateMap, Mapping[int, Sequence[int]]]:
         salts=[bytes(salt) for salt in columns[3]],
         counters=np.array(columns[4:], dtype=np.int64),
     )
+    if accounts.root() != root:
+        raise BookBroken(f"the accounts do not lead back to the state root of block {number}")
     return accounts, {row[0]: row[4:] for row in rows}
