@@ -181,7 +181,7 @@ def as_owner(hall: Hall, statement: str) -> None:
 
 
 LIES = {
-    "a leaf edited": "UPDATE ledger_block SET entries = overlay(entries placing 'X' from 30)"
+    "a leaf edited": "UPDATE ledger_block SET entries = overlay(entries placing '~' from 30)"
     " WHERE number = 2",
     "a root edited": "UPDATE ledger_block SET root = sha256('x') WHERE number = 2",
     "a leaf dropped": "UPDATE ledger_block SET leaf_count = leaf_count - 1,"
@@ -208,7 +208,7 @@ def test_what_does_not_lead_to_its_root_is_never_signed(hall: Hall, lie: str) ->
 def test_a_signed_past_that_was_edited_is_not_built_upon(hall: Hall) -> None:
     hall.book(10)
     hall.step()
-    as_owner(hall, "UPDATE ledger_block SET entries = overlay(entries placing 'X' from 30)")
+    as_owner(hall, "UPDATE ledger_block SET entries = overlay(entries placing '~' from 30)")
     hall.book(10)
 
     with pytest.raises(HeadBroken, match="do not lead to the root that was signed"):
