@@ -15,6 +15,7 @@ APPEND_ONLY = (
     "ledger_objection",
     "ledger_snapshot",
     "ledger_transfer",
+    "marketplace_auction",
     "marketplace_clearing",
     "marketplace_datafile",
     "marketplace_reading",
@@ -38,8 +39,19 @@ UPDATABLE_COLUMNS = {
     "ledger_checkpoint": ("attested_at",),
     "ledger_openingscredential": ("revoked_at",),
     "ledger_publisherstate": ("holder", "stopped_because", "changed_at"),
+    "marketplace_creditline": ("line_micro", "change_count", "pending_micro"),
     "marketplace_match": ("state", "deadline_at"),
+    "marketplace_order": ("batch_id", "ended_at", "filled_wh", "is_dropped"),
+    "marketplace_orderbatch": (
+        "state",
+        "refusal",
+        "hold_micro",
+        "change_count",
+        "is_stale",
+        "answered_at",
+    ),
     "marketplace_signingkey": ("ended_at",),
+    "marketplace_tradinghalt": ("ends_at", "lifted_by_id"),
 }
 INSERTABLE_COLUMNS = {"ledger_account": ("id", "path", "unit", "overdraft_limit")}
 

@@ -12,6 +12,14 @@ from marketplace.models.market import (
     Request,
     Settlement,
 )
+from marketplace.models.orders import (
+    Auction,
+    CreditLine,
+    Order,
+    OrderBatch,
+    OrderEvent,
+    TradingHalt,
+)
 from marketplace.models.people import Membership, Participant, User
 from marketplace.models.places import Community, MeteringPoint, RuleSet, Site, Zone
 from marketplace.models.readings import Reading, ReadingBatch
@@ -19,8 +27,10 @@ from marketplace.models.requests import IdempotencyKey
 from marketplace.models.terms import SignedTerms, SigningKey
 
 __all__ = [
+    "Auction",
     "Clearing",
     "Community",
+    "CreditLine",
     "DataFile",
     "Delivery",
     "DeliveryInterval",
@@ -31,6 +41,9 @@ __all__ = [
     "Membership",
     "MeteringPoint",
     "Offer",
+    "Order",
+    "OrderBatch",
+    "OrderEvent",
     "Participant",
     "Reading",
     "ReadingBatch",
@@ -40,6 +53,7 @@ __all__ = [
     "SignedTerms",
     "SigningKey",
     "Site",
+    "TradingHalt",
     "User",
     "Zone",
 ]
