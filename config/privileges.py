@@ -16,11 +16,16 @@ APPEND_ONLY = (
     "ledger_snapshot",
     "ledger_transfer",
     "marketplace_auction",
+    "marketplace_billedsettlement",
+    "marketplace_billingrun",
     "marketplace_clearing",
     "marketplace_datafile",
+    "marketplace_finalbilling",
     "marketplace_reading",
     "marketplace_ruleset",
     "marketplace_signedterms",
+    "marketplace_statement",
+    "marketplace_statementitem",
 )
 # Tables whose rows stay for ever but of which some columns may be set.
 UPDATABLE_COLUMNS = {

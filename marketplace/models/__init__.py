@@ -1,5 +1,12 @@
 """The marketplace's tables: people and places, readings, the market core, the data kind."""
 
+from marketplace.models.billing import (
+    BilledSettlement,
+    BillingRun,
+    FinalBilling,
+    Statement,
+    StatementItem,
+)
 from marketplace.models.data import DataFile
 from marketplace.models.market import (
     Clearing,
@@ -28,12 +35,15 @@ from marketplace.models.terms import SignedTerms, SigningKey
 
 __all__ = [
     "Auction",
+    "BilledSettlement",
+    "BillingRun",
     "Clearing",
     "Community",
     "CreditLine",
     "DataFile",
     "Delivery",
     "DeliveryInterval",
+    "FinalBilling",
     "Hold",
     "IdempotencyKey",
     "Kind",
@@ -53,6 +63,8 @@ __all__ = [
     "SignedTerms",
     "SigningKey",
     "Site",
+    "Statement",
+    "StatementItem",
     "TradingHalt",
     "User",
     "Zone",
