@@ -119,7 +119,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "tax_micro",
-                    models.BigIntegerField(help_text="On what the member pays; 0 or more."),
+                    models.BigIntegerField(
+                        help_text="On what the member pays; negative: given back."
+                    ),
                 ),
                 (
                     "carried_micro",
@@ -276,12 +278,6 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("tax_ppm__gte", 0), ("tax_ppm__lte", 1000000)),
                 name="billing_tax_bounded",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="statement",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("tax_micro__gte", 0)), name="statement_tax_not_negative"
             ),
         ),
         migrations.AddIndex(
