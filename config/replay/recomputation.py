@@ -92,7 +92,7 @@ def _due(
     )
     due = pd.DataFrame(
         list_current_readings(interval_ids=[each.id for each in intervals]).T,
-        columns=["interval", "point", "version", "import_wh", "export_wh"],
+        columns=["interval", "point", "version", "import_wh", "export_wh", "quality"],
     )
     clearing_price = trades.groupby("interval")["price"].first()
     for column, side in (("bought", "buyer"), ("sold", "seller")):

@@ -50,7 +50,8 @@ _CURRENT_READINGS = """
 COPY (
     SELECT string_agg(
         int8send(interval_id) || int8send(metering_point_id) || int8send(version)
-            || int8send(import_wh) || int8send(export_wh), '' ORDER BY metering_point_id)
+            || int8send(import_wh) || int8send(export_wh) || int8send(quality::bigint),
+        '' ORDER BY metering_point_id)
     FROM (
         SELECT DISTINCT ON (interval_id, metering_point_id) * FROM marketplace_reading
         WHERE interval_id = ANY(%s) ORDER BY interval_id, metering_point_id, version DESC
@@ -143,7 +144,7 @@ class TermsInForce:
 
 
 def list_current_readings(*, interval_ids: Sequence[int]) -> Int64Array:
-    """Return current readings as columns: interval, metering point, version, import, export.
+    """Return current readings as columns: interval, meter, version, import, export, quality.
 
     In order of interval and metering point. An interval comes as one packed piece, since a city's
     day is a million readings.
@@ -153,4 +154,4 @@ def list_current_readings(*, interval_ids: Sequence[int]) -> Int64Array:
         cursor.copy(_CURRENT_READINGS, [list(interval_ids)]) as copy,
     ):
         copy.set_types(["bytea"])
-        return packed_columns((piece for (piece,) in copy.rows()), 5)
+        return packed_columns((piece for (piece,) in copy.rows()), 6)

@@ -130,7 +130,7 @@ def _clear(
 
 def _readings_of(intervals: Sequence[DeliveryInterval]) -> dict[int, Metered]:
     """Return the current readings of each interval; a city's day comes as one stream."""
-    ids, points, _, import_wh, export_wh = list_current_readings(
+    ids, points, _, import_wh, export_wh, _quality = list_current_readings(
         interval_ids=[each.id for each in intervals]
     )
     readings = {}
