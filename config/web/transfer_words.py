@@ -19,6 +19,8 @@ REASONS = {
     TransferCode.ROUNDING: gettext_lazy("Rounding"),
     TransferCode.DATA_PURCHASE: gettext_lazy("Data"),
     TransferCode.DEPOSIT: gettext_lazy("Deposit"),
+    TransferCode.CREDIT_LINE: gettext_lazy("Credit line"),
+    TransferCode.MARGIN: gettext_lazy("Margin of orders"),
 }
 
 

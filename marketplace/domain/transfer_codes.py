@@ -14,3 +14,5 @@ class TransferCode(IntEnum):
     ROUNDING = 6
     DATA_PURCHASE = 10
     DEPOSIT = 20
+    CREDIT_LINE = 21
+    MARGIN = 22
