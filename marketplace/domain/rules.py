@@ -7,74 +7,45 @@ same thing, checked and ready to be asked for a price. The presets are examples,
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
+from marketplace.domain.market_rules import MarketRules, read_market_rules
+from marketplace.domain.rule_schema import (
+    PRESET_FOLDER,
+    SCHEMA_FILES,
+    RulesInvalid,
+    canonical_bytes,
+    check_schema,
+    rules_hash,
+)
+from marketplace.domain.tariffs import (
+    DAY_TYPES,
+    BandPrices,
+    CivilMoment,
+    DayPrices,
+    TariffBand,
+    day_prices,
+    read_tariff,
+)
 
-PRESET_FOLDER: Final = Path(__file__).with_name("rule_presets")
-SCHEMA_FILE: Final = PRESET_FOLDER / "schema.json"
-RULES_SCHEMA: Final[dict[str, Any]] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
-MINUTES_PER_DAY: Final = 24 * 60
-
-DayType = Literal["workdays", "weekend"]
-DAY_TYPES: Final[tuple[DayType, DayType]] = ("workdays", "weekend")
-
-REMEDIES: Final[Mapping[str, str]] = {
-    "additionalProperties": "remove the key, or correct its spelling",
-    "required": "add the key",
-    "enum": "use one of the values named",
-    "type": "use the type named; amounts and prices are whole micro-units",
-    "pattern": "write it in the form the schema asks for",
-    "not": "leave out control characters",
-}
-
-
-class RulesInvalid(ValueError):
-    """A rule set that cannot be used: ``path`` says where, the text what is wrong, what to do."""
-
-    def __init__(self, path: str, what: str, remedy: str) -> None:
-        super().__init__(f"{path or 'rule set'}: {what}; {remedy}")
-        self.path = path
-        self.what = what
-        self.remedy = remedy
-
-
-class BandPrices(NamedTuple):
-    """What the grid and the platform charge in one tariff band. [micro/kWh]"""
-
-    retail_micro_per_kwh: int
-    feed_in_micro_per_kwh: int
-    platform_fee_micro_per_kwh: int
-    band: str
-
-
-@dataclass(frozen=True, slots=True)
-class TariffBand:
-    """One line of a tariff: from a minute of the civil day up to, not including, another."""
-
-    name: str
-    days: Literal["all", "workdays", "weekend"]
-    from_minute: int
-    to_minute: int
-    price_micro_per_kwh: int
-
-
-@dataclass(frozen=True, slots=True)
-class DayPrices:
-    """The prices of one type of day: ``prices[i]`` holds from ``starts[i]`` on. [minute of day]"""
-
-    starts: tuple[int, ...]
-    prices: tuple[BandPrices, ...]
+__all__ = [
+    "BandPrices",
+    "Rules",
+    "RulesInvalid",
+    "canonical_bytes",
+    "load_rules",
+    "preset",
+    "preset_names",
+    "rules_hash",
+    "with_interval",
+    "with_timezone",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +56,16 @@ class Rules:
     currency: str
     timezone: str
     interval_minutes: int
-    mode: Literal["metered"]
-    pricing: Literal["uniform"]
-    ties: Literal["pro_rata"]
+    mode: Literal["metered", "forward"]
+    pricing: Literal[
+        "uniform",
+        "pay_as_bid",
+        "mid_market",
+        "supply_demand_ratio",
+        "sharing_static",
+        "sharing_dynamic",
+    ]
+    ties: Literal["pro_rata", "arrival"]
     retail_tariff: tuple[TariffBand, ...]
     feed_in_tariff: tuple[TariffBand, ...]
     platform_fee_micro_per_kwh: int
@@ -99,6 +77,7 @@ class Rules:
     minimum_group_size: int
     default_standing: Literal["spread"]
     notes: str
+    market: MarketRules
     zone: ZoneInfo
     workday: DayPrices = field(repr=False)
     weekend: DayPrices = field(repr=False)
@@ -123,34 +102,20 @@ class Rules:
         ValueError
             If ``starts_at`` has no time zone.
         """
-        if starts_at.utcoffset() is None:
-            raise ValueError("prices_at needs a time with its time zone")
-        civil = starts_at.astimezone(self.zone)
-        day = self.workday if civil.weekday() < 5 else self.weekend
-        return day.prices[bisect_right(day.starts, civil.hour * 60 + civil.minute) - 1]
+        moment = self.moment_of(starts_at)
+        day = self.workday if moment.day_type == "workdays" else self.weekend
+        return day.at(moment.minute)
+
+    def moment_of(self, starts_at: datetime) -> CivilMoment:
+        """Return what tariffs and grid fees ask of a start, by the rule set's wall clock."""
+        return CivilMoment.of(starts_at, self.zone)
 
 
-def canonical_bytes(document: Mapping[str, Any]) -> bytes:
-    """Return the one way to write a document down: sorted keys, no blanks, UTF-8, integers only.
-
-    Raises
-    ------
-    RulesInvalid
-        If the document holds a fraction, or anything that is not JSON.
-    """
-    for path, value in _leaves(document, ""):
-        if isinstance(value, float):
-            raise RulesInvalid(path, f"{value!r} has a fraction point", "write a whole number")
-    try:
-        text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return text.encode("utf-8")
-    except (TypeError, ValueError) as error:
-        raise RulesInvalid("", str(error), "write the rule set as plain JSON") from error
-
-
-def rules_hash(document: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of the canonical bytes, as 64 hexadecimal digits."""
-    return hashlib.sha256(canonical_bytes(document)).hexdigest()
+_PLAIN_KEYS = tuple(
+    name
+    for name in Rules.__dataclass_fields__
+    if name not in ("retail_tariff", "feed_in_tariff", "market", "zone", "workday", "weekend")
+)
 
 
 def load_rules(document: Mapping[str, Any]) -> Rules:
@@ -164,8 +129,8 @@ def load_rules(document: Mapping[str, Any]) -> Rules:
         than buying from it costs: there the default standing rules could leave a side worse off.
     """
     canonical_bytes(document)
-    _check_schema(document)
-    keys = {key: value for key, value in document.items() if not key.endswith("_tariff")}
+    check_schema(document)
+    keys = {key: document[key] for key in _PLAIN_KEYS if key in document}
     keys.setdefault("notes", "")
     bounds = (document["price_min_micro_per_kwh"], document["price_max_micro_per_kwh"])
     if bounds[0] >= bounds[1]:
@@ -174,16 +139,17 @@ def load_rules(document: Mapping[str, Any]) -> Rules:
             f"{bounds[1]} is not above the lowest price {bounds[0]}",
             "raise it, or lower price_min_micro_per_kwh",
         )
-    retail = _read_tariff(document, "retail_tariff")
-    feed_in = _read_tariff(document, "feed_in_tariff")
+    retail = read_tariff(document, "retail_tariff")
+    feed_in = read_tariff(document, "feed_in_tariff")
     workday, weekend = (
-        _day_prices(retail, feed_in, document["platform_fee_micro_per_kwh"], bounds, day_type)
+        day_prices(retail, feed_in, document["platform_fee_micro_per_kwh"], bounds, day_type)
         for day_type in DAY_TYPES
     )
     return Rules(
         **keys,
         retail_tariff=retail,
         feed_in_tariff=feed_in,
+        market=read_market_rules(document, dict(zip(DAY_TYPES, (workday, weekend), strict=True))),
         zone=_zone(document["timezone"]),
         workday=workday,
         weekend=weekend,
@@ -192,7 +158,11 @@ def load_rules(document: Mapping[str, Any]) -> Rules:
 
 def preset_names() -> tuple[str, ...]:
     """Return the names of the rule sets that come with the hall."""
-    return tuple(sorted(path.stem for path in PRESET_FOLDER.glob("*.json") if path != SCHEMA_FILE))
+    return tuple(
+        sorted(
+            path.stem for path in PRESET_FOLDER.glob("*.json") if path not in SCHEMA_FILES.values()
+        )
+    )
 
 
 def preset(name: str) -> dict[str, Any]:
@@ -233,36 +203,6 @@ def _preset_document(name: str) -> dict[str, Any]:
     return document
 
 
-@cache
-def _validator() -> Draft202012Validator:
-    Draft202012Validator.check_schema(RULES_SCHEMA)
-    return Draft202012Validator(RULES_SCHEMA)
-
-
-def _check_schema(document: Mapping[str, Any]) -> None:
-    error: ValidationError | None = best_match(_validator().iter_errors(document))
-    if error is None:
-        return
-    path = error.json_path.removeprefix("$").removeprefix(".")
-    # The library quotes the whole offending value; a reader needs only enough to find it.
-    what = error.message if len(error.message) <= 200 else error.message[:197] + "..."
-    remedy = REMEDIES.get(str(error.validator), "change it to fit the schema of rule sets")
-    raise RulesInvalid(path, what, remedy)
-
-
-def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise RulesInvalid(path, f"the key {key!r} is not text", "put it in quotes")
-            yield from _leaves(item, f"{path}.{key}" if path else key)
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from _leaves(item, f"{path}[{index}]")
-    else:
-        yield path, value
-
-
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
@@ -270,90 +210,3 @@ def _zone(name: str) -> ZoneInfo:
         raise RulesInvalid(
             "timezone", f"{name!r} is no time zone", "use an IANA name such as Asia/Shanghai"
         ) from error
-
-
-def _minute(clock: str) -> int:
-    return int(clock[:2]) * 60 + int(clock[3:])
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60:02d}:{minute % 60:02d}"
-
-
-def _read_tariff(document: Mapping[str, Any], key: str) -> tuple[TariffBand, ...]:
-    """Read one tariff and check that it covers each type of day exactly once."""
-    bands = []
-    for index, line in enumerate(document[key]):
-        start, end = _minute(line["from"]), _minute(line["to"])
-        if start >= end:
-            raise RulesInvalid(
-                f"{key}[{index}].to",
-                f"{line['to']} is not after {line['from']}",
-                "end the band later; cut one that passes midnight into two",
-            )
-        bands.append(
-            TariffBand(line["name"], line["days"], start, end, line["price_micro_per_kwh"])
-        )
-    for day_type in DAY_TYPES:
-        covered = 0
-        for band in _bands_of(bands, day_type):
-            where = "twice" if band.from_minute < covered else "by no band"
-            if band.from_minute != covered:
-                gap = sorted((band.from_minute, covered))
-                raise RulesInvalid(
-                    key,
-                    f"on {day_type} {_clock(gap[0])} to {_clock(gap[1])} is covered {where}",
-                    "let each band begin where the one before it ends",
-                )
-            covered = band.to_minute
-        if covered != MINUTES_PER_DAY:
-            raise RulesInvalid(
-                key,
-                f"on {day_type} {_clock(covered)} to 24:00 is covered by no band",
-                "let the bands cover the day from 00:00 to 24:00",
-            )
-    return tuple(bands)
-
-
-def _bands_of(
-    bands: list[TariffBand] | tuple[TariffBand, ...], day_type: DayType
-) -> list[TariffBand]:
-    chosen = [band for band in bands if band.days in ("all", day_type)]
-    return sorted(chosen, key=lambda band: band.from_minute)
-
-
-def _day_prices(
-    retail: tuple[TariffBand, ...],
-    feed_in: tuple[TariffBand, ...],
-    platform_fee: int,
-    bounds: tuple[int, int],
-    day_type: DayType,
-) -> DayPrices:
-    """Lay the two tariffs over one another and check each piece of the day that results."""
-    buying, selling = _bands_of(retail, day_type), _bands_of(feed_in, day_type)
-    starts = sorted({band.from_minute for band in buying + selling})
-    prices = []
-    for start in starts:
-        bought = next(band for band in buying if start < band.to_minute)
-        sold = next(band for band in selling if start < band.to_minute)
-        ceiling = bought.price_micro_per_kwh - platform_fee
-        if sold.price_micro_per_kwh > ceiling:
-            raise RulesInvalid(
-                "feed_in_tariff",
-                f"on {day_type} at {_clock(start)} {sold.name} pays {sold.price_micro_per_kwh}, "
-                f"more than {bought.name} less the platform fee, {ceiling}",
-                "lower the feed-in price or the fee, or raise the retail price",
-            )
-        if sold.price_micro_per_kwh < bounds[0] or ceiling > bounds[1]:
-            raise RulesInvalid(
-                "retail_tariff" if ceiling > bounds[1] else "feed_in_tariff",
-                f"on {day_type} at {_clock(start)} the tariffs leave the price bounds "
-                f"{bounds[0]} to {bounds[1]}",
-                "widen the bounds: default limit prices lie between the two tariffs",
-            )
-        prices.append(
-            BandPrices(
-                bought.price_micro_per_kwh, sold.price_micro_per_kwh, platform_fee, bought.name
-            )
-        )
-    return DayPrices(tuple(starts), tuple(prices))
