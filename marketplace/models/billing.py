@@ -62,20 +62,13 @@ class Statement(models.Model):
     )
     net_micro = models.BigIntegerField(help_text="All items; positive: the member receives.")
     correction_micro = models.BigIntegerField(help_text="Of it for intervals billed before.")
-    tax_micro = models.BigIntegerField(help_text="On what the member pays; 0 or more.")
+    tax_micro = models.BigIntegerField(help_text="On what the member pays; negative: given back.")
     carried_micro = models.BigIntegerField(
         help_text="Below one minor unit, left by the final run before."
     )
     payable_minor = models.BigIntegerField(
         help_text="What moves outside, in the currency's minor unit; positive: to the member."
     )
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(tax_micro__gte=0), name="statement_tax_not_negative"
-            ),
-        ]
 
     def __str__(self) -> str:
         return f"statement of {self.participant_id} in run {self.run_id}"
