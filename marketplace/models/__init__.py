@@ -1,5 +1,6 @@
 """The marketplace's tables: people and places, readings, the market core, the data kind."""
 
+from marketplace.models.agreements import Agreement
 from marketplace.models.billing import (
     BilledSettlement,
     BillingRun,
@@ -34,6 +35,7 @@ from marketplace.models.requests import IdempotencyKey
 from marketplace.models.terms import SignedTerms, SigningKey
 
 __all__ = [
+    "Agreement",
     "Auction",
     "BilledSettlement",
     "BillingRun",

@@ -16,6 +16,9 @@ class Community(models.Model):
     supplier_account_id = models.BigIntegerField()
     platform_account_id = models.BigIntegerField()
     rounding_account_id = models.BigIntegerField()
+    grid_account_id = models.BigIntegerField(
+        null=True, help_text="The grid operator's; NULL: never under rules of form 2."
+    )
 
     def __str__(self) -> str:
         return self.name
@@ -78,10 +81,20 @@ class MeteringPoint(models.Model):
     code = models.TextField(help_text="The meter's name in files.")
     active_from = models.DateTimeField()
     active_until = models.DateTimeField(null=True)
+    voltage_level = models.CharField(
+        max_length=40, blank=True, default="", help_text="As the rule set's grid fees name it."
+    )
+    sharing_weight = models.IntegerField(
+        default=0, help_text="Its key where energy is shared by fixed keys, 0 to 1,000,000."
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["community", "code"], name="metering_point_code"),
+            models.CheckConstraint(
+                condition=Q(sharing_weight__gte=0, sharing_weight__lte=1_000_000),
+                name="metering_point_weight",
+            ),
             models.CheckConstraint(
                 condition=Q(active_until__isnull=True) | Q(active_until__gt=F("active_from")),
                 name="metering_point_active_period",
