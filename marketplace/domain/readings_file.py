@@ -17,6 +17,7 @@ from typing import Final, Never
 import numpy as np
 from numpy.typing import NDArray
 
+from marketplace.domain.packed_file import unpacked
 from marketplace.domain.readings_cells import (
     DIGITS_MAX,
     END_EPOCH_S,
@@ -100,7 +101,7 @@ def read_readings(path: Path) -> ReadingsFile:
     path : Path
         UTF-8 text with the header ``meter,start,minutes,import_wh,export_wh``; ``start`` is ISO
         8601 with offset, energies are whole Wh. A byte order mark, CRLF, blank lines, a missing
-        final line end and quoted cells are fine.
+        final line end, quoted cells and a file packed with gzip are fine.
 
     Returns
     -------
@@ -119,7 +120,7 @@ def read_readings(path: Path) -> ReadingsFile:
     """
     reader = _Reader(str(path))
     try:
-        with path.open("rb") as file:
+        with unpacked(path) as file:
             for block, first_line in _blocks(iter(lambda: file.read(BLOCK_BYTES), b""), str(path)):
                 reader.take_block(block, first_line)
     except OSError as error:

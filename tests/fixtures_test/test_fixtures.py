@@ -27,7 +27,7 @@ def test_every_file_has_its_checksum_in_the_readme() -> None:
 
 
 def _data() -> list[Path]:
-    return sorted(FIXTURES.glob("*.csv"))
+    return sorted([*FIXTURES.glob("*.csv"), *FIXTURES.glob("*.csv.gz")])
 
 
 @pytest.mark.parametrize("season", ["summer", "winter"])
