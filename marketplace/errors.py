@@ -18,6 +18,10 @@ MarketplaceError
 ├── AlreadyErased          the subject was erased before, or never existed
 ├── BookDiffers            verification found the first clearing that does not follow
 ├── TermsBroken            stored terms are not what was signed; names them
+├── UnknownZone            a zone that the community has not
+├── AgreementClosed        the agreement is not open to this step any more
+├── TooManyPartners        a metering point has three partners on this side
+├── AgreementsInForce      a member who signs alone must end their agreements first
 ├── SignatureNeeded        the member signs with a key of their own, which the hall does not hold
 └── IdempotencyKeyReused   an Idempotency-Key came back with another request
 
@@ -163,3 +167,27 @@ class BookDiffers(MarketplaceError):
     """A stored clearing does not follow from its book, or is not what the log has."""
 
     code = "book_differs"
+
+
+class UnknownZone(MarketplaceError):
+    """A zone that the community has not."""
+
+    code = "zone_unknown"
+
+
+class AgreementClosed(MarketplaceError):
+    """A step that the agreement is not open to: signed, declined, withdrawn or ended before."""
+
+    code = "agreement_closed"
+
+
+class TooManyPartners(MarketplaceError):
+    """A metering point has three partners on this side already, or one of this rank."""
+
+    code = "too_many_partners"
+
+
+class AgreementsInForce(MarketplaceError):
+    """Who signs with a key of their own must end their agreements before they are erased."""
+
+    code = "agreements_in_force"
