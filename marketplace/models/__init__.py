@@ -8,6 +8,14 @@ from marketplace.models.billing import (
     Statement,
     StatementItem,
 )
+from marketplace.models.certificates import (
+    CertificateAccount,
+    CertificateBundle,
+    CertificateCancellation,
+    CertificateEvent,
+    CertificateIssuance,
+    ProductionDevice,
+)
 from marketplace.models.data import DataFile
 from marketplace.models.market import (
     Clearing,
@@ -39,6 +47,11 @@ __all__ = [
     "Auction",
     "BilledSettlement",
     "BillingRun",
+    "CertificateAccount",
+    "CertificateBundle",
+    "CertificateCancellation",
+    "CertificateEvent",
+    "CertificateIssuance",
     "Clearing",
     "Community",
     "CreditLine",
@@ -57,6 +70,7 @@ __all__ = [
     "OrderBatch",
     "OrderEvent",
     "Participant",
+    "ProductionDevice",
     "Reading",
     "ReadingBatch",
     "Request",
