@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -28,6 +29,9 @@ NO_TIME: Final = 0
 KEY_LENGTH_MAX: Final = 64
 # More than any hold can be: what it stands for is refused by the ledger, not by an overflow here.
 HOLD_MAX_MICRO: Final = 2**61
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 ACCEPTABLE: Final = 0
 # In the order in which an order is judged; the index is the number used in columns.
@@ -189,7 +193,6 @@ def beyond_limit(
     groups: Int64Array,
     before_wh: Int64Array,
     limits_wh: Int64Array,
-    admitted: BoolArray,
 ) -> BoolArray:
     """Return which orders would carry their group beyond its position limit.
 
@@ -201,8 +204,6 @@ def beyond_limit(
         Participant, interval and side, as 0 to g - 1.
     before_wh, limits_wh : ndarray of int64, shape (g,)
         What stands already, and the limit; a negative limit is none. [Wh]
-    admitted : ndarray of bool, shape (n,)
-        Orders that nothing else speaks against; the others count for nothing.
 
     Notes
     -----
@@ -210,11 +211,11 @@ def beyond_limit(
     fit as a whole is walked order by order; the others cost one addition.
     """
     wanted = np.zeros(len(limits_wh), dtype=np.int64)
-    np.add.at(wanted, groups[admitted], quantities_wh[admitted])
+    np.add.at(wanted, groups, quantities_wh)
     tight = (limits_wh >= 0) & (before_wh + wanted > limits_wh)
     beyond = np.zeros(len(quantities_wh), dtype=np.bool_)
     taken = before_wh.copy()
-    for row in np.flatnonzero(admitted & tight[groups]).tolist():
+    for row in np.flatnonzero(tight[groups]).tolist():
         group = groups[row]
         if taken[group] + quantities_wh[row] > limits_wh[group]:
             beyond[row] = True
@@ -226,3 +227,8 @@ def beyond_limit(
 def refuse(refusals: Int64Array, bad: BoolArray, code: str) -> None:
     """Mark orders as refused for a reason, those that were not refused before."""
     refusals[bad & (refusals == ACCEPTABLE)] = REFUSAL_NUMBERS[code]
+
+
+def microseconds(moment: datetime) -> int:
+    """Return a moment as orders carry it. [us since 1970-01-01 UTC]"""
+    return (moment - _EPOCH) // _MICROSECOND
