@@ -29,6 +29,12 @@ REASONS = {
     TransferCode.DEPOSIT: gettext_lazy("Deposit"),
     TransferCode.CREDIT_LINE: gettext_lazy("Credit line"),
     TransferCode.MARGIN: gettext_lazy("Margin of orders"),
+    TransferCode.CERTIFICATE_ISSUE: gettext_lazy("Certificates issued"),
+    TransferCode.CERTIFICATE_TRADE: gettext_lazy("Certificates that moved with a trade"),
+    TransferCode.CERTIFICATE_TRANSFER: gettext_lazy("Certificates handed over"),
+    TransferCode.CERTIFICATE_CANCELLATION: gettext_lazy("Certificates cancelled"),
+    TransferCode.CERTIFICATE_WITHDRAWAL: gettext_lazy("Certificates withdrawn"),
+    TransferCode.CERTIFICATE_RETURN: gettext_lazy("Certificates returned by a correction"),
 }
 
 
