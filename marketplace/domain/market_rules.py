@@ -117,8 +117,8 @@ def _read_links(document: Mapping[str, Any], zones: tuple[str, ...]) -> tuple[Li
         if pair in links:
             raise RulesInvalid(path, f"{pair[0]} to {pair[1]} stands twice", "leave one out")
         links[pair] = Link(
-            from_zone=line["from"],
-            to_zone=line["to"],
+            from_zone=zones.index(pair[0]),
+            to_zone=zones.index(pair[1]),
             limit_wh=line["limit_wh"],
             loss_ppm=line["loss_ppm"],
             fee_micro_per_kwh=line["fee_micro_per_kwh"],
