@@ -71,15 +71,15 @@ class TermsDocument:
                 "buy_at_or_below_micro_per_kwh": _written(self.buy_at_or_below_micro_per_kwh),
                 "community": str(self.community_id),
                 "currency": self.currency,
-                "issued": _micros(self.issued_at),
-                "key": _base64(self.public_key),
+                "issued": micros_of(self.issued_at),
+                "key": base64_of(self.public_key),
                 "metering_point": str(self.metering_point_id),
                 "participant": str(self.participant_id),
                 "rules": self.rules_sha256,
                 "sell_at_or_above_micro_per_kwh": _written(self.sell_at_or_above_micro_per_kwh),
                 "state": "paused" if self.is_paused else "active",
                 "type": TERMS_TYPE,
-                "valid_until": None if self.valid_until is None else _micros(self.valid_until),
+                "valid_until": None if self.valid_until is None else micros_of(self.valid_until),
                 "version": str(self.version),
             }
         )
@@ -93,7 +93,7 @@ class TermsDocument:
         Invalid
             If the bytes are not the canonical form of standing terms.
         """
-        written = _object(body, TERMS_TYPE)
+        written = read_object(body, TERMS_TYPE)
         try:
             until = written["valid_until"]
             document = cls(
@@ -105,16 +105,16 @@ class TermsDocument:
                 sell_at_or_above_micro_per_kwh=_read(written["sell_at_or_above_micro_per_kwh"]),
                 buy_at_or_below_micro_per_kwh=_read(written["buy_at_or_below_micro_per_kwh"]),
                 is_paused=_STATES[written["state"]],
-                valid_until=None if until is None else _moment(until),
+                valid_until=None if until is None else moment_of(until),
                 rules_sha256=written["rules"],
-                issued_at=_moment(written["issued"]),
-                public_key=_bytes(written["key"]),
+                issued_at=moment_of(written["issued"]),
+                public_key=bytes_of(written["key"]),
             )
             is_canonical = document.body() == body
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-            raise _unreadable() from error
+            raise unreadable() from error
         if not is_canonical:
-            raise _unreadable()
+            raise unreadable()
         return document
 
 
@@ -132,8 +132,8 @@ class Revocation:
         """Return the bytes that are signed."""
         return canonical_json(
             {
-                "issued": _micros(self.issued_at),
-                "key": _base64(self.public_key),
+                "issued": micros_of(self.issued_at),
+                "key": base64_of(self.public_key),
                 "metering_point": str(self.metering_point_id),
                 "participant": str(self.participant_id),
                 "revokes": self.revokes_sha256,
@@ -144,20 +144,20 @@ class Revocation:
     @classmethod
     def read(cls, body: bytes) -> Self:
         """Read a revocation from exactly its canonical bytes; see `TermsDocument.read`."""
-        written = _object(body, REVOCATION_TYPE)
+        written = read_object(body, REVOCATION_TYPE)
         try:
             revocation = cls(
                 metering_point_id=int(written["metering_point"]),
                 participant_id=int(written["participant"]),
                 revokes_sha256=written["revokes"],
-                issued_at=_moment(written["issued"]),
-                public_key=_bytes(written["key"]),
+                issued_at=moment_of(written["issued"]),
+                public_key=bytes_of(written["key"]),
             )
             is_canonical = revocation.body() == body
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-            raise _unreadable() from error
+            raise unreadable() from error
         if not is_canonical:
-            raise _unreadable()
+            raise unreadable()
         return revocation
 
 
@@ -165,8 +165,8 @@ def own_key_body(*, participant_id: int, public_key: bytes, issued_at: datetime)
     """Return what a member signs with a new key of their own, to show that they hold it."""
     return canonical_json(
         {
-            "issued": _micros(issued_at),
-            "key": _base64(public_key),
+            "issued": micros_of(issued_at),
+            "key": base64_of(public_key),
             "participant": str(participant_id),
             "type": KEY_TYPE,
         }
@@ -175,16 +175,16 @@ def own_key_body(*, participant_id: int, public_key: bytes, issued_at: datetime)
 
 def read_own_key_body(body: bytes) -> tuple[int, bytes, datetime]:
     """Return participant, key and time of what `own_key_body` wrote; raises `Invalid`."""
-    written = _object(body, KEY_TYPE)
+    written = read_object(body, KEY_TYPE)
     try:
-        found = int(written["participant"]), _bytes(written["key"]), _moment(written["issued"])
+        found = int(written["participant"]), bytes_of(written["key"]), moment_of(written["issued"])
         is_canonical = body == own_key_body(
             participant_id=found[0], public_key=found[1], issued_at=found[2]
         )
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise _unreadable() from error
+        raise unreadable() from error
     if not is_canonical:
-        raise _unreadable()
+        raise unreadable()
     return found
 
 
@@ -211,17 +211,19 @@ def sha256_of(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def _object(body: bytes, type_: str) -> dict[str, Any]:
+def read_object(body: bytes, type_: str) -> dict[str, Any]:
+    """Return a signed text of a type as JSON; raises `Invalid` if it is of no such type."""
     try:
         written = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise _unreadable() from error
+        raise unreadable() from error
     if not isinstance(written, dict) or written.get("type") != type_:
-        raise _unreadable()
+        raise unreadable()
     return written
 
 
-def _unreadable() -> Invalid:
+def unreadable() -> Invalid:
+    """Return the refusal of a text that nobody here wrote."""
     return Invalid("body", N_("This is not the text that was to be signed."))
 
 
@@ -233,19 +235,23 @@ def _read(text: str | None) -> int | None:
     return None if text is None else int(text)
 
 
-def _micros(moment: datetime) -> str:
+def micros_of(moment: datetime) -> str:
+    """Write a time as signed texts do: microseconds since 1970-01-01 UTC."""
     return str((moment - _EPOCH) // timedelta(microseconds=1))
 
 
-def _moment(text: str) -> datetime:
+def moment_of(text: str) -> datetime:
+    """Read a time of a signed text."""
     return _EPOCH + timedelta(microseconds=int(text))
 
 
-def _base64(content: bytes) -> str:
+def base64_of(content: bytes) -> str:
+    """Write a key as signed texts do."""
     return base64.b64encode(content).decode()
 
 
-def _bytes(text: str) -> bytes:
+def bytes_of(text: str) -> bytes:
+    """Read a key of a signed text; raises `ValueError` if it is not base64."""
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as error:
