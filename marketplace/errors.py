@@ -16,6 +16,7 @@ MarketplaceError
 ├── SealBroken             what was sealed under an identity key does not open with it
 ├── IdentityKeysDamaged    the file of identity keys is not the one of this database
 ├── AlreadyErased          the subject was erased before, or never existed
+├── BillingDiffers         statements do not come to the transfers that they are made of
 ├── BookDiffers            verification found the first clearing that does not follow
 ├── TermsBroken            stored terms are not what was signed; names them
 ├── UnknownZone            a zone that the community has not
@@ -161,6 +162,12 @@ class IdempotencyKeyReused(MarketplaceError):
     """An Idempotency-Key came back with another request."""
 
     code = "key_reused"
+
+
+class BillingDiffers(MarketplaceError):
+    """The statements of a billing run do not come to the transfers that they are made of."""
+
+    code = "billing_differs"
 
 
 class BookDiffers(MarketplaceError):
