@@ -20,6 +20,7 @@ APPEND_ONLY = (
     "marketplace_billingrun",
     "marketplace_certificateaccount",
     "marketplace_certificatecancellation",
+    "marketplace_certificatedebt",
     "marketplace_certificateevent",
     "marketplace_certificateissuance",
     "marketplace_clearing",
@@ -76,7 +77,7 @@ UPDATABLE_COLUMNS = {
         "is_stale",
         "answered_at",
     ),
-    "marketplace_productiondevice": ("active_until", "debt_wh"),
+    "marketplace_productiondevice": ("active_until",),
     "marketplace_signingkey": ("ended_at",),
     "marketplace_tradinghalt": ("ends_at", "lifted_by_id"),
 }

@@ -29,9 +29,6 @@ class ProductionDevice(models.Model):
     commissioned_on = models.DateField(help_text="First day of production.")
     active_from = models.DateTimeField(help_text="Export is certified from here on.")
     active_until = models.DateTimeField(null=True)
-    debt_wh = models.BigIntegerField(
-        default=0, help_text="Issued too much and used since: taken from what is issued next."
-    )
     registered_at = models.DateTimeField()
 
     class Meta:
@@ -41,9 +38,7 @@ class ProductionDevice(models.Model):
                 condition=Q(active_until__isnull=True),
                 name="production_device_in_use",
             ),
-            models.CheckConstraint(
-                condition=Q(capacity_w__gt=0, debt_wh__gte=0), name="production_device_figures"
-            ),
+            models.CheckConstraint(condition=Q(capacity_w__gt=0), name="production_device_figures"),
             models.CheckConstraint(
                 condition=Q(active_until__isnull=True) | Q(active_until__gte=F("active_from")),
                 name="production_device_period",
@@ -142,6 +137,18 @@ class CertificateIssuance(models.Model):
 
     def __str__(self) -> str:
         return f"certificates of {self.interval_id} revision {self.revision}"
+
+
+class CertificateDebt(models.Model):
+    """Certificates issued too many and used since, or what was withdrawn for them later."""
+
+    event = models.ForeignKey(CertificateEvent, models.PROTECT, related_name="debts")
+    interval = models.ForeignKey("DeliveryInterval", models.PROTECT, related_name="+")
+    device = models.ForeignKey(ProductionDevice, models.PROTECT, related_name="debts")
+    wh = models.BigIntegerField(help_text="Above 0: owed; below: given back.")
+
+    def __str__(self) -> str:
+        return f"{self.wh} Wh of device {self.device_id}"
 
 
 class CertificateCancellation(models.Model):
