@@ -100,9 +100,9 @@ def clear_uniform_price(
     if ties is Ties.ARRIVAL and (bid_ranks is not None or offer_ranks is not None):
         raise ValueError("ranks decide pro rata ties only; by arrival the row decides")
     # The complement reverses the order like a minus sign, but also has one for the smallest int64.
-    bids = _Side.sorted(~_checked("bid prices", bid_prices), bid_quantities, bid_ranks, "bid")
-    offers = _Side.sorted(
-        _checked("offer prices", offer_prices), offer_quantities, offer_ranks, "offer"
+    bids = BookSide.sorted(~checked_row("bid prices", bid_prices), bid_quantities, bid_ranks, "bid")
+    offers = BookSide.sorted(
+        checked_row("offer prices", offer_prices), offer_quantities, offer_ranks, "offer"
     )
 
     volume = _crossing(bids, offers)
@@ -144,7 +144,7 @@ def welfare_nano(clearing: Clearing, bid_prices: Int64Array, offer_prices: Int64
         Exact: a Wh at one micro/kWh is worth one nano-unit, a thousandth of a micro. [nano]
     """
     bids, offers = clearing.bid_sequence, clearing.offer_sequence
-    return _exact_dot(clearing.bid_fills[bids], bid_prices[bids]) - _exact_dot(
+    return exact_dot(clearing.bid_fills[bids], bid_prices[bids]) - exact_dot(
         clearing.offer_fills[offers], offer_prices[offers]
     )
 
@@ -180,7 +180,7 @@ def share_pro_rata(quantities: Int64Array, total: int) -> Int64Array:
 
 
 @dataclass(frozen=True, eq=False)
-class _Side:
+class BookSide:
     """One side of a book, most eager first. A smaller key is more eager."""
 
     order: Int64Array
@@ -195,12 +195,12 @@ class _Side:
         quantities: Int64Array,
         ranks: Int64Array | None,
         name: str,
-    ) -> _Side:
+    ) -> BookSide:
         _check_quantities(name, keys, quantities)
         if ranks is None:
             order = np.argsort(keys, kind="stable")
         else:
-            if _checked(f"{name} ranks", ranks).shape != keys.shape:
+            if checked_row(f"{name} ranks", ranks).shape != keys.shape:
                 raise ValueError(f"{len(keys)} {name} prices but {len(ranks)} ranks")
             order = np.lexsort((ranks, keys))
             before, after = order[:-1], order[1:]
@@ -237,7 +237,7 @@ class _Side:
         return fills, sequence[served > 0]
 
 
-def _crossing(bids: _Side, offers: _Side) -> int:
+def _crossing(bids: BookSide, offers: BookSide) -> int:
     """Return the largest volume at which every Wh has a bid at or above its offer. [Wh]"""
 
     def is_left_out(row: int) -> bool:
@@ -252,14 +252,15 @@ def _crossing(bids: _Side, offers: _Side) -> int:
     return min(int(bids.cumulative[trading - 1]), int(offers.cumulative[affordable - 1]))
 
 
-def _checked(name: str, values: Int64Array) -> Int64Array:
+def checked_row(name: str, values: Int64Array) -> Int64Array:
+    """Return an array that is one row of int64, or say that it is not."""
     if values.dtype != np.int64 or values.ndim != 1:
         raise ValueError(f"{name} must be one row of int64, not {values.ndim}-d {values.dtype}")
     return values
 
 
 def _check_quantities(name: str, keys: Int64Array, quantities: Int64Array) -> None:
-    if _checked(f"{name} quantities", quantities).shape != keys.shape:
+    if checked_row(f"{name} quantities", quantities).shape != keys.shape:
         raise ValueError(f"{len(keys)} {name} prices but {len(quantities)} quantities")
     if int(quantities.min(initial=1)) <= 0:
         raise ValueError(f"{name} quantities must be positive")
@@ -269,7 +270,8 @@ def _check_quantities(name: str, keys: Int64Array, quantities: Int64Array) -> No
         raise ValueError(f"{name} quantities sum to {total} Wh, above {QUANTITY_SUM_MAX_WH}")
 
 
-def _exact_dot(quantities: Int64Array, prices: Int64Array) -> int:
+def exact_dot(quantities: Int64Array, prices: Int64Array) -> int:
+    """Sum quantities times prices, exactly: in Python's integers where int64 could be too small."""
     largest = max(int(prices.max(initial=0)), -int(prices.min(initial=0)))
     if largest * int(quantities.sum()) <= INT64_MAX:  # then no partial sum can pass it either
         return int(quantities @ prices)
