@@ -30,6 +30,17 @@ app.conf.update(
             "schedule": schedule(10.0),
             "options": {"expires": 10},
         },
+        # Who places an order waits for its answer.
+        "advance orders": {
+            "task": "marketplace.tasks.advance_orders",
+            "schedule": schedule(2.0),
+            "options": {"expires": 2},
+        },
+        "close due gates": {
+            "task": "marketplace.tasks.close_due_gates",
+            "schedule": schedule(5.0),
+            "options": {"expires": 5},
+        },
         "resolve data matches": {
             "task": "marketplace.tasks.resolve_data_matches",
             "schedule": schedule(10.0),

@@ -4,7 +4,14 @@ from celery import shared_task
 from django.utils import timezone
 
 from marketplace.queries.intervals import list_community_ids
-from marketplace.services import data_answers, market_day, settlement
+from marketplace.services import (
+    credit_lines,
+    data_answers,
+    gate_closure,
+    market_day,
+    order_answers,
+    settlement,
+)
 
 
 @shared_task(ignore_result=True)
@@ -31,3 +38,28 @@ def note_sealed_intervals(**_: object) -> None:
 def resolve_data_matches(**_: object) -> None:
     """Move data matches along by the ledger's answers. Safe twice, late, or on two hosts."""
     data_answers.resolve_data_matches(now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def advance_orders(**_: object) -> None:
+    """Note the ledger's answers to orders, let them expire, and give back what need not be held.
+
+    Safe twice, late, or on two hosts.
+    """
+    now = timezone.now()
+    credit_lines.note_credit_lines()
+    while order_answers.advance_orders(now=now).any:
+        pass
+
+
+@shared_task(ignore_result=True)
+def close_due_gates(**_: object) -> None:
+    """Hold the auctions of gates that have closed. Safe twice, late, or on two hosts."""
+    failures = []
+    for community_id in list_community_ids():
+        try:
+            gate_closure.close_due_gates(community_id=community_id, now=timezone.now())
+        except Exception as failure:  # one bad community must not hold up the others
+            failures.append(failure)
+    if failures:
+        raise ExceptionGroup("communities whose gates could not close", failures)

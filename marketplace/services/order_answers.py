@@ -16,12 +16,12 @@ from django.db import connection, transaction
 from ledger.queries import get_answers
 from ledger.queries.answers import get_answer_times
 from ledger.services import submit
+from marketplace.domain.auction_book import hold_command_key
 from marketplace.domain.orders import hold_amounts
 from marketplace.models import CreditLine, DeliveryInterval, OrderBatch, RuleSet
 from marketplace.queries.forward import closes_at, rules_of_document
 from marketplace.services.order_store import (
     changed_hold,
-    hold_key,
     reserve_batch_ids,
     submit_holds,
     tell_of_batches,
@@ -114,7 +114,7 @@ def note_order_answers(*, now: datetime, limit: int = SCAN_BATCHES_MAX) -> tuple
     )
     if not waiting:
         return 0, 0
-    keys = {each.id: hold_key(each.id) for each in waiting}
+    keys = {each.id: hold_command_key(each.id) for each in waiting}
     answers = get_answers(keys=list(keys.values()))
     times = get_answer_times(keys=list(keys.values()))
     gates = _gates(waiting)

@@ -10,6 +10,7 @@ from django.db import connection
 
 from ledger.domain.commands import Command, Int64Array, TransferKind, Transfers
 from ledger.services import submit
+from marketplace.domain.auction_book import hold_command_key
 from marketplace.domain.orders import NO_TIME, OrderColumns, hold_amounts
 from marketplace.domain.transfer_codes import TransferCode
 from marketplace.models import CreditLine, OrderBatch
@@ -103,23 +104,20 @@ def submit_holds(
     submit(commands=[_hold(each, lines[each.participant_id]) for each in batches], submitted_at=now)
 
 
-def hold_key(batch_id: int, change: int = 0) -> str:
-    """Return the key of the command that takes a batch's hold, first or after some changes."""
-    return f"orders:{batch_id}:{change}" if change else f"orders:{batch_id}"
-
-
 def changed_hold(batch: OrderBatch, line: CreditLine, *, amount_micro: int) -> Command:
     """Return the command that releases a batch's hold and takes a smaller one, or none, for it.
 
     The one is given back before the other is taken, in one command: no limit can refuse it, and
     the orders that still stand are vouched for all the time.
     """
-    before = hold_key(batch.id, batch.change_count)
+    before = hold_command_key(batch.id, batch.change_count)
     old = f"{before}/{1 if batch.change_count else 0}"
     legs = [(batch.hold_micro, TransferKind.RELEASE, old)]
     if amount_micro:
         legs.append((amount_micro, TransferKind.HOLD, ""))
-    return Command.of(hold_key(batch.id, batch.change_count + 1), _margin_transfers(line, legs))
+    return Command.of(
+        hold_command_key(batch.id, batch.change_count + 1), _margin_transfers(line, legs)
+    )
 
 
 def tell_of_batches(batch_ids: Sequence[int], *, event: str, now: datetime) -> None:
@@ -132,7 +130,7 @@ def tell_of_batches(batch_ids: Sequence[int], *, event: str, now: datetime) -> N
 
 def _hold(batch: OrderBatch, line: CreditLine) -> Command:
     legs = [(batch.hold_micro, TransferKind.HOLD, "")]
-    return Command.of(hold_key(batch.id), _margin_transfers(line, legs))
+    return Command.of(hold_command_key(batch.id), _margin_transfers(line, legs))
 
 
 def _margin_transfers(line: CreditLine, legs: list[tuple[int, TransferKind, str]]) -> Transfers:
