@@ -261,6 +261,19 @@ def agreement_end_lines(agreement: Agreement) -> bytes:
     return bytes(agreement.end_body or b"") + b"\n" + signature + b"\n"
 
 
+def list_logged_agreements(*, participant_id: int) -> list[tuple[str, datetime]]:
+    """Return the logged keys of a participant's agreements and their ends, and since when."""
+    own = Q(seller_id=participant_id) | Q(buyer_id=participant_id)
+    agreed = Agreement.objects.filter(own, agreed_at__isnull=False).order_by("-id")
+    found = []
+    for number, agreed_at, ended_at in agreed.values_list("id", "agreed_at", "ended_at"):
+        if ended_at is not None:
+            found.append((agreement_end_log_key(number), ended_at))
+        if agreed_at is not None:
+            found.append((agreement_log_key(number), agreed_at))
+    return found
+
+
 def list_agreement_texts(*, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     """Yield by logged key what agreements and their ends stand for."""
     numbers = {key: int(named[1]) for key in keys if (named := _LOG_KEY.fullmatch(key))}

@@ -32,6 +32,7 @@ from marketplace.models import (
     SignedTerms,
     SigningKey,
 )
+from marketplace.queries.agreements import list_agreement_texts, list_logged_agreements
 from marketplace.queries.signed_terms import list_signed_texts, log_key, signing_key_log_key
 
 REASONS: Mapping[int, Reason] = {
@@ -59,7 +60,7 @@ class OwnDocument:
     """A logged document that concerns a participant; ``names`` are the fields they may be shown."""
 
     key: str
-    kind: Literal["rules", "terms", "signing-key"]
+    kind: Literal["rules", "terms", "signing-key", "agreement"]
     since: datetime
     names: tuple[str, ...]
 
@@ -82,6 +83,10 @@ def list_own_documents(*, participant_id: int) -> list[OwnDocument]:
                 ("key", "participant", "public_key"),
             )
             for each in keys.only("created_at").order_by("-id")
+        ),
+        *(
+            OwnDocument(key, "agreement", since, ("agreement", "key"))
+            for key, since in list_logged_agreements(participant_id=participant_id)
         ),
         *(
             OwnDocument(rules_key(each.sha256), "rules", each.effective_from, ("key",))
@@ -144,6 +149,7 @@ def list_documents(*, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         for rule_set in rule_sets:
             yield rules_key(rule_set.sha256), canonical_bytes(rule_set.document)
     yield from list_signed_texts(keys=keys)
+    yield from list_agreement_texts(keys=keys)
 
 
 def get_document(*, key: str) -> bytes | None:

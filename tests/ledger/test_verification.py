@@ -340,6 +340,7 @@ def test_the_command_says_in_plain_lines_what_it_found(written: CommittedDatabas
     assert lines[2:] == [
         "0 clearings and their money follow from their books and rules",
         "0 signed terms are what was signed, logged and traded on",
+        "0 agreements are what both sides signed and logged",
     ]
     assert (broken.returncode, broken.stdout) == (1, "")
     assert broken.stderr == (

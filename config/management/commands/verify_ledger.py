@@ -17,6 +17,7 @@ from ledger.services import verify_book
 from ledger.services.log_folder import LogFolder
 from ledger.services.log_verification import verify_log
 from marketplace.errors import MarketplaceError
+from marketplace.queries.agreements import verify_agreements
 from marketplace.queries.signed_terms import verify_terms
 from marketplace.services.verification import verify_clearings
 
@@ -93,6 +94,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{verify_terms()} signed terms are what was signed, logged and traded on"
         )
+        self.stdout.write(f"{verify_agreements()} agreements are what both sides signed and logged")
 
     def _check_remote(self, url: str, policy_file: Path | None, credential: str | None) -> None:
         policy, whose = read_policy_of(url, policy_file)

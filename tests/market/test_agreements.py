@@ -1,0 +1,244 @@
+"""Agreements: nobody is bound without a signature, and nothing that was signed can be touched."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.db import IntegrityError, transaction
+
+from ledger.models import InboxCommand
+from marketplace.domain.agreement_text import AgreementKind, AgreementText
+from marketplace.errors import (
+    AgreementClosed,
+    AgreementsInForce,
+    Invalid,
+    NotFound,
+    SignatureNeeded,
+    TermsBroken,
+    TooManyPartners,
+)
+from marketplace.models import Agreement
+from marketplace.queries.agreements import AgreementsInForce as InForce
+from marketplace.queries.agreements import (
+    find_agreement,
+    list_agreement_texts,
+    list_agreements,
+    verify_agreements,
+)
+from marketplace.services.agreements import (
+    accept_agreement,
+    close_proposal,
+    draft_agreement,
+    draft_end,
+    end_agreement,
+    propose_agreement,
+)
+from marketplace.services.erasure import erase_subject, plan_erasure_of_participant
+from tests.conftest import CommittedDatabase
+from tests.market.street import START, Street
+from tests.market.test_signed_terms import own_key
+
+TOMORROW = START + timedelta(days=1)
+
+
+@pytest.fixture
+def street(db: None) -> Street:
+    return Street()
+
+
+def member(street: Street, meter: str) -> int:
+    return street.point(meter).site.participant_id
+
+
+def draft(
+    street: Street,
+    kind: AgreementKind = "contract",
+    *,
+    seller: str = "alice",
+    buyer: str = "charlie",
+    now: datetime = START,
+    **changes: Any,
+) -> AgreementText:
+    terms: dict[str, Any] = {
+        "price_micro_per_kwh": 250_000 if kind == "contract" else None,
+        "maximum_wh": None,
+        "rank": 1 if kind == "partner" else None,
+        "valid_from": TOMORROW,
+        "valid_until": None,
+    }
+    return draft_agreement(
+        kind=kind,
+        seller_point_id=street.point(seller).id,
+        buyer_point_id=street.point(buyer).id,
+        now=now,
+        **{**terms, **changes},
+    )
+
+
+def propose(street: Street, text: AgreementText, meter: str = "alice") -> Agreement:
+    return propose_agreement(
+        text=text, participant_id=member(street, meter), signature=None, now=START
+    )
+
+
+def agree(street: Street, text: AgreementText, *, first: str, second: str) -> Agreement:
+    proposal = propose(street, text, first)
+    return accept_agreement(
+        agreement_id=proposal.pk,
+        participant_id=member(street, second),
+        signature=None,
+        now=START + timedelta(hours=1),
+    )
+
+
+def test_it_counts_from_its_start_when_both_have_signed_and_the_log_knows(street: Street) -> None:
+    proposal = propose(street, draft(street, maximum_wh=700))
+    waiting = find_agreement(participant_id=member(street, "charlie"), agreement_id=proposal.pk)
+    assert waiting is not None
+    assert (waiting.state, waiting.is_mine_to_sign) == ("proposed", True)
+    assert len(InForce(community_id=street.community.id).at(TOMORROW).ids) == 0
+
+    accept_agreement(
+        agreement_id=proposal.pk,
+        participant_id=member(street, "charlie"),
+        signature=None,
+        now=START + timedelta(hours=1),
+    )
+    street.run(START + timedelta(hours=1))
+
+    in_force = InForce(community_id=street.community.id)
+    assert in_force.at(TOMORROW).maximum_wh.tolist() == [700]
+    assert len(in_force.at(TOMORROW - timedelta(hours=1)).ids) == 0
+    [line] = list_agreements(participant_id=member(street, "alice"))
+    assert (line.state, line.is_logged, line.other_meter) == ("agreed", True, "charlie")
+    assert verify_agreements() == 1
+    [(_, text)] = list_agreement_texts(keys=[line.log_key, f"agreement-end:{proposal.pk}"])
+    body, *signatures, end = text.split(b"\n")
+    assert (AgreementText.read(body).maximum_wh, len(signatures), end) == (700, 2, b"")
+
+
+def test_an_end_counts_from_when_it_was_written(street: Street) -> None:
+    agreement = agree(street, draft(street), first="charlie", second="alice")
+    later = TOMORROW + timedelta(days=3)
+    end = draft_end(agreement_id=agreement.pk, participant_id=member(street, "charlie"), now=later)
+    end_agreement(agreement_id=agreement.pk, end=end, signature=None, now=later)
+    in_force = InForce(community_id=street.community.id)
+    assert len(in_force.at(later - timedelta(minutes=15)).ids) == 1
+    assert len(in_force.at(later).ids) == 0
+    assert verify_agreements() == 1
+    with pytest.raises(AgreementClosed):
+        draft_end(agreement_id=agreement.pk, participant_id=member(street, "alice"), now=later)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "field"),
+    [
+        ("contract", {"price_micro_per_kwh": None}, "price_micro_per_kwh"),
+        ("contract", {"price_micro_per_kwh": 2_000_001}, "price_micro_per_kwh"),
+        ("contract", {"rank": 1}, "rank"),
+        ("partner", {"rank": None}, "rank"),
+        ("partner", {"rank": 4}, "rank"),
+        ("gift", {"maximum_wh": 0}, "maximum_wh"),
+        ("gift", {"valid_from": START - timedelta(seconds=1)}, "valid_from"),
+        ("gift", {"valid_until": TOMORROW}, "valid_until"),
+        ("gift", {"buyer": "alice"}, "metering_point"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(
+    street: Street, kind: AgreementKind, changes: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        draft(street, kind, **changes)
+    assert refused.value.field == field
+
+
+def test_one_side_alone_binds_nobody(street: Street) -> None:
+    proposal = propose(street, draft(street))
+    for who, error in (("alice", NotFound), ("bob", NotFound)):
+        with pytest.raises(error):
+            accept_agreement(
+                agreement_id=proposal.pk,
+                participant_id=member(street, who),
+                signature=None,
+                now=START,
+            )
+    with pytest.raises(AgreementClosed, match="start has passed"):
+        accept_agreement(
+            agreement_id=proposal.pk,
+            participant_id=member(street, "charlie"),
+            signature=None,
+            now=TOMORROW + timedelta(seconds=1),
+        )
+    close_proposal(agreement_id=proposal.pk, participant_id=member(street, "charlie"), now=START)
+    with pytest.raises(AgreementClosed):
+        accept_agreement(
+            agreement_id=proposal.pk,
+            participant_id=member(street, "charlie"),
+            signature=None,
+            now=START,
+        )
+    assert find_agreement(participant_id=member(street, "bob"), agreement_id=proposal.pk) is None
+    assert not InboxCommand.objects.filter(key__startswith="agreement").exists()
+
+
+def test_a_rank_is_taken_once_on_each_side(street: Street) -> None:
+    agree(street, draft(street, "partner"), first="alice", second="charlie")
+    with pytest.raises(TooManyPartners):
+        propose(street, draft(street, "partner", buyer="dora"))
+    with pytest.raises(TooManyPartners):
+        propose(street, draft(street, "partner", seller="bob"), "bob")
+    agree(street, draft(street, "partner", buyer="dora", rank=2), first="alice", second="dora")
+
+
+def test_who_holds_a_key_of_their_own_signs_it_alone(street: Street) -> None:
+    private = own_key(street, "charlie")
+    proposal = propose(street, draft(street))
+
+    def accept(signature: bytes | None) -> None:
+        accept_agreement(
+            agreement_id=proposal.pk,
+            participant_id=member(street, "charlie"),
+            signature=signature,
+            now=START,
+        )
+
+    with pytest.raises(SignatureNeeded):
+        accept(None)
+    with pytest.raises(Invalid, match="signature"):
+        accept(Ed25519PrivateKey.generate().sign(bytes(proposal.body)))
+    accept(private.sign(bytes(proposal.body)))
+    plan = plan_erasure_of_participant(participant_id=member(street, "charlie"))
+    with pytest.raises(AgreementsInForce):
+        erase_subject(plan=plan, now=START)
+
+
+def test_erasing_a_member_signs_the_end_before_their_key_goes(street: Street) -> None:
+    agreement = agree(street, draft(street), first="alice", second="charlie")
+    later = TOMORROW + timedelta(days=1)
+    erase_subject(
+        plan=plan_erasure_of_participant(participant_id=member(street, "alice")), now=later
+    )
+    agreement.refresh_from_db()
+    assert agreement.ended_at == later
+    assert InboxCommand.objects.filter(key=f"agreement-end:{agreement.pk}").exists()
+    assert verify_agreements() == 1
+
+
+def test_the_database_takes_nothing_that_one_side_signed_as_agreed(street: Street) -> None:
+    proposal = propose(street, draft(street))
+    with pytest.raises(IntegrityError, match="agreement_signed_by_both"), transaction.atomic():
+        Agreement.objects.filter(pk=proposal.pk).update(agreed_at=START)
+
+
+def test_an_edited_agreement_is_named_and_nothing_is_cleared_on_it(
+    committed_db: CommittedDatabase,
+) -> None:
+    street = Street()
+    agreement = agree(street, draft(street), first="alice", second="charlie")
+    with psycopg.connect(committed_db.owner_url, autocommit=True) as owner:
+        owner.execute("UPDATE marketplace_agreement SET price_micro_per_kwh = 1")
+    for read in (verify_agreements, lambda: InForce(community_id=street.community.id)):
+        with pytest.raises(TermsBroken, match=f"agreement:{agreement.pk}"):
+            read()
