@@ -150,12 +150,20 @@ class Clearing(models.Model):
     rule_set = models.ForeignKey("RuleSet", models.PROTECT, related_name="+")
     reason = models.SmallIntegerField(choices=Reason)
     volume_wh = models.BigIntegerField()
-    price_micro_per_kwh = models.BigIntegerField(null=True)
+    price_micro_per_kwh = models.BigIntegerField(
+        null=True, help_text="NULL: nothing was traded, or not at one price."
+    )
     price_low_micro_per_kwh = models.BigIntegerField(null=True)
     price_high_micro_per_kwh = models.BigIntegerField(null=True)
     retail_micro_per_kwh = models.BigIntegerField()
     feed_in_micro_per_kwh = models.BigIntegerField()
     platform_fee_micro_per_kwh = models.BigIntegerField()
+    prices = models.JSONField(
+        null=True, help_text="Form 2: zone to price per kWh, or null. NULL: form 1."
+    )
+    flows = models.JSONField(
+        null=True, help_text="Form 2: per link of the rule set, sent and received Wh."
+    )
     missing_count = models.IntegerField(help_text="Metering points without a reading.")
     left_out_count = models.IntegerField(help_text="Metering points over their credit limit.")
     book = models.BinaryField(help_text="Every position, see marketplace.domain.interval_book.")
@@ -167,7 +175,8 @@ class Clearing(models.Model):
             models.UniqueConstraint(fields=["interval", "revision"], name="clearing_revision"),
             models.CheckConstraint(
                 condition=Q(volume_wh=0, price_micro_per_kwh__isnull=True)
-                | Q(volume_wh__gt=0, price_micro_per_kwh__isnull=False),
+                | Q(volume_wh__gt=0, price_micro_per_kwh__isnull=False)
+                | Q(prices__isnull=False),
                 name="clearing_price_with_volume",
             ),
         ]
@@ -180,7 +189,8 @@ class Match(models.Model):
     """An offer met a request: a trade of energy in an interval, or of a data file.
 
     Energy matches belong to a revision of their interval and share its course; a data match has a
-    course of its own, in ``state``.
+    course of its own, in ``state``. Of energy, what stands behind a match is an offer and a
+    request, two orders made ahead, or an agreement.
     """
 
     class State(models.IntegerChoices):
@@ -192,13 +202,42 @@ class Match(models.Model):
         REFUSED = 6, "refused"
 
     kind = models.SmallIntegerField(choices=Kind)
-    offer = models.ForeignKey(Offer, models.PROTECT, related_name="matches")
-    request = models.ForeignKey(Request, models.PROTECT, related_name="matches")
+    offer = models.ForeignKey(Offer, models.PROTECT, null=True, related_name="matches")
+    request = models.ForeignKey(Request, models.PROTECT, null=True, related_name="matches")
+    # Whoever has a position has a metering point, so the database need not look for each again.
+    seller_point = models.ForeignKey(
+        MeteringPoint,
+        models.PROTECT,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="sales",
+    )
+    buyer_point = models.ForeignKey(
+        MeteringPoint,
+        models.PROTECT,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="purchases",
+    )
+    sell_order = models.ForeignKey(
+        "Order", models.PROTECT, null=True, db_index=False, related_name="+"
+    )
+    buy_order = models.ForeignKey(
+        "Order", models.PROTECT, null=True, db_index=False, related_name="+"
+    )
+    agreement = models.ForeignKey(
+        "Agreement", models.PROTECT, null=True, db_index=False, related_name="matches"
+    )
     interval = models.ForeignKey(
         DeliveryInterval, models.PROTECT, null=True, related_name="matches"
     )
     revision = models.SmallIntegerField(default=0)
     quantity = models.BigIntegerField(help_text="Energy: Wh. Data: 1.")
+    delivered_wh = models.BigIntegerField(
+        null=True, help_text="Of energy traded ahead: what was kept. NULL: all of it."
+    )
     price_micro = models.BigIntegerField(help_text="Energy: per kWh. Data: for the whole.")
     state = models.SmallIntegerField(choices=State)
     matched_at = models.DateTimeField(null=True, help_text="Energy: see the clearing.")
@@ -210,8 +249,21 @@ class Match(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(quantity__gt=0), name="match_quantity_positive"),
             models.CheckConstraint(
-                condition=Q(kind=1, interval__isnull=False, revision__gte=1)
-                | Q(kind=2, interval__isnull=True, quantity=1, matched_at__isnull=False),
+                condition=Q(
+                    kind=1,
+                    interval__isnull=False,
+                    revision__gte=1,
+                    seller_point__isnull=False,
+                    buyer_point__isnull=False,
+                )
+                | Q(
+                    kind=2,
+                    interval__isnull=True,
+                    quantity=1,
+                    matched_at__isnull=False,
+                    offer__isnull=False,
+                    request__isnull=False,
+                ),
                 name="match_fits_its_kind",
             ),
             # A request is matched once; only a refused match (6) leaves it open for another.
@@ -225,6 +277,22 @@ class Match(models.Model):
             # Held data matches whose deadline may have passed.
             models.Index(
                 fields=["deadline_at"], condition=Q(kind=2, state=2), name="data_match_due"
+            ),
+            models.Index(
+                fields=["agreement"],
+                condition=Q(agreement__isnull=False),
+                name="match_of_agreement",
+            ),
+            # Found by metering point where no offer or request leads to one.
+            models.Index(
+                fields=["seller_point"],
+                condition=Q(kind=1, offer__isnull=True),
+                name="match_seller_without_offer",
+            ),
+            models.Index(
+                fields=["buyer_point"],
+                condition=Q(kind=1, request__isnull=True),
+                name="match_buyer_without_request",
             ),
         ]
 
