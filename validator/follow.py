@@ -212,6 +212,7 @@ class Follower:
         with self._store.transaction():
             self._store.start_from(snapshot.state, after)
             self._intervals.terms.start_anew()
+            self._intervals.market.start_anew()
         self._state = snapshot.state
         return after
 

@@ -27,13 +27,15 @@ class Outcome(NamedTuple):
     sold: dict[int, int]
 
 
-def clear(bids: Sequence[Order], offers: Sequence[Order]) -> Outcome:
+def clear(bids: Sequence[Order], offers: Sequence[Order], *, by_arrival: bool = False) -> Outcome:
     """Clear a book at one price that trades the most energy.
 
     Parameters
     ----------
     bids, offers : sequence of Order
         Limits in micro per kWh, energy in Wh, above 0.
+    by_arrival : bool
+        At the margin the lower rank is filled first; otherwise all are, pro rata.
     """
     wanted = sorted(bids, key=lambda order: (-order.limit, order.rank))
     offered = sorted(offers, key=lambda order: (order.limit, order.rank))
@@ -44,7 +46,11 @@ def clear(bids: Sequence[Order], offers: Sequence[Order]) -> Outcome:
     offer, next_offer = _limits_at(offered, volume)
     low = offer if next_bid is None else max(offer, next_bid)
     high = bid if next_offer is None else min(bid, next_offer)
-    return Outcome((low + high) // 2, _fills(wanted, bid, volume), _fills(offered, offer, volume))
+    return Outcome(
+        (low + high) // 2,
+        _fills(wanted, bid, volume, by_arrival=by_arrival),
+        _fills(offered, offer, volume, by_arrival=by_arrival),
+    )
 
 
 def _volume(wanted: Sequence[Order], offered: Sequence[Order]) -> int:
@@ -83,20 +89,37 @@ def _limits_at(side: Sequence[Order], volume: int) -> tuple[int, int | None]:
     return last, None
 
 
-def _fills(side: Sequence[Order], marginal: int, volume: int) -> dict[int, int]:
+def _fills(
+    side: Sequence[Order], marginal: int, volume: int, *, by_arrival: bool
+) -> dict[int, int]:
     """Fill the more eager wholly, and share what is left among those at the marginal limit."""
     at_margin = [order for order in side if order.limit == marginal]
     first = side.index(at_margin[0])
     fills = {order.rank: order.wh for order in side[:first]}
     left = volume - sum(fills.values())
-    whole = sum(order.wh for order in at_margin)
-    remainders = []
-    shared = 0
+    if not by_arrival:
+        return fills | share(at_margin, left)
     for order in at_margin:
-        share, remainder = divmod(order.wh * left, whole)
-        fills[order.rank] = share
-        shared += share
+        fills[order.rank] = min(order.wh, left)
+        left -= fills[order.rank]
+    return fills
+
+
+def share(orders: Sequence[Order], volume: int) -> dict[int, int]:
+    """Share energy among orders by theirs: largest remainder, then the lower rank.
+
+    Parameters
+    ----------
+    orders : sequence of Order
+        Their energies are the weights.
+    volume : int
+        What is shared: no more than they have in all. [Wh]
+    """
+    whole = sum(order.wh for order in orders)
+    fills, remainders = {}, []
+    for order in orders:
+        fills[order.rank], remainder = divmod(order.wh * volume, whole)
         remainders.append((-remainder, order.rank))
-    for _, rank in sorted(remainders)[: left - shared]:
+    for _, rank in sorted(remainders)[: volume - sum(fills.values())]:
         fills[rank] += 1
     return fills

@@ -8,8 +8,8 @@ docs/rules.md, "The book".
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from validator import canonical
@@ -52,12 +52,30 @@ _POSITION = re.compile(
 
 
 class Parties(NamedTuple):
-    """Accounts of a community's own parties."""
+    """Accounts of a community's own parties; the grid operator has none in form 1."""
 
     platform: int
     pool: int
     rounding: int
     supplier: int
+    grid: int = 0
+
+
+class Flow(NamedTuple):
+    """What went over a link. [Wh]"""
+
+    received: int
+    sent: int
+
+
+class Match(NamedTuple):
+    """What an agreement moved from a seller's metering point to a buyer's."""
+
+    agreement: int
+    buyer: int
+    price: int
+    seller: int
+    wh: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +94,17 @@ class Header:
     price: int | None
     parties: Parties
     reason: str
+    # The rest is of form 2, which has a price per zone in place of the one.
+    auction: str | None = None
+    links: tuple[Flow, ...] = ()
+    prices: Mapping[str, int | None] = field(default_factory=dict)
 
 
 class Position(NamedTuple):
-    """One metering point's row; orders are 0 and limits None where there is no order."""
+    """One metering point's row; orders are 0 and limits None where there is no order.
+
+    The last four are of form 2.
+    """
 
     account: int
     bought_wh: int
@@ -91,6 +116,10 @@ class Position(NamedTuple):
     request: int
     sell_limit: int | None
     sold_wh: int
+    zone: str = ""
+    level: str = ""
+    weight: int = 0
+    is_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +130,11 @@ class Book:
     left_out: list[int]
     missing: list[int]
     positions: list[Position]
+    matches: list[Match] = field(default_factory=list)
 
 
 def read_book(rows: Sequence[bytes]) -> Book:
-    """Read a book from its rows.
+    """Read a book of form 1 from its rows.
 
     Raises
     ------
@@ -118,8 +148,8 @@ def read_book(rows: Sequence[bytes]) -> Book:
         raise Malformed("the exceptions have other keys")
     return Book(
         _read_header(rows[0]),
-        _numbers(exceptions["left_out"]),
-        _numbers(exceptions["missing"]),
+        numbers(exceptions["left_out"]),
+        numbers(exceptions["missing"]),
         [_read_position(row) for row in rows[2:]],
     )
 
@@ -135,17 +165,17 @@ def _read_header(row: bytes) -> Header:
     if not isinstance(timezone, str) or not isinstance(reason, str):
         raise Malformed("time zone or reason is no text")
     header = Header(
-        community=_natural(value["community"]),
-        interval=_natural(value["interval"]),
-        revision=_natural(value["revision"]),
-        starts=_natural(value["starts"]),
-        ends=_natural(value["ends"]),
+        community=natural(value["community"]),
+        interval=natural(value["interval"]),
+        revision=natural(value["revision"]),
+        starts=natural(value["starts"]),
+        ends=natural(value["ends"]),
         timezone=timezone,
-        retail=_integer(value["retail"]),
-        feed_in=_integer(value["feed_in"]),
-        fee=_integer(value["platform_fee"]),
-        price=None if value["price"] is None else _integer(value["price"]),
-        parties=Parties(*(_natural(parties[name]) for name in _PARTIES)),
+        retail=integer(value["retail"]),
+        feed_in=integer(value["feed_in"]),
+        fee=integer(value["platform_fee"]),
+        price=None if value["price"] is None else integer(value["price"]),
+        parties=Parties(*(natural(parties[name]) for name in _PARTIES)),
         reason=reason,
     )
     if header.revision < 1 or header.ends <= header.starts:
@@ -169,20 +199,23 @@ def _read_position(row: bytes) -> Position:
     return position
 
 
-def _numbers(value: Json) -> list[int]:
+def numbers(value: Json) -> list[int]:
+    """Return a list of numbers of a row."""
     if not isinstance(value, list):
         raise Malformed("the exceptions are no lists")
-    return [_natural(one) for one in value]
+    return [natural(one) for one in value]
 
 
-def _natural(value: Json) -> int:
-    number = _integer(value)
+def natural(value: Json) -> int:
+    """Return a number of a row that is not below 0."""
+    number = integer(value)
     if number < 0:
         raise Malformed("a number is below 0")
     return number
 
 
-def _integer(value: Json) -> int:
+def integer(value: Json) -> int:
+    """Return a number of a row."""
     if not isinstance(value, str) or not _NUMBER.fullmatch(value):
         raise Malformed("a number is not written as one")
     number = int(value)

@@ -8,11 +8,12 @@ docs/rules.md, "Money".
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
 from validator.bodies import VERSION, Transfers
-from validator.interval_book import Book
+from validator.interval_book import Book, Header
 
 PURCHASE, SALE, GRID_PURCHASE, GRID_SALE, FEE, ROUNDING = range(1, 7)
 NOBODY = 0
@@ -45,7 +46,7 @@ def amount_of(wh: int, price: int) -> int:
 
 
 def entries_of(book: Book) -> list[Entry]:
-    """Return all entries of a book, in order, also those of an amount of 0."""
+    """Return all entries of a book of form 1, in order, also those of an amount of 0."""
     header, parties, positions = book.header, book.header.parties, book.positions
     price = header.price or 0
     bought = [amount_of(one.bought_wh, price) for one in positions]
@@ -71,24 +72,27 @@ def entries_of(book: Book) -> list[Entry]:
     return entries
 
 
-def moves_of(book: Book, before: Book | None) -> list[Entry]:
-    """Return what a book moves: all of its entries, or their difference to the revision before."""
-    if before is None:
-        return [entry for entry in entries_of(book) if entry.amount]
-    differences: Counter[tuple[int, int, int, int]] = Counter()
-    for *key, amount in entries_of(book):
-        differences[tuple(key)] += amount  # type: ignore[index]  # four numbers
-    for *key, amount in entries_of(before):
-        differences[tuple(key)] -= amount  # type: ignore[index]  # four numbers
-    return [Entry(*key, amount) for key, amount in sorted(differences.items()) if amount]
+def moves_of(entries: Sequence[Entry], before: Sequence[Entry] | None) -> list[Entry]:
+    """Return what a book moves: its entries, or their difference to those of the one before."""
+    moves = list(entries)
+    if before is not None:
+        differences: Counter[tuple[int, int, int, int]] = Counter()
+        for *key, amount in entries:
+            differences[tuple(key)] += amount  # type: ignore[index]  # four numbers
+        for *key, amount in before:
+            differences[tuple(key)] -= amount  # type: ignore[index]  # four numbers
+        moves = [Entry(*key, amount) for key, amount in sorted(differences.items())]
+    # An agreement of two metering points of one account moves no money.
+    return [one for one in moves if one.amount and one.payer != one.receiver]
 
 
-def settlement_of(book: Book, before: Book | None, *, rules: str) -> bytes:
+def settlement_of(
+    header: Header, entries: Sequence[Entry], before: Sequence[Entry] | None, *, rules: str
+) -> bytes:
     """Return the SHA-256 of the command that settles a book; nothing where nothing moves."""
-    moves = moves_of(book, before)
+    moves = moves_of(entries, before)
     if not moves:
         return b""
-    header = book.header
     return _digest(
         document=f"book:{header.interval}:{header.revision}",
         rules=rules,

@@ -1,11 +1,12 @@
-"""Rule sets and the last book of every interval, in the validator's file."""
+"""Rule sets and the last books of every interval, in the validator's file."""
 
 from __future__ import annotations
 
-import zlib
+from dataclasses import replace
 
-from validator.interval_book import read_book
-from validator.interval_checks import IntervalsFresh, Kept
+from validator.interval_archive import IntervalsFresh, Kept
+from validator.market_book import read_book_of_any_form
+from validator.market_store import MarketStore, packed, unpacked
 from validator.store import Store
 from validator.terms_store import TermsStore
 
@@ -22,6 +23,9 @@ CREATE TABLE IF NOT EXISTS book (
     settlement BLOB NOT NULL,
     settled INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS amended_book (
+    interval INTEGER PRIMARY KEY, rows BLOB NOT NULL, settlement BLOB NOT NULL
+) STRICT;
 CREATE INDEX IF NOT EXISTS book_time ON book (community, starts);
 CREATE INDEX IF NOT EXISTS book_waits ON book (interval) WHERE NOT settled;
 """
@@ -37,6 +41,7 @@ class IntervalStore:
         self._database = store.database
         self._database.executescript(_SCHEMA)
         self.terms = TermsStore(store)
+        self.market = MarketStore(store)
 
     def rule_set(self, digest: str) -> bytes | None:
         row = self._database.execute(
@@ -50,9 +55,15 @@ class IntervalStore:
         ).fetchone()
         if row is None:
             return None
-        packed, rules, settlement, settled = row
-        rows = zlib.decompress(packed).split(b"\n")
-        return Kept(read_book(rows), rows, rules, settlement, bool(settled))
+        data, rules, settlement, settled = row
+        kept = _kept(data, rules, settlement, is_settled=bool(settled))
+        amended = self._database.execute(
+            "SELECT rows, settlement FROM amended_book WHERE interval = ?", (interval,)
+        ).fetchone()
+        if amended is None:
+            return kept
+        # The one that a later revision amends was settled before it was amended.
+        return replace(kept, base=_kept(amended[0], rules, amended[1], is_settled=True))
 
     def document(self, key: str) -> bool:
         return self._store.document(key)
@@ -64,7 +75,9 @@ class IntervalStore:
             " AND starts > ? AND starts < ? AND ends > ?",
             (community, interval, starts - _LONGEST_MICROSECONDS - 1, ends, starts),
         )
-        return rows.fetchone() is not None
+        return rows.fetchone() is not None or self.market.overlaps(
+            community, interval, starts, ends
+        )
 
     def save(self, fresh: IntervalsFresh) -> None:
         """Write what a block added, within a transaction of the caller's."""
@@ -79,7 +92,7 @@ class IntervalStore:
                     header.ends,
                     header.revision,
                     kept.rules,
-                    zlib.compress(b"\n".join(kept.rows), 1),
+                    packed(kept.rows),
                     kept.settlement,
                     # A book that moves nothing waits for nothing.
                     int(not kept.settlement),
@@ -92,7 +105,19 @@ class IntervalStore:
             "UPDATE book SET settled = 1 WHERE interval = ? AND revision = ?",
             fresh.settled.items(),
         )
+        self._database.executemany(
+            "DELETE FROM amended_book WHERE interval = ?", ((one,) for one in fresh.books)
+        )
+        self._database.executemany(
+            "INSERT INTO amended_book VALUES (?, ?, ?)",
+            (
+                (interval, packed(kept.base.rows), kept.base.settlement)
+                for interval, kept in fresh.books.items()
+                if kept.base is not None
+            ),
+        )
         self.terms.save(fresh.terms)
+        self.market.save(fresh.market)
 
     def waiting(self) -> list[tuple[int, int]]:
         """Return interval and revision of the books whose money is not booked yet."""
@@ -100,3 +125,8 @@ class IntervalStore:
             "SELECT interval, revision FROM book WHERE NOT settled ORDER BY interval"
         )
         return [(interval, revision) for interval, revision in rows]
+
+
+def _kept(data: bytes, rules: str, settlement: bytes, *, is_settled: bool) -> Kept:
+    rows = unpacked(data)
+    return Kept(read_book_of_any_form(rows), rows, rules, settlement, is_settled)

@@ -8,7 +8,7 @@ docs/terms.md, "What a validator checks".
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
@@ -16,7 +16,7 @@ from typing import Protocol
 from validator.bodies import DocumentBody
 from validator.checks import Objected
 from validator.errors import Malformed, SignatureFailed
-from validator.interval_book import Book
+from validator.interval_book import Book, Position
 from validator.terms_text import SignedText, read_signed_text
 
 TERMS_KIND, KEY_KIND = "terms", "signing-key"
@@ -25,6 +25,9 @@ TAKEN_IN_WITHIN_MICROSECONDS = 600 * 1_000_000
 _TERMS_KEY = re.compile(r"terms:(0|[1-9][0-9]{0,18})")
 _SIGNING_KEY = re.compile(r"signing-key:(0|[1-9][0-9]{0,18})")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
+
+# The limits that a rule set can draw, of offers and of bids. [micro per kWh]
+Drawn = tuple[range, range]
 
 
 class TermsArchive(Protocol):
@@ -77,31 +80,43 @@ class TermsCheck:
         elif body.kind == KEY_KIND or key.startswith("signing-key:"):
             self._key(index, key, body)
 
-    def require_limits(self, index: int, book: Book) -> None:
+    def require_limits(self, index: int, book: Book, drawn: Callable[[Position], Drawn]) -> None:
         """Check that every order of a book is one that the terms in force can have made.
+
+        Parameters
+        ----------
+        index : int
+            The book's leaf.
+        book : Book
+            The book.
+        drawn : callable
+            Returns what the rule set can draw for a position's offer and bid.
 
         Raises
         ------
         Objected
             If no terms that can be in force when the interval starts allow an order.
         """
-        header = book.header
-        middle = (header.feed_in + header.retail - header.fee) // 2
-        sells = range(header.feed_in, middle + 1)
-        buys = range(middle, header.retail - header.fee + 1)
+        starts = book.header.starts
         ordered = [one for one in book.positions if one.offer or one.request]
         known = self._signed([one.meter for one in ordered])
         for one in ordered:
-            possible = _possible(known.get(one.meter, []), header.starts)
-            for limit, is_offer, drawn in (
+            possible = _possible(known.get(one.meter, []), starts)
+            sells, buys = drawn(one)
+            for limit, is_offer, range_ in (
                 (one.sell_limit, True, sells),
                 (one.buy_limit, False, buys),
             ):
                 if limit is not None and not any(
-                    self._allow(terms, limit, drawn, is_offer=is_offer, starts=header.starts)
+                    self._allow(terms, limit, range_, is_offer=is_offer, starts=starts)
                     for terms in possible
                 ):
                     raise Objected(index, "limit", "the terms in force do not allow an order")
+
+    def is_in_use(self, participant: int, key: str) -> bool:
+        """Tell whether a key, by its hash, is the one that began last; or none is known."""
+        in_use = self.fresh.keys.get(participant) or self._archive.key_in_use(participant)
+        return in_use == key or (in_use is None and not self._archive.is_whole)
 
     def _text(self, index: int, key: str, body: DocumentBody) -> None:
         if (
@@ -120,17 +135,10 @@ class TermsCheck:
             raise Objected(index, "terms", "the text is of no form that there is") from error
         except SignatureFailed as error:
             raise Objected(index, "terms", "the key that the text names did not sign it") from error
-        self._require_key_in_use(index, signed)
+        if not self.is_in_use(signed.participant, signed.key):
+            raise Objected(index, "terms", "the key that signed is not the one in use")
         self._require_next(index, signed)
         self.fresh.signed.setdefault(signed.point, []).append(signed)
-
-    def _require_key_in_use(self, index: int, signed: SignedText) -> None:
-        participant = signed.participant
-        in_use = self.fresh.keys.get(participant) or self._archive.key_in_use(participant)
-        if in_use is None and not self._archive.is_whole:
-            return
-        if in_use != signed.key:
-            raise Objected(index, "terms", "the key that signed is not the one in use")
 
     def _require_next(self, index: int, signed: SignedText) -> None:
         before = self._signed([signed.point]).get(signed.point, [])

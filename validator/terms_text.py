@@ -77,61 +77,76 @@ def read_signed_text(text: bytes, signature: bytes) -> SignedText:
     names = {_TERMS: _TERMS_NAMES, _REVOCATION: _REVOCATION_NAMES}.get(str(kind))
     if names is None or value.keys() != names:
         raise Malformed("a signed text has other names")
-    public_key = _public_key(value["key"])
+    public_key = read_public_key(value["key"])
+    require_signature(public_key, signature, text)
+    common = SignedText(
+        point=read_natural(value["metering_point"]),
+        participant=read_natural(value["participant"]),
+        digest=sha256(text).hexdigest(),
+        key=sha256(public_key).hexdigest(),
+        issued=read_natural(value["issued"]),
+    )
+    if kind == _REVOCATION:
+        return common._replace(revokes=read_hash(value["revokes"]))
+    return _with_terms(common, value)
+
+
+def _with_terms(common: SignedText, value: dict[str, Json]) -> SignedText:
+    read_natural(value["community"])
+    if not isinstance(value["currency"], str) or value["state"] not in _STATES:
+        raise Malformed("currency or state of terms cannot be")
+    if value["rules"] is not None:
+        read_hash(value["rules"])
+    version, valid_until = read_natural(value["version"]), value["valid_until"]
+    if version == 0:
+        raise Malformed("versions are counted from 1")
+    return common._replace(
+        version=version,
+        is_paused=value["state"] == "paused",
+        buy=read_price(value["buy_at_or_below_micro_per_kwh"]),
+        sell=read_price(value["sell_at_or_above_micro_per_kwh"]),
+        valid_until=None if valid_until is None else read_natural(valid_until),
+    )
+
+
+def require_signature(public_key: bytes, signature: bytes, text: bytes) -> None:
+    """Check a signature, in base64, of a text.
+
+    Raises
+    ------
+    SignatureFailed
+        If the key did not sign the text.
+    """
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(
             from_base64(signature.decode("ascii")), text
         )
     except (InvalidSignature, UnicodeDecodeError) as error:
         raise SignatureFailed("the key of a signed text did not sign it") from error
-    common = SignedText(
-        point=_natural(value["metering_point"]),
-        participant=_natural(value["participant"]),
-        digest=sha256(text).hexdigest(),
-        key=sha256(public_key).hexdigest(),
-        issued=_natural(value["issued"]),
-    )
-    if kind == _REVOCATION:
-        return common._replace(revokes=_hash(value["revokes"]))
-    return _with_terms(common, value)
 
 
-def _with_terms(common: SignedText, value: dict[str, Json]) -> SignedText:
-    _natural(value["community"])
-    if not isinstance(value["currency"], str) or value["state"] not in _STATES:
-        raise Malformed("currency or state of terms cannot be")
-    if value["rules"] is not None:
-        _hash(value["rules"])
-    version, valid_until = _natural(value["version"]), value["valid_until"]
-    if version == 0:
-        raise Malformed("versions are counted from 1")
-    return common._replace(
-        version=version,
-        is_paused=value["state"] == "paused",
-        buy=_limit(value["buy_at_or_below_micro_per_kwh"]),
-        sell=_limit(value["sell_at_or_above_micro_per_kwh"]),
-        valid_until=None if valid_until is None else _natural(valid_until),
-    )
-
-
-def _public_key(value: Json) -> bytes:
+def read_public_key(value: Json) -> bytes:
+    """Return the 32 bytes of a key."""
     key = from_base64(value) if isinstance(value, str) else b""
     if len(key) != KEY_BYTES:
         raise Malformed("the key of a signed text is none")
     return key
 
 
-def _hash(value: Json) -> str:
+def read_hash(value: Json) -> str:
+    """Return a SHA-256, in hexadecimal."""
     if not isinstance(value, str) or not _HASH.fullmatch(value):
         raise Malformed("a hash in a signed text is none")
     return value
 
 
-def _limit(value: Json) -> int | None:
+def read_price(value: Json) -> int | None:
+    """Return a price, or None where there is none."""
     return None if value is None else _number(value, _INTEGER)
 
 
-def _natural(value: Json) -> int:
+def read_natural(value: Json) -> int:
+    """Return a number that is not below 0."""
     return _number(value, _NATURAL)
 
 

@@ -3,16 +3,21 @@
 import json
 from base64 import b64decode
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from tests.databases import PROJECT
 from tests.validator.follower import Memory
 from tests.validator.ledger_twin import PADDING, Ledger, Leg, base64, canonical, digest, tree_root
+from validator.agreement_text import Agreement
+from validator.auction_book import AuctionBook
 from validator.block import apply_block, open_block
 from validator.checks import Objected
-from validator.interval_checks import Kept, check_intervals, documents_needed
+from validator.interval_archive import Kept
+from validator.interval_book import Header
+from validator.interval_checks import check_intervals, documents_needed
+from validator.market_archive import KeptAuction, Margin, MarketFresh
 from validator.openings import Openings
 from validator.state import Fresh, State
 from validator.terms_checks import TermsFresh
@@ -92,6 +97,38 @@ class TermsMemory:
             self._texts.setdefault(point, []).extend(texts)
 
 
+class MarketMemory:
+    """Agreements, auctions and margins of earlier blocks, in memory."""
+
+    def __init__(self) -> None:
+        self.is_whole = True
+        self.kept = MarketFresh()
+
+    def agreement(self, number: int) -> Agreement | None:
+        return self.kept.agreements.get(number)
+
+    def in_force(self, at: int) -> dict[int, Agreement]:
+        return {
+            number: one
+            for number, one in self.kept.agreements.items()
+            if one.valid_from <= at
+            and (one.valid_until is None or at < one.valid_until)
+            and self.kept.ends.get(number, at + 1) > at
+        }
+
+    def auction(self, interval: int) -> KeptAuction | None:
+        return self.kept.auctions.get(interval)
+
+    def margin(self, key: str) -> Margin | None:
+        return self.kept.margins.get(key)
+
+    def save(self, fresh: MarketFresh) -> None:
+        self.kept.agreements |= fresh.agreements
+        self.kept.ends |= fresh.ends
+        self.kept.auctions |= fresh.auctions
+        self.kept.margins |= fresh.margins
+
+
 class IntervalMemory:
     """What earlier blocks left behind, in memory."""
 
@@ -100,6 +137,7 @@ class IntervalMemory:
         self.books: dict[int, Kept] = {}
         self.documents: set[str] = set()
         self.terms = TermsMemory()
+        self.market = MarketMemory()
 
     def rule_set(self, digest: str) -> bytes | None:
         return self.rule_sets.get(digest)
@@ -111,11 +149,15 @@ class IntervalMemory:
         return key in self.documents
 
     def overlaps(self, community: int, interval: int, starts: int, ends: int) -> bool:
+        known: list[Header | AuctionBook] = [
+            *(kept.book.header for kept in self.books.values()),
+            *(kept.book for kept in self.market.kept.auctions.values()),
+        ]
         return any(
-            header.community == community
-            and header.interval != interval
-            and max(header.starts, starts) < min(header.ends, ends)
-            for header in (kept.book.header for kept in self.books.values())
+            one.community == community
+            and one.interval != interval
+            and max(one.starts, starts) < min(one.ends, ends)
+            for one in known
         )
 
 
@@ -137,7 +179,7 @@ def objection_to(story: Story, *, from_the_start: bool = True) -> tuple[str, str
     """Return the key of the leaf and the code of the objection to a story."""
     ledger, keys = logged(story)
     archive, intervals = Memory(), IntervalMemory()
-    intervals.terms.is_whole = from_the_start
+    intervals.terms.is_whole = intervals.market.is_whole = from_the_start
     state = State(archive, PADDING)
     for sealed in ledger.blocks:
         block = open_block(sealed.entries, Openings.parse(sealed.openings), first=sealed.first)
@@ -154,12 +196,11 @@ def objection_to(story: Story, *, from_the_start: bool = True) -> tuple[str, str
         intervals.rule_sets |= fresh.rule_sets
         intervals.books |= fresh.books
         intervals.terms.save(fresh.terms)
+        intervals.market.save(fresh.market)
         for interval, revision in fresh.settled.items():
             kept = intervals.books[interval]
             assert kept.book.header.revision == revision
-            intervals.books[interval] = Kept(
-                kept.book, kept.rows, kept.rules, kept.settlement, is_settled=True
-            )
+            intervals.books[interval] = replace(kept, is_settled=True)
     return None
 
 

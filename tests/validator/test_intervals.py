@@ -285,6 +285,6 @@ def test_a_lie_about_an_interval_is_caught_by_its_check(lie: Lie) -> None:
 
 def test_codes_of_other_money_are_free() -> None:
     story = told_story()
-    story.extra = [Leg(1, 2, 3, code=0), Leg(1, 2, 3, code=7)]
+    story.extra = [Leg(1, 2, 3, code=0), Leg(1, 2, 3, code=10)]
 
     assert objection_to(story) is None

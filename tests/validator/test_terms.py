@@ -97,7 +97,7 @@ def test_an_order_that_no_terms_allow_is_objected_to(
 def test_a_limit_that_nobody_names_is_one_that_a_draw_gives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("validator.interval_checks._require_auction", lambda *_: None)
+    monkeypatch.setattr("validator.book_checks._require_auction", lambda *_: None)
     for meter, side, low, high in (
         ("6", "sell_limit", 300_000, 310_000),
         ("1", "buy_limit", 310_000, 320_000),
