@@ -18,6 +18,7 @@ MarketplaceError
 ├── AlreadyErased          the subject was erased before, or never existed
 ├── BillingDiffers         statements do not come to the transfers that they are made of
 ├── BookDiffers            verification found the first clearing that does not follow
+├── CertificatesGone       certificates were used, handed on or withdrawn meanwhile
 ├── TermsBroken            stored terms are not what was signed; names them
 ├── UnknownZone            a zone that the community has not
 ├── AgreementClosed        the agreement is not open to this step any more
@@ -198,3 +199,9 @@ class AgreementsInForce(MarketplaceError):
     """Who signs with a key of their own must end their agreements before they are erased."""
 
     code = "agreements_in_force"
+
+
+class CertificatesGone(MarketplaceError):
+    """Certificates that were chosen are not there any more: used, handed on or withdrawn."""
+
+    code = "certificates_gone"
