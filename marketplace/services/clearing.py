@@ -11,17 +11,17 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from ledger.domain.commands import Command
-from ledger.domain.copy_format import HEADER, TRAILER, copy_rows
 from ledger.queries import get_balances
 from ledger.services import submit
-from marketplace.domain.auction import Cleared, Metered, Terms, clear_interval_book
+from marketplace.domain.auction import Cleared, Matches, Metered, Terms, clear_interval_book
 from marketplace.domain.book_rows import book_document
 from marketplace.domain.interval_book import IntervalBook, LateReadings, pack
 from marketplace.domain.rules import Rules, load_rules
-from marketplace.models import Clearing, Community, DeliveryInterval, Kind, Match, RuleSet
+from marketplace.models import Clearing, Community, DeliveryInterval, RuleSet
 from marketplace.queries.documents import REASONS, book_header
 from marketplace.queries.intervals import IS_DUE, due_interval_ids, has_unsettled_clearing
 from marketplace.queries.terms import NO_CREDIT_LIMIT, TermsInForce, list_current_readings
+from marketplace.services.matches import copy_matches, repeat_matches
 
 State = DeliveryInterval.State
 
@@ -208,39 +208,30 @@ def _amend(interval: DeliveryInterval, terms: Terms, metered: Metered) -> Cleare
             export_wh=metered.export_wh[known],
         )
     )
-    seller_rows, buyer_rows, quantity_wh = _earlier_trades(interval, amended)
     return Cleared(
         book=amended,
         price_low=before.price_low_micro_per_kwh,
         price_high=before.price_high_micro_per_kwh,
-        seller_rows=seller_rows,
-        buyer_rows=buyer_rows,
-        quantity_wh=quantity_wh,
+        matches=Matches.none(),
     )
-
-
-def _earlier_trades(
-    interval: DeliveryInterval, book: IntervalBook
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the trades of the latest revision as rows of a book that amends it."""
-    trades = np.array(
-        Match.objects.filter(interval=interval, revision=interval.revision)
-        .order_by("id")
-        .values_list("offer_id", "request_id", "quantity"),
-        dtype=np.int64,
-    ).reshape(-1, 3)
-    rows = []
-    for column, ids in ((trades[:, 0], book.offer_ids), (trades[:, 1], book.request_ids)):
-        order = np.argsort(ids, kind="stable")
-        rows.append(order[np.searchsorted(ids, column, sorter=order)])
-    return rows[0], rows[1], trades[:, 2]
 
 
 def _store(outcomes: Sequence[_Outcome], *, now: datetime) -> None:
     if not outcomes:
         return
     Clearing.objects.bulk_create([_clearing(each, now) for each in outcomes])
-    _copy_matches([each for each in outcomes if len(each.cleared.quantity_wh)])
+    copy_matches(
+        (each.interval.id, each.interval.revision + 1, each.cleared.matches)
+        for each in outcomes
+        if len(each.cleared.matches)
+    )
+    repeat_matches(
+        [
+            (each.interval.id, each.interval.revision)
+            for each in outcomes
+            if each.reason is Clearing.Reason.AFTER_DEADLINE
+        ]
+    )
     DeliveryInterval.objects.filter(id__in=[each.interval.id for each in outcomes]).update(
         state=State.CLEARED, revision=F("revision") + 1, has_news=False
     )
@@ -290,35 +281,3 @@ def _documents(
             )
         )
     return documents
-
-
-def _copy_matches(outcomes: Sequence[_Outcome]) -> None:
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(
-            "COPY marketplace_match (kind, offer_id, request_id, interval_id, revision, quantity,"
-            " price_micro, state) FROM STDIN (FORMAT BINARY)"
-        ) as copy,
-    ):
-        copy.write(HEADER)
-        for each in outcomes:
-            copy.write(_match_rows(each))
-        copy.write(TRAILER)
-
-
-def _match_rows(outcome: _Outcome) -> bytes:
-    book, cleared = outcome.cleared.book, outcome.cleared
-    constant = np.ones(len(cleared.quantity_wh), dtype=np.int64)
-    return copy_rows(
-        [
-            ("int2", constant * Kind.ENERGY),
-            ("int8", book.offer_ids[cleared.seller_rows]),
-            ("int8", book.request_ids[cleared.buyer_rows]),
-            ("int8", constant * outcome.interval.id),
-            ("int2", constant * (outcome.interval.revision + 1)),
-            ("int8", cleared.quantity_wh),
-            ("int8", constant * (book.price or 0)),
-            ("int2", constant * Match.State.DELIVERED),
-        ],
-        rows=len(constant),
-    )
