@@ -12,10 +12,12 @@ from typing import Final, Literal
 
 import numpy as np
 
+from ledger.domain.canonical import canonical_json, text_json
 from ledger.domain.commands import Command
 from ledger.domain.documents import Document
 from ledger.domain.rows import rows_root
 from marketplace.domain.interval_book import Int64Array, IntervalBook
+from marketplace.domain.market_part import MarketPart
 from marketplace.domain.settlement import CommunityAccounts
 
 Reason = Literal["readings", "deadline", "correction", "after_deadline"]
@@ -23,6 +25,7 @@ Reason = Literal["readings", "deadline", "correction", "after_deadline"]
 BOOK_KIND: Final = "interval"
 RULES_KIND: Final = "rules"
 FIRST_POSITION: Final = 2
+_PARTIES: Final = ("grid", "platform", "pool", "rounding", "supplier")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -45,6 +48,11 @@ class BookHeader:
 def book_key(interval_id: int, revision: int) -> str:
     """Return the key of the document that is a revision of an interval's book."""
     return f"book:{interval_id}:{revision}"
+
+
+def auction_key(interval_id: int) -> str:
+    """Return the key of the document that is the auction of a forward interval."""
+    return f"auction:{interval_id}"
 
 
 def rules_key(sha256: str) -> str:
@@ -92,9 +100,18 @@ def book_rows(header: BookHeader, book: IntervalBook) -> list[bytes]:
     Returns
     -------
     list of bytes, length n + 2
-        Header, exceptions, positions in the order of the book.
+        Header, exceptions, positions in the order of the book; in form 2 then the matches of
+        agreements.
     """
-    return [_header_row(header, book), _exceptions_row(book), *_position_rows(book)]
+    part = book.market
+    if part is None:
+        return [_header_row(header, book), _exceptions_row(book), *_position_rows(book)]
+    return [
+        _market_header_row(header, book, part),
+        _exceptions_row(book),
+        *_market_position_rows(book, part),
+        *_match_rows(part),
+    ]
 
 
 def row_of_position(book: IntervalBook, metering_point_id: int) -> int | None:
@@ -155,6 +172,82 @@ def _position_rows(book: IntervalBook) -> list[bytes]:
             sell,
             sold,
         ) in zip(*columns, strict=True)
+    ]
+
+
+def _market_header_row(header: BookHeader, book: IntervalBook, part: MarketPart) -> bytes:
+    accounts = header.accounts
+    prices = dict(zip(part.zones, part.prices, strict=True))
+    flows = zip(part.received.tolist(), part.sent.tolist(), strict=True)
+    return canonical_json(
+        {
+            "auction": auction_key(header.interval_id) if part.is_forward else None,
+            "community": str(header.community_id),
+            "ends": str(_microseconds(header.ends_at)),
+            "feed_in": str(book.feed_in),
+            "form": "2",
+            "interval": str(header.interval_id),
+            "links": [{"received": str(received), "sent": str(sent)} for received, sent in flows],
+            "matches": str(len(part.match_wh)),
+            "parties": {name: str(getattr(accounts, name)) for name in _PARTIES},
+            "platform_fee": str(book.platform_fee),
+            "positions": str(len(book.metering_point_ids)),
+            "prices": {zone: None if each is None else str(each) for zone, each in prices.items()},
+            "reason": header.reason,
+            "retail": str(book.retail),
+            "revision": str(header.revision),
+            "starts": str(_microseconds(header.starts_at)),
+            "timezone": header.timezone,
+        }
+    )
+
+
+def _market_position_rows(book: IntervalBook, part: MarketPart) -> list[bytes]:
+    zones, levels = list(map(text_json, part.zones)), list(map(text_json, part.levels))
+    columns = (
+        book.account_ids.tolist(),
+        book.bought_wh.tolist(),
+        _limits(book.buy_limits, book.request_ids),
+        part.estimated.tolist(),
+        book.export_wh.tolist(),
+        book.import_wh.tolist(),
+        [levels[each] for each in part.level_of.tolist()],
+        book.metering_point_ids.tolist(),
+        book.offer_ids.tolist(),
+        book.request_ids.tolist(),
+        _limits(book.sell_limits, book.offer_ids),
+        book.sold_wh.tolist(),
+        part.weights.tolist(),
+        [zones[each] for each in part.zone_of.tolist()],
+    )
+    return [
+        (
+            f'{{"account":"{row[0]}","bought_wh":"{row[1]}","buy_limit":{row[2]},'
+            f'"estimated":"{row[3]}","export_wh":"{row[4]}","import_wh":"{row[5]}",'
+            f'"level":{row[6]},"meter":"{row[7]}","offer":"{row[8]}","request":"{row[9]}",'
+            f'"sell_limit":{row[10]},"sold_wh":"{row[11]}","weight":"{row[12]}",'
+            f'"zone":{row[13]}}}'
+        ).encode()
+        for row in zip(*columns, strict=True)
+    ]
+
+
+def _match_rows(part: MarketPart) -> list[bytes]:
+    columns = (
+        part.match_agreements,
+        part.match_buyers,
+        part.match_prices,
+        part.match_sellers,
+        part.match_wh,
+    )
+    return [
+        (
+            f'{{"agreement":"{agreement}","buyer":"{buyer}","price":"{price}",'
+            f'"seller":"{seller}","wh":"{wh}"}}'
+        ).encode()
+        for agreement, buyer, price, seller, wh in zip(
+            *(each.tolist() for each in columns), strict=True
+        )
     ]
 
 

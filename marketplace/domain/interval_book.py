@@ -6,11 +6,13 @@ canonical bytes are JSON with sorted keys and integers as strings; they are what
 
 import json
 import zlib
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from marketplace.domain.market_part import LatePlaces, MarketPart, amended_part
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -25,7 +27,7 @@ class IntervalBook:
     Attributes
     ----------
     price : int or None
-        Clearing price; None when nothing was traded.
+        Clearing price; None when nothing was traded, or where there is no one price.
     retail, feed_in, platform_fee : int
         Tariffs and fee of the interval.
     metering_point_ids, account_ids : ndarray of int64, shape (n,)
@@ -42,6 +44,8 @@ class IntervalBook:
         Metering points kept out of the auction because their member is over the credit limit.
     missing_ids : ndarray of int64
         Metering points without a reading; they have no row here.
+    market : MarketPart or None
+        What form 2 has besides; None for form 1, whose bytes do not mention it.
     """
 
     price: int | None
@@ -60,6 +64,7 @@ class IntervalBook:
     bought_wh: Int64Array
     left_out_ids: Int64Array
     missing_ids: Int64Array
+    market: MarketPart | None = None
 
     @property
     def volume_wh(self) -> int:
@@ -69,16 +74,18 @@ class IntervalBook:
     def canonical_bytes(self) -> bytes:
         """Return the one way to write this book down."""
         # By hand: nothing in it needs JSON's escapes, and to look for them costs most of the time.
-        written = ",".join(
-            f'"{field}":{_written(getattr(self, field))}' for field in sorted(_FIELDS)
-        )
+        names = _FIELDS if self.market is not None else _FIELDS_OF_FORM_1
+        written = ",".join(f'"{name}":{_written(getattr(self, name))}' for name in names)
         return f"{{{written}}}".encode()
 
     @classmethod
     def unpacked(cls, packed: bytes) -> "IntervalBook":
         """Read a book back from storage."""
         document = json.loads(zlib.decompress(packed))
+        market = document.pop("market", None)
         columns: dict[str, Any] = {name: _read(value) for name, value in document.items()}
+        if market is not None:
+            columns["market"] = MarketPart.read(market)
         return cls(**columns)
 
     def amended(self, late: "LateReadings") -> "IntervalBook":
@@ -96,6 +103,7 @@ class IntervalBook:
         import_wh[at], export_wh[at] = late.import_wh[known], late.export_wh[known]
         new = ~known
         nothing = np.zeros(int(new.sum()), dtype=np.int64)
+        bought, sold = late.filled(new)
         return replace(
             self,
             metering_point_ids=_appended(self.metering_point_ids, late.metering_point_ids[new]),
@@ -106,23 +114,57 @@ class IntervalBook:
             request_ids=_appended(self.request_ids, nothing),
             sell_limits=_appended(self.sell_limits, nothing),
             buy_limits=_appended(self.buy_limits, nothing),
-            sold_wh=_appended(self.sold_wh, nothing),
-            bought_wh=_appended(self.bought_wh, nothing),
+            sold_wh=_appended(self.sold_wh, sold),
+            bought_wh=_appended(self.bought_wh, bought),
             missing_ids=np.setdiff1d(self.missing_ids, late.metering_point_ids),
+            market=self._amended_part(late, at, known),
+        )
+
+    def _amended_part(
+        self, late: "LateReadings", at: Int64Array, known: npt.NDArray[np.bool_]
+    ) -> MarketPart | None:
+        if self.market is None or late.places is None:
+            return self.market
+        bought, sold = late.filled(~known)
+        return amended_part(
+            self.market,
+            import_wh=self.import_wh,
+            export_wh=self.export_wh,
+            known_at=at,
+            known=known,
+            new_bought=bought,
+            new_sold=sold,
+            places=late.places,
         )
 
 
-_FIELDS = tuple(field.name for field in fields(IntervalBook))
+_FIELDS = tuple(sorted(each.name for each in fields(IntervalBook)))
+_FIELDS_OF_FORM_1 = tuple(name for name in _FIELDS if name != "market")
 
 
 @dataclass(frozen=True, eq=False)
 class LateReadings:
-    """Readings that came after the correction deadline, as columns. [Wh]"""
+    """Readings that came after the correction deadline, as columns. [Wh]
+
+    ``bought_wh`` and ``sold_wh`` are what the auction of a forward interval filled, and ``places``
+    is given in form 2.
+    """
 
     metering_point_ids: Int64Array
     account_ids: Int64Array
     import_wh: Int64Array
     export_wh: Int64Array
+    bought_wh: Int64Array | None = None
+    sold_wh: Int64Array | None = None
+    places: LatePlaces | None = field(default=None, repr=False)
+
+    def filled(self, rows: npt.NDArray[np.bool_]) -> tuple[Int64Array, Int64Array]:
+        """Return what the auction filled for some rows: bought and sold. [Wh]"""
+        nothing = np.zeros(int(rows.sum()), dtype=np.int64)
+        return (
+            nothing if self.bought_wh is None else self.bought_wh[rows],
+            nothing if self.sold_wh is None else self.sold_wh[rows],
+        )
 
 
 def pack(canonical: bytes) -> bytes:
@@ -134,7 +176,9 @@ def _appended(values: Int64Array, more: Int64Array) -> Int64Array:
     return np.concatenate([values, more])
 
 
-def _written(value: Int64Array | int | None) -> str:
+def _written(value: Int64Array | MarketPart | int | None) -> str:
+    if isinstance(value, MarketPart):
+        return value.written()
     if isinstance(value, np.ndarray):
         numbers = '","'.join(map(str, value.tolist()))
         return f'["{numbers}"]' if numbers else "[]"

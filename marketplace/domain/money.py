@@ -49,9 +49,7 @@ def amount_micro(quantity_wh: int, price_micro_per_kwh: int) -> int:
             f"a price must be within {PRICE_MAX_MICRO_PER_KWH} micro/kWh of zero, "
             f"not {price_micro_per_kwh}"
         )
-    # Floor division also below zero: the rest is never negative and one rule covers both signs.
-    whole, rest = divmod(quantity_wh * price_micro_per_kwh, _WH_PER_KWH)
-    return whole + (rest > _HALF or (rest == _HALF and whole % 2 == 1))
+    return _rounded(quantity_wh * price_micro_per_kwh)
 
 
 def amounts_micro(quantities_wh: Int64Array, price_micro_per_kwh: int | Int64Array) -> Int64Array:
@@ -84,6 +82,39 @@ def amounts_micro(quantities_wh: Int64Array, price_micro_per_kwh: int | Int64Arr
     whole, rest = np.divmod(products, _WH_PER_KWH)
     amounts: Int64Array = whole + ((rest > _HALF) | ((rest == _HALF) & (whole % 2 == 1)))
     return amounts
+
+
+def signed_amounts_micro(
+    quantities_wh: Int64Array, price_micro_per_kwh: int | Int64Array
+) -> Int64Array:
+    """Price energies that may be negative, or sums above what one reading or order can be.
+
+    Parameters
+    ----------
+    quantities_wh : ndarray of int64, shape (n,)
+        Energies of any size; below zero where a late reading takes back what was bought. [Wh]
+    price_micro_per_kwh : int or ndarray of int64, shape (n,)
+        One price for all, or a price for each. [micro/kWh]
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        The amounts; of a negative energy the amount of its size, turned round. [micro]
+    """
+    sizes = np.abs(quantities_wh)
+    if not sizes.size or sizes.max() <= ENERGY_MAX_WH:
+        amounts = amounts_micro(sizes, price_micro_per_kwh)
+    else:
+        prices = np.broadcast_to(np.asarray(_checked_prices(price_micro_per_kwh)), sizes.shape)
+        pairs = zip(sizes.tolist(), prices.tolist(), strict=True)
+        amounts = np.array([_rounded(size * price) for size, price in pairs], dtype=np.int64)
+    return np.where(quantities_wh < 0, -amounts, amounts)
+
+
+def _rounded(product: int) -> int:
+    # Floor division also below zero: the rest is never negative and one rule covers both signs.
+    whole, rest = divmod(product, _WH_PER_KWH)
+    return whole + (rest > _HALF or (rest == _HALF and whole % 2 == 1))
 
 
 def _checked_prices(price: int | Int64Array) -> int | Int64Array:

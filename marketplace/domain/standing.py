@@ -70,11 +70,32 @@ def limits_for_band(keys: KeyArray, prices: BandPrices) -> tuple[Int64Array, Int
     )
     if floor > ceiling:
         raise ValueError(f"feed-in {floor} is above retail less the platform fee, {ceiling}")
-    middle = (floor + ceiling) // 2
+    return limits_between(keys, floor, (floor + ceiling) // 2, ceiling)
+
+
+def limits_between(
+    keys: KeyArray, floor: int, middle: int, ceilings: int | Int64Array
+) -> tuple[Int64Array, Int64Array]:
+    """Spread default limit prices around a middle, as `limits_for_band` does.
+
+    Parameters
+    ----------
+    keys : ndarray of uint64, shape (n,)
+        From `spread_keys`.
+    floor, middle : int
+        Sell limits lie between these. [micro/kWh]
+    ceilings : int or ndarray of int64, shape (n,)
+        Buy limits lie between the middle and this, of all or of each. [micro/kWh]
+
+    Returns
+    -------
+    buy_limits, sell_limits : ndarray of int64, shape (n,)
+    """
     sell_limits = floor + _spread(keys >> HALF_BITS, middle - floor + 1)
-    buy_limits = middle + _spread(keys & LOW_HALF, ceiling - middle + 1)
+    buy_limits = middle + _spread(keys & LOW_HALF, ceilings - middle + 1)
     return buy_limits, sell_limits
 
 
-def _spread(fractions: KeyArray, width: int) -> Int64Array:
-    return ((fractions * np.uint64(width)) >> HALF_BITS).astype(np.int64)
+def _spread(fractions: KeyArray, width: int | Int64Array) -> Int64Array:
+    widths = np.asarray(width, dtype=np.uint64)
+    return ((fractions * widths) >> HALF_BITS).astype(np.int64)
