@@ -42,7 +42,8 @@ class ForecastRun(models.Model):
     interval_minutes = models.SmallIntegerField()
     lead_count = models.SmallIntegerField(help_text="Blocks of 24 hours that were forecast.")
     known_from = models.DateTimeField(help_text="Readings from here on were looked at.")
-    made_at = models.DateTimeField()
+    made_at = models.DateTimeField(help_text="Begun; it is finished subject by subject.")
+    finished_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [
@@ -78,6 +79,9 @@ class Forecast(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["run", "kind", "subject_id"], name="forecast_once"),
+        ]
+        indexes = [
+            models.Index(fields=["kind", "subject_id", "-run"], name="forecast_of_subject"),
         ]
 
     def __str__(self) -> str:

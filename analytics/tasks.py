@@ -1,6 +1,7 @@
 """Scheduled work: every task may run twice, late, or on two hosts."""
 
 from celery import shared_task
+from django.utils import timezone
 
 from analytics import services
 
@@ -9,3 +10,9 @@ from analytics import services
 def roll_up_settled_intervals(**_: object) -> None:
     """Roll up what has settled since the last time; the rest waits for the next message."""
     services.roll_up_settled()
+
+
+@shared_task(name="analytics.tasks.make_due_forecasts", ignore_result=True)
+def make_due_forecasts(**_: object) -> None:
+    """Forecast for the communities whose readings have gone on since their last forecasts."""
+    services.make_due_forecasts(now=timezone.now())

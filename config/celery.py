@@ -51,6 +51,11 @@ app.conf.update(
             "schedule": schedule(15.0),
             "options": {"expires": 15},
         },
+        "make due forecasts": {
+            "task": "analytics.tasks.make_due_forecasts",
+            "schedule": schedule(300.0),
+            "options": {"expires": 300},
+        },
     },
 )
 app.autodiscover_tasks(["marketplace", "analytics"])

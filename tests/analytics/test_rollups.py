@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from analytics import services
 from analytics.models import IntervalRollup
 from analytics.queries import Rollup, get_period_totals, list_interval_rollups
 from analytics.services import recompute, roll_up_settled
+from analytics.services import rollups as services
 from analytics.tasks import roll_up_settled_intervals
 from marketplace.domain.readings_rows import ReadingRow
 from marketplace.models import Clearing, DeliveryInterval, Match
