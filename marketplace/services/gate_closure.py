@@ -8,6 +8,7 @@ transaction; ``marketplace.services.order_answers`` lets go of holds that are ne
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -124,6 +125,7 @@ def close_gate(*, interval_id: int, now: datetime) -> bool:
     )
     prices = (None,) * len(network.zones) if rules.pricing in NO_ONE_PRICE else outcome.prices
     rows = auction_rows(header, orders, outcome, prices)
+    outcome = replace(outcome, prices=prices)
     _store(header, rule_set, orders, outcome, rows=rows, network=network, now=now)
     document = auction_document(
         interval_id, rows, rules_sha256=rule_set.sha256, seed=os.urandom(32)
