@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
+from gzip import GzipFile
+from io import BufferedReader
 from pathlib import Path
-from typing import Final, Never
+from typing import IO, Final, Never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +31,25 @@ from marketplace.domain.readings_cells import (
     checked_start,
     quoted,
 )
+from marketplace.domain.readings_columns import (
+    Int32Array,
+    Int64Array,
+    ReadingsFile,
+    ReadingsInvalid,
+)
 
-Int32Array = NDArray[np.int32]
-Int64Array = NDArray[np.int64]
+__all__ = [
+    "COLUMNS",
+    "HEADER",
+    "LINE_MAX_BYTES",
+    "Int32Array",
+    "Int64Array",
+    "ReadingsFile",
+    "ReadingsInvalid",
+    "read_opened_readings",
+    "read_readings",
+]
+
 ByteArray = NDArray[np.uint8]
 
 COLUMNS: Final = ("meter", "start", "minutes", "import_wh", "export_wh")
@@ -44,53 +61,6 @@ SLOT_BITS: Final = (END_EPOCH_S // SLOT_S).bit_length()
 
 COMMA, NEWLINE = ord(","), ord("\n")
 ROW_SEPARATORS: Final = np.array([COMMA] * 4 + [NEWLINE], dtype=np.uint8)
-
-
-class ReadingsInvalid(ValueError):
-    """A file that cannot be taken: where, what is wrong, what to do. Line 0 is the whole file."""
-
-    def __init__(self, file: str, line: int, what: str, remedy: str) -> None:
-        place = f"{file}:{line}" if line else file
-        super().__init__(f"{place}: {what}; {remedy}")
-        self.file = file
-        self.line = line
-        self.what = what
-        self.remedy = remedy
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ReadingsFile:
-    """The rows of a file in its order, repeated rows left out.
-
-    Attributes
-    ----------
-    meters : tuple of str
-        Names, sorted by code point, each once.
-    meter_index : ndarray of int32, shape (n,)
-        Position in ``meters`` of each row.
-    start_epoch_s : ndarray of int64, shape (n,)
-        Start of the interval. [s since 1970-01-01 UTC]
-    minutes : int
-        Length of every interval. [min]
-    import_wh, export_wh : ndarray of int64, shape (n,)
-        Energy from and to the grid at the connection. [Wh]
-    lines : ndarray of int32, shape (n,)
-        Line of each row in the file, counted from 1.
-    repeated : int
-        Rows left out because the same reading stands on an earlier line.
-    """
-
-    meters: tuple[str, ...]
-    meter_index: Int32Array
-    start_epoch_s: Int64Array
-    minutes: int
-    import_wh: Int64Array
-    export_wh: Int64Array
-    lines: Int32Array
-    repeated: int
-
-    def __len__(self) -> int:
-        return len(self.lines)
 
 
 def read_readings(path: Path) -> ReadingsFile:
@@ -118,11 +88,9 @@ def read_readings(path: Path) -> ReadingsFile:
     Rows of one length that start on its grid either coincide or do not touch, so the checks of
     alignment, length and repetition together exclude overlap.
     """
-    reader = _Reader(str(path))
     try:
         with unpacked(path) as file:
-            for block, first_line in _blocks(iter(lambda: file.read(BLOCK_BYTES), b""), str(path)):
-                reader.take_block(block, first_line)
+            return read_opened_readings(file, str(path))
     except OSError as error:
         raise ReadingsInvalid(
             str(path),
@@ -130,6 +98,13 @@ def read_readings(path: Path) -> ReadingsFile:
             f"cannot be read: {error.strerror}",
             "check the name of the file",
         ) from error
+
+
+def read_opened_readings(file: IO[bytes] | BufferedReader | GzipFile, name: str) -> ReadingsFile:
+    """Read and check a readings file that is open already; see `read_readings`."""
+    reader = _Reader(name)
+    for block, first_line in _blocks(iter(lambda: file.read(BLOCK_BYTES), b""), name):
+        reader.take_block(block, first_line)
     return reader.result()
 
 

@@ -1,0 +1,1 @@
+"""Meter readings in the formats the world sends, read into one form and checked alike."""
