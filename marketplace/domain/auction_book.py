@@ -186,15 +186,10 @@ def rows_sha256(rows: Sequence[bytes]) -> str:
     return sha256(b"\n".join(rows)).hexdigest()
 
 
-def read_auction(rows: Sequence[bytes], zones: Sequence[str]) -> StoredAuction:
-    """Read an auction back from what `auction_rows` wrote.
-
-    Parameters
-    ----------
-    zones : sequence of str
-        In the order of the rule set; the rows have them in that of their names.
-    """
+def read_auction(rows: Sequence[bytes]) -> StoredAuction:
+    """Read an auction back from what `auction_rows` wrote; zones in the order of their names."""
     header, *orders = json.loads(b"[" + b",".join(rows) + b"]")
+    zones = tuple(header["prices"])
     places = {zone: place for place, zone in enumerate(zones)}
     columns = AuctionOrders.of_rows(
         np.array(

@@ -7,6 +7,7 @@ dropped, and the auction held again without those that were, until there is none
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -59,14 +60,14 @@ class AuctionOutcome:
 
     ``filled_wh`` and ``is_dropped`` stand in the order of arrival. ``prices`` and their lows and
     highs are by zone of the network, ``sent`` and ``received`` by link; a price is None where
-    nothing determines one. [micro/kWh, Wh]
+    nothing determines one; with losses the lows and highs may be fractions. [micro/kWh, Wh]
     """
 
     filled_wh: Int64Array
     is_dropped: BoolArray
     prices: tuple[int | None, ...]
-    price_low: tuple[int | None, ...]
-    price_high: tuple[int | None, ...]
+    price_low: tuple[int | Fraction | None, ...]
+    price_high: tuple[int | Fraction | None, ...]
     sent: tuple[int, ...]
     received: tuple[int, ...]
     volume_wh: int

@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
@@ -183,8 +184,10 @@ def _store(
     network: Network,
     now: datetime,
 ) -> None:
-    def by_zone(prices: Sequence[int | None]) -> dict[str, int | None]:
-        return dict(zip(network.zones, prices, strict=True))
+    def by_zone(prices: Sequence[int | Fraction | None]) -> dict[str, int | str | None]:
+        # With losses a bound may be a fraction, which stands as text.
+        plain = [str(each) if isinstance(each, Fraction) else each for each in prices]
+        return dict(zip(network.zones, plain, strict=True))
 
     reason = Auction.Reason.HALTED if header.reason == "halted" else Auction.Reason.CLOSURE
     Auction.objects.create(
