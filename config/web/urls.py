@@ -1,8 +1,18 @@
 """The personas' pages."""
 
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
-from config.web import city, community, enterprise, member, operator, signing
+from config.web import agreements, city, community, enterprise, member, operator, signing
+
+
+class AgreementStep(StringConverter):
+    """What a side does about an agreement."""
+
+    regex = "accept|close|end"
+
+
+register_converter(AgreementStep, "agreement_step")
 
 urlpatterns = [
     path("household/<int:participant_id>/", member.household, name="household"),
@@ -30,6 +40,22 @@ urlpatterns = [
         "member/<int:participant_id>/terms/<int:signed_terms_id>/",
         signing.terms,
         name="signed_terms",
+    ),
+    path("member/<int:participant_id>/agreements/", agreements.agreements, name="agreements"),
+    path(
+        "member/<int:participant_id>/agreements/propose",
+        agreements.propose_signed,
+        name="propose_agreement",
+    ),
+    path(
+        "member/<int:participant_id>/agreements/<int:agreement_id>/",
+        agreements.agreement,
+        name="agreement",
+    ),
+    path(
+        "member/<int:participant_id>/agreements/<int:agreement_id>/<agreement_step:step>",
+        agreements.agreement_step,
+        name="agreement_step",
     ),
     path("member/<int:participant_id>/statement/", member.statement, name="statement"),
     path(

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from marketplace.api import data, market, places, readings, standing_rules, wallets
+from marketplace.api import agreements, data, market, places, readings, standing_rules, wallets
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("me/", places.Me.as_view(), name="api_me"),
@@ -15,6 +15,27 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "standing-rules/<int:metering_point_id>/",
         standing_rules.StandingRuleDetail.as_view(),
         name="api_standing_rule",
+    ),
+    path("agreements/", agreements.AgreementList.as_view(), name="api_agreements"),
+    path(
+        "agreements/<int:agreement_id>/",
+        agreements.AgreementDetail.as_view(),
+        name="api_agreement",
+    ),
+    path(
+        "agreements/<int:agreement_id>/accept",
+        agreements.AgreementAccept.as_view(),
+        name="api_agreement_accept",
+    ),
+    path(
+        "agreements/<int:agreement_id>/close",
+        agreements.AgreementClose.as_view(),
+        name="api_agreement_close",
+    ),
+    path(
+        "agreements/<int:agreement_id>/end",
+        agreements.AgreementEnding.as_view(),
+        name="api_agreement_end",
     ),
     path("intervals/", market.IntervalList.as_view(), name="api_intervals"),
     path("trades/", market.TradeList.as_view(), name="api_trades"),

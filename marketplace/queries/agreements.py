@@ -16,7 +16,7 @@ from marketplace.domain.agreement_matching import Agreements
 from marketplace.domain.agreement_text import AgreementEnd, AgreementText, Side
 from marketplace.domain.terms_document import check_signature, sha256_of
 from marketplace.errors import N_, Invalid, TermsBroken
-from marketplace.models import Agreement
+from marketplace.models import Agreement, MeteringPoint
 
 AGREEMENT_KIND = "agreement"
 _BATCH = 1000
@@ -191,6 +191,18 @@ def _broken(agreement: Agreement) -> TermsBroken:
         N_("{key} is not what was signed: restore it from a backup and verify the ledger"),
         key=agreement_log_key(agreement.pk),
     )
+
+
+def find_point_by_code(*, community_id: int, code: str) -> int | None:
+    """Return the metering point of a community that has a number; None if there is none."""
+    points = MeteringPoint.objects.filter(community_id=community_id, code=code)
+    return points.values_list("id", flat=True).first()
+
+
+def get_point_codes(*, metering_point_ids: Sequence[int]) -> dict[int, str]:
+    """Return what metering points are called in files, by id."""
+    points = MeteringPoint.objects.filter(id__in=metering_point_ids)
+    return dict(points.values_list("id", "code"))
 
 
 def list_agreements(*, participant_id: int, limit: int = 200) -> list[AgreementLine]:
