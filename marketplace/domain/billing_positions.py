@@ -4,13 +4,14 @@ import numpy as np
 
 from marketplace.domain.billing import Int64Array, Positions
 from marketplace.domain.interval_book import IntervalBook
-from marketplace.domain.money import amounts_micro
+from marketplace.domain.keyed_sums import summed_by
+from marketplace.domain.position_money import deviations_of, positions_of, traders_of
 
 
 def billing_positions(
     book: IntervalBook, *, interval: int, weight: int, accounts: Int64Array
 ) -> Positions:
-    """Return the positions of a book.
+    """Return the positions of a book of either form; then who traded ahead and has none.
 
     Parameters
     ----------
@@ -23,19 +24,50 @@ def billing_positions(
         The members' accounts in ascending order; a member's index is the place of their account.
         Every account of the book is among them.
     """
-    constant = np.ones_like(book.account_ids)
-    nothing = np.zeros_like(book.account_ids)
+    part, count = book.market, len(book.metering_point_ids)
+    settled = positions_of(book)
+    deviations, traders = deviations_of(book, settled), traders_of(book, settled)
+    ids, holders = book.metering_point_ids, book.account_ids
+    if part is not None:
+        # Their reading may have come since, after the correction deadline.
+        still = ~np.isin(part.absent_ids, ids)
+        ids = np.concatenate([ids, part.absent_ids[still]])
+        holders = np.concatenate([holders, part.absent_accounts[still]])
+    nothing = np.zeros(len(ids), dtype=np.int64)
+    agreed_bought = agreed_sold = nothing
+    bought, sold = (summed_by(ids, settled.ids, each) for each in (settled.bought, settled.sold))
+    if part is not None:
+        agreed_bought = summed_by(ids, part.match_buyers, part.match_wh)
+        agreed_sold = summed_by(ids, part.match_sellers, part.match_wh)
+        bought = bought + summed_by(ids, part.absent_ids, part.absent_bought)
+        sold = sold + summed_by(ids, part.absent_ids, part.absent_sold)
+        if part.deviation == "own":
+            # Only what both sides laid on a trade is paid at its price.
+            delivered = np.minimum(part.trade_given, part.trade_taken)
+            bought = summed_by(ids, part.trade_buyers, delivered)
+            sold = summed_by(ids, part.trade_sellers, delivered)
+    late = len(ids) - count
+    import_wh = np.concatenate([book.import_wh, nothing[:late]])
+    export_wh = np.concatenate([book.export_wh, nothing[:late]])
+    # What came after the correction deadline met the grid, whoever it is of.
+    grid_import = summed_by(ids, settled.ids, deviations.from_grid - settled.import_left)
+    grid_export = summed_by(ids, settled.ids, deviations.to_grid - settled.export_left)
     return Positions(
-        intervals=constant * interval,
-        members=np.searchsorted(accounts, book.account_ids),
-        weights=constant * weight,
-        import_wh=book.import_wh,
-        export_wh=book.export_wh,
-        bought_wh=book.bought_wh,
-        sold_wh=book.sold_wh,
-        agreed_bought_wh=nothing,
-        agreed_sold_wh=nothing,
-        grid_import_wh=book.import_wh - book.bought_wh,
-        grid_export_wh=book.export_wh - book.sold_wh,
-        fees=amounts_micro(book.bought_wh, book.platform_fee),
+        intervals=nothing + interval,
+        members=np.searchsorted(accounts, holders),
+        weights=nothing + weight,
+        import_wh=import_wh,
+        export_wh=export_wh,
+        bought_wh=bought,
+        sold_wh=sold,
+        agreed_bought_wh=agreed_bought,
+        agreed_sold_wh=agreed_sold,
+        grid_import_wh=import_wh - agreed_bought + grid_import,
+        grid_export_wh=export_wh - agreed_sold + grid_export,
+        fees=summed_by(ids, traders.ids, traders.fees),
     )
+
+
+def is_settled_at_tariffs(book: IntervalBook) -> bool:
+    """Return whether all energy from and to the grid was settled at the interval's tariffs."""
+    return book.market is None or book.market.deviation != "single_price"

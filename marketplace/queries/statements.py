@@ -16,6 +16,14 @@ from marketplace.queries.pages_member import (
 )
 
 
+_NAMED = {
+    TransferCode.POOL_PURCHASE,
+    TransferCode.POOL_SALE,
+    TransferCode.GRID_PURCHASE,
+    TransferCode.GRID_SALE,
+}
+
+
 @dataclass(frozen=True)
 class StatementLine:
     """An interval of a member with its money, positive when it came in. [micro]"""
@@ -25,13 +33,14 @@ class StatementLine:
     grid_sale_micro: int
     pool_purchase_micro: int
     grid_purchase_micro: int
+    other_micro: int  # agreements, grid fees, deviations
     transfer_ids: tuple[int, ...]
     is_pruned: bool  # its transfers are kept no more, so that its money is not known
 
     @property
     def pool_micro(self) -> int:
-        """Money with the neighbours."""
-        return self.pool_sale_micro + self.pool_purchase_micro
+        """Money with the neighbours, and what comes with it."""
+        return self.pool_sale_micro + self.pool_purchase_micro + self.other_micro
 
     @property
     def grid_micro(self) -> int:
@@ -73,6 +82,7 @@ class DayTotals:
     grid_sale_micro: int
     pool_purchase_micro: int
     grid_purchase_micro: int
+    other_micro: int
     saved_micro: int
     waiting_count: int
     left_out_count: int
@@ -101,12 +111,12 @@ class DayTotals:
     @property
     def net_micro(self) -> int:
         """What was received less what was paid."""
-        return self.earned_micro - self.paid_micro
+        return self.earned_micro - self.paid_micro + self.other_micro
 
     @property
     def pool_micro(self) -> int:
-        """Money with the neighbours."""
-        return self.pool_sale_micro + self.pool_purchase_micro
+        """Money with the neighbours, and what comes with it."""
+        return self.pool_sale_micro + self.pool_purchase_micro + self.other_micro
 
     @property
     def grid_micro(self) -> int:
@@ -183,6 +193,7 @@ def total_of(lines: Sequence[StatementLine]) -> DayTotals:
         grid_sale_micro=sum(line.grid_sale_micro for line in lines),
         pool_purchase_micro=sum(line.pool_purchase_micro for line in lines),
         grid_purchase_micro=sum(line.grid_purchase_micro for line in lines),
+        other_micro=sum(line.other_micro for line in lines),
         saved_micro=sum(
             line.net_micro - line.alone_micro for line in booked if line.alone_micro is not None
         ),
@@ -222,6 +233,7 @@ def _statement_line(
         grid_sale_micro=sums[TransferCode.GRID_SALE],
         pool_purchase_micro=sums[TransferCode.POOL_PURCHASE],
         grid_purchase_micro=sums[TransferCode.GRID_PURCHASE],
+        other_micro=sum(amount for code, amount in sums.items() if code not in _NAMED),
         transfer_ids=tuple(transfer.id for transfer in transfers),
         is_pruned=is_pruned,
     )

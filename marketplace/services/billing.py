@@ -26,7 +26,7 @@ from marketplace.domain.billing import (
 )
 from marketplace.domain.billing_amounts import PPM
 from marketplace.domain.billing_month import month_bounds
-from marketplace.domain.billing_positions import billing_positions
+from marketplace.domain.billing_positions import billing_positions, is_settled_at_tariffs
 from marketplace.domain.interval_book import IntervalBook
 from marketplace.errors import Invalid, NotFound
 from marketplace.models import BillingRun, Clearing, Community
@@ -177,7 +177,7 @@ def _positions(
         book, at = IntervalBook.unpacked(bytes(packed)), index[interval_id]
         weight = weights[interval_id, revision]
         prices[:, at] = book.retail, book.feed_in
-        told_apart[at] = True
+        told_apart[at] = is_settled_at_tariffs(book)
         parts.append(billing_positions(book, interval=at, weight=weight, accounts=accounts))
     sections = [
         OF_THE_PERIOD if each[0].starts_at >= start else each[0].interval_id for each in chunk
