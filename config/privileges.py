@@ -27,6 +27,7 @@ APPEND_ONLY = (
     "marketplace_datafile",
     "marketplace_finalbilling",
     "marketplace_reading",
+    "marketplace_readingreport",
     "marketplace_ruleset",
     "marketplace_signedterms",
     "marketplace_statement",

@@ -39,6 +39,7 @@ from marketplace.models.orders import (
 )
 from marketplace.models.people import Membership, Participant, User
 from marketplace.models.places import Community, MeteringPoint, RuleSet, Site, Zone
+from marketplace.models.reading_reports import ReadingReport
 from marketplace.models.readings import Reading, ReadingBatch
 from marketplace.models.requests import IdempotencyKey
 from marketplace.models.terms import SignedTerms, SigningKey
@@ -75,6 +76,7 @@ __all__ = [
     "ProductionDevice",
     "Reading",
     "ReadingBatch",
+    "ReadingReport",
     "Request",
     "RuleSet",
     "Settlement",
