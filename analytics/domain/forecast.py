@@ -201,13 +201,13 @@ def _choose(
             _stacked([own.week(block, lead) for block in trial.blocks], truth),
         ]
     )
-    off = np.where(np.isnan(candidates).any(axis=0), np.nan, candidates - truth)
-    points = (~np.isnan(off[0])).sum(axis=(1, 2))
-    # Until a week is known there is only one naive forecast to be measured against.
-    short = points == 0
-    off_short = np.where(np.isnan(candidates[:2]).any(axis=0), np.nan, candidates[:2] - truth)
-    off[:2, short], off[2, short] = off_short[:, short], np.nan
-    points = (~np.isnan(off[0])).sum(axis=(1, 2))
+    off = _off(candidates, truth)
+    points = _points(off)
+    # Until weeks are known there is only one naive forecast to be measured against.
+    without_week = _off(candidates[:2], truth)
+    short = 2 * points < _points(without_week)
+    off[:2, short], off[2, short] = without_week[:, short], np.nan
+    points = _points(off)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # nothing measured is NaN, as it should be
         errors = np.nanmean(np.abs(off), axis=(2, 3))
@@ -229,6 +229,17 @@ def _choose(
         naive_error=errors[naive, series][:, None],
         points=points[:, None],
     )
+
+
+def _off(candidates: FloatArray, truth: FloatArray) -> FloatArray:
+    """Return forecast less truth where every candidate has a forecast, else NaN."""
+    off: FloatArray = np.where(np.isnan(candidates).any(axis=0), np.nan, candidates - truth)
+    return off
+
+
+def _points(off: FloatArray) -> NDArray[np.int64]:
+    points: NDArray[np.int64] = (~np.isnan(off[0])).sum(axis=(1, 2))
+    return points
 
 
 def _stacked(blocks: Sequence[FloatArray], like: FloatArray) -> FloatArray:

@@ -8,6 +8,7 @@ import numpy as np
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 from numpy.typing import NDArray
+from psycopg import sql
 
 from ledger.domain.copy_format import packed_columns
 from marketplace.models import DeliveryInterval, MeteringPoint, Reading
@@ -23,11 +24,11 @@ COPY (
     JOIN LATERAL (
         SELECT DISTINCT ON (metering_point_id) metering_point_id, import_wh, export_wh
         FROM marketplace_reading
-        WHERE interval_id = i.id AND metering_point_id = ANY(%s)
+        WHERE interval_id = i.id AND metering_point_id = ANY({meters})
         ORDER BY metering_point_id, version DESC
     ) AS r ON true
-    WHERE i.community_id = %s AND i.starts_at >= %s AND i.starts_at < %s
-        AND i.ends_at - i.starts_at = make_interval(mins => %s)
+    WHERE i.community_id = {community} AND i.starts_at >= {start} AND i.starts_at < {end}
+        AND i.ends_at - i.starts_at = make_interval(mins => {minutes})
     GROUP BY i.id
 ) TO STDOUT (FORMAT BINARY)
 """
@@ -98,8 +99,15 @@ def read_meter_history(
     minutes : int
         Intervals of another length are left out. [min]
     """
-    values = [list(metering_point_ids), community_id, start, end, minutes]
-    with connection.cursor() as cursor, cursor.copy(_READINGS, values) as copy:
+    # Composed, since COPY takes no parameters where statements are being watched.
+    statement = sql.SQL(_READINGS).format(
+        meters=sql.Literal(list(metering_point_ids)),
+        community=sql.Literal(community_id),
+        start=sql.Literal(start),
+        end=sql.Literal(end),
+        minutes=sql.Literal(minutes),
+    )
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.set_types(["bytea"])
         columns = packed_columns((piece for (piece,) in copy.rows()), 4)
     return MeterHistory(*columns)
