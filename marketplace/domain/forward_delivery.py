@@ -1,18 +1,21 @@
 """What forward trades came to: who traded with whom, and how much of it was delivered."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from marketplace.domain.auction_book import StoredAuction
 from marketplace.domain.clearing import INT64_MAX, Int64Array
 from marketplace.domain.keyed_sums import summed_by
+from marketplace.domain.orders import BUY
 from marketplace.domain.pairing import ZoneFills, pair_zones
 from marketplace.domain.pool import PAY_AS_BID
 
 
 @dataclass(frozen=True, eq=False)
-class AuctionBook:
+class HeldAuction:
     """The auction of a forward interval: its orders in the order of arrival, and what it decided.
 
     Attributes
@@ -42,6 +45,26 @@ class AuctionBook:
     sent: Int64Array
     received: Int64Array
 
+    @classmethod
+    def of(cls, stored: StoredAuction, zones: tuple[str, ...]) -> Self:
+        """Return a stored auction, its zones in the order of the rule set."""
+        places = np.array([zones.index(zone) for zone in stored.zones], dtype=np.int64)
+        prices = dict(zip(stored.zones, stored.prices, strict=True))
+        flows = np.array(stored.flows, dtype=np.int64).reshape(-1, 2)
+        orders = stored.orders
+        return cls(
+            order_ids=orders.order_ids,
+            metering_point_ids=orders.metering_point_ids,
+            account_ids=orders.account_ids,
+            zone_of=places[orders.zones],
+            is_bid=orders.sides == BUY,
+            limits=orders.limits,
+            filled=stored.filled_wh,
+            prices=tuple(prices[zone] for zone in zones),
+            sent=flows[:, 0],
+            received=flows[:, 1],
+        )
+
     def filled_by_point(self, ids: Int64Array) -> tuple[Int64Array, Int64Array]:
         """Return what the auction filled for metering points: bought and sold. [Wh]"""
         sums = []
@@ -61,7 +84,7 @@ class ForwardTrades:
     prices: Int64Array
 
 
-def pair_auction(auction: AuctionBook, pricing: str) -> ForwardTrades:
+def pair_auction(auction: HeldAuction, pricing: str) -> ForwardTrades:
     """Pair the orders of an auction: in their own zone first, then the rest by zones."""
     bids = np.flatnonzero(auction.is_bid & (auction.filled > 0))
     offers = np.flatnonzero(~auction.is_bid & (auction.filled > 0))

@@ -7,7 +7,7 @@ import numpy as np
 from marketplace.domain.agreement_matching import Agreed
 from marketplace.domain.auction import Cleared, Matches
 from marketplace.domain.clearing import Int64Array
-from marketplace.domain.forward_delivery import AuctionBook, laid_on_trades, pair_auction
+from marketplace.domain.forward_delivery import HeldAuction, laid_on_trades, pair_auction
 from marketplace.domain.interval_rules import IntervalRules
 from marketplace.domain.keyed_sums import rows_of
 from marketplace.domain.market_part import MarketPart
@@ -25,7 +25,7 @@ def clear_forward(
     rules: IntervalRules,
     positions: MarketPositions,
     agreed: Agreed,
-    auction: AuctionBook,
+    auction: HeldAuction,
     missing_ids: Int64Array,
 ) -> Cleared:
     """Clear a forward interval, whose auction was held before delivery."""
@@ -102,7 +102,7 @@ def clear_forward(
     return Cleared(book, None, None, Matches.joined([agreed_matches(part), traded]))
 
 
-def _with_absent(part: MarketPart, positions: MarketPositions, auction: AuctionBook) -> MarketPart:
+def _with_absent(part: MarketPart, positions: MarketPositions, auction: HeldAuction) -> MarketPart:
     """Add who traded ahead and has no position, in the order of their first orders."""
     absent = ~np.isin(auction.metering_point_ids, positions.ids)
     ids, first = np.unique(auction.metering_point_ids[absent], return_index=True)

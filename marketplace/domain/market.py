@@ -20,7 +20,7 @@ from marketplace.domain.auction import (
     pool_matches,
 )
 from marketplace.domain.clearing import Int64Array
-from marketplace.domain.forward_delivery import AuctionBook
+from marketplace.domain.forward_delivery import HeldAuction
 from marketplace.domain.forward_market import clear_forward
 from marketplace.domain.interval_rules import IntervalRules
 from marketplace.domain.market_positions import (
@@ -41,7 +41,7 @@ def clear_market(
     metered: Metered,
     over_limit: npt.NDArray[np.bool_],
     agreements: Agreements,
-    auction: AuctionBook | None = None,
+    auction: HeldAuction | None = None,
 ) -> Cleared:
     """Clear an interval of form 2.
 
@@ -55,7 +55,7 @@ def clear_market(
         Rows of ``terms`` whose member owes more than the credit limit.
     agreements : Agreements
         Those in force.
-    auction : AuctionBook, optional
+    auction : HeldAuction, optional
         Of a forward interval: what was traded before delivery.
     """
     positions, missing_ids = metered_positions(rules, terms, metered, over_limit)
@@ -73,7 +73,7 @@ def clear_positions(
     rules: IntervalRules,
     positions: MarketPositions,
     agreements: Agreements,
-    auction: AuctionBook | None,
+    auction: HeldAuction | None,
     missing_ids: Int64Array,
 ) -> Cleared:
     """Clear an interval whose positions and limits are known; see `clear_market`."""

@@ -102,6 +102,7 @@ def community_accounts(community: Community) -> CommunityAccounts:
         supplier=community.supplier_account_id,
         platform=community.platform_account_id,
         rounding=community.rounding_account_id,
+        grid=community.grid_account_id or 0,
     )
 
 

@@ -10,9 +10,13 @@ IS_DUE = Q(state=State.METERED) | IS_BOOKED & Q(has_news=True)
 
 
 def due_interval_ids(*, community_id: int, limit: int) -> list[int]:
-    """Return the intervals to clear or clear again, earliest first."""
+    """Return the intervals to clear or clear again, earliest first.
+
+    What was traded ahead is cleared once the auction at its gate closure was held.
+    """
     return list(
         DeliveryInterval.objects.filter(IS_DUE, community_id=community_id)
+        .exclude(rule_set__document__mode="forward", auction__isnull=True)
         .order_by("starts_at")
         .values_list("id", flat=True)[:limit]
     )

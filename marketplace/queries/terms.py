@@ -8,7 +8,7 @@ import numpy as np
 from django.db import connection
 
 from ledger.domain.copy_format import packed_columns
-from marketplace.domain.auction import Terms
+from marketplace.domain.auction import Places, Terms
 from marketplace.domain.interval_book import Int64Array
 from marketplace.domain.standing import spread_keys
 from marketplace.queries.signed_terms import OrderTerms, check_orders, unsigned_limit
@@ -18,9 +18,11 @@ NO_CREDIT_LIMIT = int(np.iinfo(np.int64).max)
 
 _TERMS = """
 SELECT mp.code, mp.id, p.energy_account_id, p.credit_limit_micro,
-       o.id, o.limit_price_micro, r.id, r.limit_price_micro, o.signed_terms_id, r.signed_terms_id
+       o.id, o.limit_price_micro, r.id, r.limit_price_micro, o.signed_terms_id, r.signed_terms_id,
+       z.code, mp.voltage_level, mp.sharing_weight
 FROM marketplace_meteringpoint mp
 JOIN marketplace_site s ON s.id = mp.site_id
+JOIN marketplace_zone z ON z.id = s.zone_id
 JOIN marketplace_participant p ON p.id = s.participant_id
 LEFT JOIN marketplace_offer o ON o.metering_point_id = mp.id AND o.kind = 1 AND NOT o.is_paused
     AND o.valid_from <= %(at)s AND (o.valid_until IS NULL OR o.valid_until > %(at)s)
@@ -91,11 +93,26 @@ def get_terms(*, community_id: int, at: datetime) -> Terms:
         request_ids=column(6),
         buy_limits=column(7),
         has_buy_limit=np.array([row[7] is not None for row in rows], dtype=np.bool_),
+        places=_places([row[10] for row in rows], [row[11] for row in rows], column(12)),
+    )
+
+
+def _places(zones: Sequence[str], levels: Sequence[str], weights: Int64Array) -> Places:
+    zone_names, level_names = sorted(set(zones)), sorted(set(levels))
+    zone_at = {name: place for place, name in enumerate(zone_names)}
+    level_at = {name: place for place, name in enumerate(level_names)}
+    return Places(
+        zones=tuple(zone_names),
+        zone_of=np.array([zone_at[name] for name in zones], dtype=np.int64),
+        levels=tuple(level_names),
+        level_of=np.array([level_at[name] for name in levels], dtype=np.int64),
+        weights=weights,
     )
 
 
 def _signed_orders(rows: Sequence[Sequence[Any]]) -> Iterator[OrderTerms]:
-    for _code, point, _account, _limit, _offer, sell, _request, buy, offered, requested in rows:
+    for row in rows:
+        _code, point, _account, _limit, _offer, sell, _request, buy, offered, requested = row[:10]
         if offered is not None:
             yield OrderTerms(offered, point, True, sell)
         if requested is not None:
@@ -104,7 +121,8 @@ def _signed_orders(rows: Sequence[Sequence[Any]]) -> Iterator[OrderTerms]:
 
 def _check_unsigned(rows: Sequence[Sequence[Any]]) -> None:
     """Refuse limits without a signature: the rule set's default, which nobody signs, has none."""
-    for _code, point, _account, _limit, _offer, sell, _request, buy, offered, requested in rows:
+    for row in rows:
+        _code, point, _account, _limit, _offer, sell, _request, buy, offered, requested = row[:10]
         if (offered is None and sell is not None) or (requested is None and buy is not None):
             raise unsigned_limit(point)
 

@@ -13,11 +13,18 @@ from django.db.models import F
 from ledger.domain.commands import Command
 from ledger.queries import get_balances
 from ledger.services import submit
+from marketplace.domain.agreement_matching import Agreements
 from marketplace.domain.auction import Cleared, Matches, Metered, Terms, clear_interval_book
 from marketplace.domain.book_rows import book_document
 from marketplace.domain.interval_book import IntervalBook, LateReadings, pack
+from marketplace.domain.interval_rules import IntervalRules
+from marketplace.domain.late_readings import late_readings
+from marketplace.domain.market import clear_market
+from marketplace.domain.market_part import MarketPart
 from marketplace.domain.rules import Rules, load_rules
-from marketplace.models import Clearing, Community, DeliveryInterval, RuleSet
+from marketplace.models import Clearing, Community, DeliveryInterval, Reading, RuleSet
+from marketplace.queries.agreements import AgreementsInForce
+from marketplace.queries.auctions import list_held_auctions
 from marketplace.queries.documents import REASONS, book_header
 from marketplace.queries.intervals import IS_DUE, due_interval_ids, has_unsettled_clearing
 from marketplace.queries.terms import NO_CREDIT_LIMIT, TermsInForce, list_current_readings
@@ -93,14 +100,43 @@ def clear_due_intervals(
         if has_unsettled_clearing(community_id=community_id):
             return 0
         intervals = intervals[:1]
+    market = _Market(community_id, intervals, rules)
     readings = _readings_of(intervals)
     outcomes = [
-        _clear(each, rules[each.rule_set_id], terms.at(each.starts_at), readings[each.id], now)
-        for each in intervals
+        _clear(each, market, terms.at(each.starts_at), readings[each.id], now) for each in intervals
     ]
     _store(outcomes, now=now)
     submit(commands=_documents(outcomes, rule_sets, community_id), submitted_at=now)
     return len(outcomes)
+
+
+class _Market:
+    """What the intervals of a batch are cleared under besides terms and readings."""
+
+    def __init__(
+        self,
+        community_id: int,
+        intervals: Sequence[DeliveryInterval],
+        rules: Mapping[int, Rules],
+    ) -> None:
+        self.rules = rules
+        of_form_2 = any(each.market.form == 2 for each in rules.values())
+        self._agreements = AgreementsInForce(community_id=community_id) if of_form_2 else None
+        forward = {
+            each.id: rules[each.rule_set_id]
+            for each in intervals
+            if rules[each.rule_set_id].market.forward is not None
+        }
+        self.auctions = dict(list_held_auctions(rules_of=forward)) if forward else {}
+
+    def agreements_at(self, starts_at: datetime) -> Agreements:
+        """Return the agreements in force for the interval that starts then."""
+        return self._agreements.at(starts_at) if self._agreements else Agreements.none()
+
+    def interval_rules(self, interval: DeliveryInterval) -> IntervalRules | None:
+        """Return the rules of an interval of form 2; None for form 1."""
+        rules = self.rules[interval.rule_set_id]
+        return IntervalRules.of(rules, interval.starts_at) if rules.market.form == 2 else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,30 +149,49 @@ class _Outcome:
 
 
 def _clear(
-    interval: DeliveryInterval, rules: Rules, terms: Terms, metered: Metered, now: datetime
+    interval: DeliveryInterval, market: _Market, terms: Terms, metered: Metered, now: datetime
 ) -> _Outcome:
+    rules = market.rules[interval.rule_set_id]
     deadline = interval.ends_at + timedelta(days=rules.correction_deadline_days)
     if interval.revision and now > deadline:
-        cleared = _amend(interval, terms, metered)
-        return _Outcome(interval, Clearing.Reason.AFTER_DEADLINE, cleared)
-    cleared = clear_interval_book(
-        terms=terms,
-        metered=metered,
-        prices=rules.prices_at(interval.starts_at),
-        over_limit=_kept_out(interval, terms, _credit_limits(terms, rules)),
-    )
+        late = late_readings(
+            terms=terms,
+            metered=metered,
+            rules=market.interval_rules(interval),
+            auction=market.auctions.get(interval.id),
+        )
+        return _Outcome(interval, Clearing.Reason.AFTER_DEADLINE, _amend(interval, late))
+    over_limit = _kept_out(interval, terms, _credit_limits(terms, rules))
+    interval_rules = market.interval_rules(interval)
+    if interval_rules is None:
+        cleared = clear_interval_book(
+            terms=terms,
+            metered=metered,
+            prices=rules.prices_at(interval.starts_at),
+            over_limit=over_limit,
+        )
+    else:
+        cleared = clear_market(
+            rules=interval_rules,
+            terms=terms,
+            metered=metered,
+            over_limit=over_limit,
+            agreements=market.agreements_at(interval.starts_at),
+            auction=market.auctions.get(interval.id),
+        )
     return _Outcome(interval, _reason(interval, cleared.book), cleared)
 
 
 def _readings_of(intervals: Sequence[DeliveryInterval]) -> dict[int, Metered]:
     """Return the current readings of each interval; a city's day comes as one stream."""
-    ids, points, _, import_wh, export_wh, _quality = list_current_readings(
+    ids, points, _, import_wh, export_wh, quality = list_current_readings(
         interval_ids=[each.id for each in intervals]
     )
+    estimated = (quality == Reading.Quality.ESTIMATED).astype(np.int64)
     readings = {}
     for each in intervals:
         part = slice(*np.searchsorted(ids, [each.id, each.id + 1]).tolist())
-        readings[each.id] = Metered(points[part], import_wh[part], export_wh[part])
+        readings[each.id] = Metered(points[part], import_wh[part], export_wh[part], estimated[part])
     return readings
 
 
@@ -193,23 +248,11 @@ def _over_limit(terms: Terms, limits: np.ndarray) -> np.ndarray:
     return over
 
 
-def _amend(interval: DeliveryInterval, terms: Terms, metered: Metered) -> Cleared:
+def _amend(interval: DeliveryInterval, late: LateReadings) -> Cleared:
     """Take late readings over against the grid: the pool's trades stand."""
     before = Clearing.objects.get(interval=interval, revision=interval.revision)
-    book = IntervalBook.unpacked(bytes(before.book))
-    accounts = dict(zip(terms.metering_point_ids.tolist(), terms.account_ids.tolist(), strict=True))
-    known = np.isin(metered.metering_point_ids, terms.metering_point_ids)
-    ids = metered.metering_point_ids[known]
-    amended = book.amended(
-        LateReadings(
-            metering_point_ids=ids,
-            account_ids=np.array([accounts[each] for each in ids.tolist()], dtype=np.int64),
-            import_wh=metered.import_wh[known],
-            export_wh=metered.export_wh[known],
-        )
-    )
     return Cleared(
-        book=amended,
+        book=IntervalBook.unpacked(bytes(before.book)).amended(late),
         price_low=before.price_low_micro_per_kwh,
         price_high=before.price_high_micro_per_kwh,
         matches=Matches.none(),
@@ -252,12 +295,25 @@ def _clearing(outcome: _Outcome, now: datetime) -> Clearing:
         retail_micro_per_kwh=book.retail,
         feed_in_micro_per_kwh=book.feed_in,
         platform_fee_micro_per_kwh=book.platform_fee,
+        prices=_prices(book.market),
+        flows=_flows(book.market),
         missing_count=len(book.missing_ids),
         left_out_count=len(book.left_out_ids),
         book=pack(canonical),
         book_sha256=sha256(canonical).hexdigest(),
         cleared_at=now,
     )
+
+
+def _prices(part: MarketPart | None) -> dict[str, int | None] | None:
+    return None if part is None else dict(zip(part.zones, part.prices, strict=True))
+
+
+def _flows(part: MarketPart | None) -> list[dict[str, int]] | None:
+    if part is None:
+        return None
+    flows = zip(part.sent.tolist(), part.received.tolist(), strict=True)
+    return [{"sent": sent, "received": received} for sent, received in flows]
 
 
 def _documents(
