@@ -121,14 +121,14 @@ class Layout:
         Interval, device, holder, first, last, 1 where it is withdrawn at once else 0.
     ends : mapping of int to int
         The next number of each interval's serial range.
-    repaid : mapping of int to int
-        How much of its debt each device has given back. [Wh]
+    repaid : list of (int, int, int)
+        Interval, device, and what the device gave back there of its debt. [Wh]
     """
 
     moves: Moves
     bundles: Int64Array
     ends: Mapping[int, int]
-    repaid: Mapping[int, int]
+    repaid: list[tuple[int, int, int]]
 
 
 def lay_out(exports: Exports, sales: Sales, debts: Mapping[int, int]) -> Layout:
@@ -181,17 +181,21 @@ def _serials(exports: Exports) -> tuple[Int64Array, dict[int, int]]:
     return before - base, dict(zip(ids.tolist(), ends.tolist(), strict=True))
 
 
-def _withheld(exports: Exports, debts: Mapping[int, int]) -> tuple[Int64Array, dict[int, int]]:
-    """Return what each export gives back of its device's debt, and the sum by device."""
+def _withheld(
+    exports: Exports, debts: Mapping[int, int]
+) -> tuple[Int64Array, list[tuple[int, int, int]]]:
+    """Return what each export gives back of its device's debt; also as interval, device, Wh."""
     withheld = np.zeros_like(exports.wh)
-    repaid: dict[int, int] = {}
+    left, repaid = dict(debts), []
     # Few owe anything, and what one export gives back the next one does not owe.
     for row in np.flatnonzero(np.isin(exports.devices, list(debts))).tolist():
         device = int(exports.devices[row])
-        back = min(int(exports.wh[row]), debts[device] - repaid.get(device, 0))
-        withheld[row] = back
-        repaid[device] = repaid.get(device, 0) + back
-    return withheld, {device: wh for device, wh in repaid.items() if wh}
+        back = min(int(exports.wh[row]), left[device])
+        if back:
+            withheld[row] = back
+            left[device] -= back
+            repaid.append((int(exports.intervals[row]), device, back))
+    return withheld, repaid
 
 
 def _sold(
