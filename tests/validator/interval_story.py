@@ -63,6 +63,16 @@ class Logged(NamedTuple):
 
 
 @dataclass
+class Auction:
+    """An auction before delivery as it is published."""
+
+    rows: list[Any]
+    interval: int = 7
+    rules: str | None = None
+    key: str | None = None
+
+
+@dataclass
 class Story:
     """Which books are logged, in which blocks."""
 
@@ -71,6 +81,8 @@ class Story:
     rules_are_logged: bool = True
     more_rules: list[str] = field(default_factory=list)
     signed: list[Logged] = field(default_factory=list)
+    holds: dict[str, list[Leg]] = field(default_factory=dict)
+    auctions: list[Auction] = field(default_factory=list)
     revisions: list[Revision] = field(default_factory=list)
     extra: list[Leg] = field(default_factory=list)
     # Everything in one block, or a block for every leaf.
@@ -219,48 +231,79 @@ def logged(story: Story) -> tuple[Ledger, dict[int, str]]:
         name = sha256(rules.encode()).hexdigest()
         ledger.document(f"rules:{name}", "rules", {"sha256": name}, {}, rules.encode())
     for one in story.signed:
-        if story.blocks_apart:
-            ledger.seal()
+        seal_apart(ledger, story)
         ledger.document(one.key, one.kind, one.public, one.private, one.told)
+    for key, legs in story.holds.items():
+        ledger.submit(key, *legs)
+    for auction in story.auctions:
+        seal_apart(ledger, story)
+        log_auction(ledger, auction, story.rules)
     for revision in story.revisions:
-        if story.blocks_apart:
-            ledger.seal()
+        seal_apart(ledger, story)
         log_book(ledger, revision)
-        if story.blocks_apart:
-            ledger.seal()
+        seal_apart(ledger, story)
         if revision.body is not None:
             key = revision.settle_key or f"settle:{revision.interval}:{revision.number}"
             ledger.answer(key, revision.body, legs=legs_of(revision.body))
     for leg in story.extra:
         ledger.submit(f"extra {leg.code}", leg)
     ledger.seal()
+    return ledger, keys_of(ledger)
+
+
+def seal_apart(ledger: Ledger, story: Story) -> None:
+    if story.blocks_apart:
+        ledger.seal()
+
+
+def keys_of(ledger: Ledger) -> dict[int, str]:
+    """Return for each leaf the key that was opened for it."""
     keys: dict[int, str] = {}
     for sealed in ledger.blocks:
         lines = [json.loads(line) for line in sealed.openings.splitlines()[1:]]
         named = [line.get("key", "") for line in lines]
         opened = (at for at, entry in enumerate(sealed.entries) if is_opened(entry))
         keys |= {sealed.first + at: key for at, key in zip(opened, named, strict=True)}
-    return ledger, keys
+    return keys
 
 
 def is_opened(entry: bytes) -> bool:
     return json.loads(entry)["type"] in ("account", "command", "document")
 
 
+def log_auction(ledger: Ledger, auction: Auction, rules: str) -> None:
+    rows = [canonical(row).encode() for row in auction.rows]
+    key = auction.key or f"auction:{auction.interval}"
+    log_rows(ledger, key, rows, auction.rules or rules)
+
+
 def log_book(ledger: Ledger, revision: Revision) -> None:
-    rows = [canonical(row).encode() for row in revision.rows]
-    leaves = [digest(digest(SEED, at.to_bytes(8)), row) for at, row in enumerate(rows)]
-    public = {
-        "rows": base64(tree_root(leaves)),
-        "rules": sha256(revision.rules.encode()).hexdigest(),
-    }
-    ledger.document(
+    log_rows(
+        ledger,
         f"book:{revision.interval}:{revision.number}",
-        revision.kind,
-        public | revision.public,
-        {"seed": base64(SEED)},
-        b"\n".join(rows) + b"\n" if revision.told is None else revision.told,
+        [canonical(row).encode() for row in revision.rows],
+        revision.rules,
+        kind=revision.kind,
+        more=revision.public,
+        told=revision.told,
     )
+
+
+def log_rows(
+    ledger: Ledger,
+    key: str,
+    rows: list[bytes],
+    rules: str,
+    *,
+    kind: str = "interval",
+    more: dict[str, str] | None = None,
+    told: bytes | None = None,
+) -> None:
+    """Log a table under its root and the hash of its rules."""
+    leaves = [digest(digest(SEED, at.to_bytes(8)), row) for at, row in enumerate(rows)]
+    public = {"rows": base64(tree_root(leaves)), "rules": sha256(rules.encode()).hexdigest()}
+    stands_for = b"\n".join(rows) + b"\n" if told is None else told
+    ledger.document(key, kind, public | (more or {}), {"seed": base64(SEED)}, stands_for)
 
 
 def legs_of(body: Any) -> list[Leg]:
