@@ -9,7 +9,12 @@ from django.db import connection, transaction
 from ledger.domain.copy_format import HEADER, TRAILER, copy_rows
 from marketplace.domain.interval_book import Int64Array
 from marketplace.domain.readings_cells import INTERVAL_MINUTES
-from marketplace.domain.readings_file import ReadingsFile, ReadingsInvalid
+from marketplace.domain.readings_columns import (
+    KNOWS_EXPORT,
+    KNOWS_IMPORT,
+    ReadingsFile,
+    ReadingsInvalid,
+)
 from marketplace.domain.rules import Rules, load_rules
 from marketplace.models import (
     Community,
@@ -47,6 +52,22 @@ class Imported:
     repeated: int
 
 
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    """The rows as they are to be stored; version 0 where the current reading says the same.
+
+    ``is_changed`` marks other energies than the current ones, ``is_doubted`` a reading that
+    becomes an estimate or stops being one.
+    """
+
+    versions: Int64Array
+    import_wh: Int64Array
+    export_wh: Int64Array
+    quality: Int64Array
+    is_changed: np.ndarray
+    is_doubted: np.ndarray
+
+
 @transaction.atomic
 def import_readings(
     *,
@@ -55,22 +76,23 @@ def import_readings(
     source: str,
     sha256: str,
     now: datetime,
-    quality: int = Reading.Quality.MEASURED,
 ) -> Imported:
     """Store a batch of readings of one community.
 
     Parameters
     ----------
     readings : ReadingsFile
-        Checked rows; errors name their lines.
+        Checked rows; errors name their lines. Where a row speaks of one direction only, the other
+        one stays what it is known to be; a meter of which nothing but import is known has no
+        feed-in.
     source, sha256 : str
         Where they came from, and the hash of what was sent.
 
     Raises
     ------
     ReadingsInvalid
-        On an unknown or inactive meter, or an interval length that is not the rules'. Nothing is
-        stored.
+        On an unknown or inactive meter, an interval length that is not the rules', or a row of
+        feed-in alone where the import is not known. Nothing is stored.
     """
     # The community's row is the lock: batches of one community take turns, so that two versions
     # of a reading are numbered one after the other.
@@ -78,12 +100,12 @@ def import_readings(
     points = _metering_points(community, readings, source)
     starts, interval_index = np.unique(readings.start_epoch_s, return_inverse=True)
     interval_ids = _open_intervals(community, starts, readings, source)[interval_index]
-    versions = _versions(interval_ids, points, readings)
-    stored = versions > 0
+    wanted = _wanted(interval_ids, points, readings, source)
+    stored = wanted.versions > 0
     imported = Imported(
-        new=int((versions == 1).sum()),
-        corrected=int((versions > 1).sum()),
-        unchanged=int((versions == 0).sum()),
+        new=int((wanted.versions == 1).sum()),
+        corrected=int((wanted.versions > 1).sum()),
+        unchanged=int((wanted.versions == 0).sum()),
         repeated=readings.repeated,
     )
     if stored.any():
@@ -91,17 +113,27 @@ def import_readings(
             source=source, sha256=sha256, reading_count=int(stored.sum()), received_at=now
         )
         columns = [
-            interval_ids[stored],
-            points[stored],
-            versions[stored],
-            readings.import_wh[stored],
-            readings.export_wh[stored],
+            interval_ids,
+            points,
+            wanted.versions,
+            wanted.import_wh,
+            wanted.export_wh,
+            wanted.quality,
         ]
-        _copy(columns, quality=quality, batch_id=batch.id)
-        DeliveryInterval.objects.filter(
-            id__in=np.unique(interval_ids[stored]).tolist(), revision__gt=0
-        ).update(has_news=True)
+        _copy([column[stored] for column in columns], batch_id=batch.id)
+        _spread_news(interval_ids, wanted)
     return imported
+
+
+def _spread_news(interval_ids: Int64Array, wanted: _Wanted) -> None:
+    """Mark cleared intervals whose energies changed, or what their book says of estimates."""
+    cleared = DeliveryInterval.objects.filter(revision__gt=0)
+    changed = np.unique(interval_ids[wanted.is_changed]).tolist()
+    cleared.filter(id__in=changed).update(has_news=True)
+    doubted = np.unique(interval_ids[wanted.is_doubted]).tolist()
+    if doubted:
+        # Books of form 1 do not say what was estimated.
+        cleared.filter(id__in=doubted, rule_set__document__form=2).update(has_news=True)
 
 
 def _metering_points(community: Community, readings: ReadingsFile, source: str) -> Int64Array:
@@ -218,12 +250,43 @@ def _refuse_overlap(
     )
 
 
-def _versions(interval_ids: Int64Array, points: Int64Array, readings: ReadingsFile) -> Int64Array:
-    """Return the version that each row becomes; 0 where the current reading says the same."""
-    versions = np.ones(len(points), dtype=np.int64)
+def _wanted(
+    interval_ids: Int64Array, points: Int64Array, readings: ReadingsFile, source: str
+) -> _Wanted:
+    """Compare the rows with the current readings."""
+    known, version, old_import, old_export, old_quality = _current(interval_ids, points)
+    import_wh, export_wh = readings.import_wh, readings.export_wh
+    if readings.knows is not None:
+        import_wh = np.where(readings.knows & KNOWS_IMPORT, import_wh, old_import)
+        export_wh = np.where(readings.knows & KNOWS_EXPORT, export_wh, old_export)
+        _refuse_first(
+            ~known & (readings.knows & KNOWS_IMPORT == 0),
+            readings,
+            source,
+            "has feed-in here, but nobody knows yet what it drew from the grid",
+            "send the readings from the grid first, or both directions in one file",
+        )
+    quality = readings.quality
+    if quality is None:
+        quality = np.full(len(points), Reading.Quality.MEASURED, dtype=np.int64)
+    is_changed = ~known | (old_import != import_wh) | (old_export != export_wh)
+    estimated = Reading.Quality.ESTIMATED
+    return _Wanted(
+        versions=np.where(is_changed | (old_quality != quality), version + 1, 0),
+        import_wh=import_wh,
+        export_wh=export_wh,
+        quality=quality,
+        is_changed=is_changed,
+        is_doubted=known & ((old_quality == estimated) != (quality == estimated)),
+    )
+
+
+def _current(interval_ids: Int64Array, points: Int64Array) -> tuple[np.ndarray, ...]:
+    """Return per row whether a reading is known, and its version, energies and quality."""
     current = list_current_readings(interval_ids=np.unique(interval_ids).tolist()).T
     if not len(current):
-        return versions
+        nothing = np.zeros(len(points), dtype=np.int64)
+        return np.zeros(len(points), dtype=np.bool_), nothing, nothing, nothing, nothing
     # One sortable number per (interval, metering point): ranks keep the product small.
     known_points, ranks = np.unique(np.concatenate([current[:, 1], points]), return_inverse=True)
     width = len(known_points)
@@ -231,16 +294,13 @@ def _versions(interval_ids: Int64Array, points: Int64Array, readings: ReadingsFi
     wanted = interval_ids * width + ranks[len(current) :]
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     known = keys[at] == wanted
-    same = known & (current[at, 3] == readings.import_wh) & (current[at, 4] == readings.export_wh)
-    versions[known] = current[at[known], 2] + 1
-    versions[same] = 0
-    return versions
+    return known, *(np.where(known, current[at, column], 0) for column in (2, 3, 4, 5))
 
 
-def _copy(columns: list[Int64Array], *, quality: int, batch_id: int) -> None:
+def _copy(columns: list[Int64Array], *, batch_id: int) -> None:
     """Copy readings in, in the order of their key, a bounded piece at a time."""
     order = np.lexsort((columns[1], columns[0]))
-    types = ("int8", "int8", "int2", "int8", "int8")
+    types = ("int8", "int8", "int2", "int8", "int8", "int2")
     with (
         connection.cursor() as cursor,
         cursor.copy(
@@ -259,7 +319,6 @@ def _copy(columns: list[Int64Array], *, quality: int, batch_id: int) -> None:
                             (kind, column[piece])
                             for kind, column in zip(types, columns, strict=True)
                         ),
-                        ("int2", constant * quality),
                         ("int8", constant * batch_id),
                     ],
                     rows=len(piece),
