@@ -17,6 +17,7 @@ from marketplace.models.certificates import (
     CertificateIssuance,
     ProductionDevice,
 )
+from marketplace.models.comparisons import PricingComparison, PricingOutcome
 from marketplace.models.data import DataFile
 from marketplace.models.market import (
     Clearing,
@@ -73,6 +74,8 @@ __all__ = [
     "OrderBatch",
     "OrderEvent",
     "Participant",
+    "PricingComparison",
+    "PricingOutcome",
     "ProductionDevice",
     "Reading",
     "ReadingBatch",
