@@ -25,6 +25,7 @@ MarketplaceError
 ├── TooManyPartners        a metering point has three partners on this side
 ├── AgreementsInForce      a member who signs alone must end their agreements first
 ├── SignatureNeeded        the member signs with a key of their own, which the hall does not hold
+├── OrderRefused           an order that is not taken in, or not cancelled; ``code`` says why
 └── IdempotencyKeyReused   an Idempotency-Key came back with another request
 
 All others become HTTP 409.
@@ -205,3 +206,29 @@ class CertificatesGone(MarketplaceError):
     """Certificates that were chosen are not there any more: used, handed on or withdrawn."""
 
     code = "certificates_gone"
+
+
+# Why an order is refused or cannot be cancelled, by the code that stands in answers for ever.
+ORDER_REFUSALS = {
+    "key_reused": N_("This key came with another order before."),
+    "zone_unknown": N_("The metering point or the zone is not yours, or not in this market."),
+    "interval_unknown": N_("No delivery interval of a forward market starts then."),
+    "gate_closed": N_("The gate of this interval has closed."),
+    "beyond_horizon": N_("Orders for this interval are taken later."),
+    "halted": N_("Trading stands still; orders can only be cancelled."),
+    "out_of_bounds": N_("Price, energy or minimum are outside of what the rules allow."),
+    "expired": N_("The order would have expired already."),
+    "position_limit": N_("This would be more than one member may have open in an interval."),
+    "credit": N_("Your credit does not cover this order."),
+    "split": N_("These orders were asked for again one by one."),
+    "not_found": N_("There is no such order of yours."),
+    "ended": N_("This order has ended."),
+}
+
+
+class OrderRefused(MarketplaceError):
+    """An order was not taken in, or cannot be cancelled."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(ORDER_REFUSALS[code])
+        self.code = code
