@@ -42,6 +42,26 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Band:
+    """Values by slot between which others are likely; drawn below zero where ``is_below``."""
+
+    css: str
+    low: Sequence[float | None]
+    expected: Sequence[float | None]
+    high: Sequence[float | None]
+    is_below: bool = False
+
+    def pixels(self, scale: Scale, index: int) -> tuple[float, float] | None:
+        """Return the upper and lower edge of a slot; None where there is no band."""
+        low, high = self.low[index], self.high[index]
+        if low is None or high is None:
+            return None
+        sign = -1 if self.is_below else 1
+        upper, lower = sorted((scale.y(sign * low), scale.y(sign * high)))
+        return upper, lower
+
+
+@dataclass(frozen=True)
 class Words:
     """What a chart says to those who cannot see it, and the unit of its axis."""
 
@@ -118,6 +138,30 @@ def steps(slots: Sequence[Slot], lines: Sequence[Series], words: Words) -> str:
         marks.append(f'<g class="stairs {line.css}">{_stairs(line.values, scale, width)}</g>')
     marks.append(_rule(scale.y(0), "axis"))
     return _chart(slots, scale, "".join(marks), words)
+
+
+def likely(slots: Sequence[Slot], bands: Sequence[Band], words: Words) -> str:
+    """Draw what is expected as stairs, each in the band in which it is likely to fall."""
+    signed = [
+        [None if value is None else -value if band.is_below else value for value in values]
+        for band in bands
+        for values in (band.low, band.expected, band.high)
+    ]
+    scale = Scale.around([value for values in signed for value in values if value is not None])
+    width = 100 / max(1, len(slots))
+    marks = []
+    for band, expected in zip(bands, signed[1::3], strict=True):
+        edges = [band.pixels(scale, index) for index in range(len(slots))]
+        marks.extend(
+            f'<rect class="likely {band.css}" x="{index * width:.3f}%" y="{edge[0]:.2f}" '
+            f'width="{width:.3f}%" height="{edge[1] - edge[0]:.2f}"/>'
+            for index, edge in enumerate(edges)
+            if edge is not None and edge[1] - edge[0] >= 0.01
+        )
+        marks.append(f'<g class="stairs {band.css}">{_stairs(expected, scale, width)}</g>')
+    marks.append(_rule(scale.y(0), "axis"))
+    mirrored = any(band.is_below for band in bands)
+    return _chart(slots, scale, "".join(marks), words, absolute=mirrored)
 
 
 def flows(

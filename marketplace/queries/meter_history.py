@@ -111,3 +111,9 @@ def read_meter_history(
         copy.set_types(["bytea"])
         columns = packed_columns((piece for (piece,) in copy.rows()), 4)
     return MeterHistory(*columns)
+
+
+def zones_of_meters(*, metering_point_ids: Sequence[int]) -> dict[int, int]:
+    """Return the zone of each metering point."""
+    found = MeteringPoint.objects.filter(id__in=metering_point_ids)
+    return dict(found.values_list("id", "site__zone_id"))
