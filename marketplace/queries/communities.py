@@ -9,10 +9,11 @@ from marketplace.models import Community, RuleSet
 
 @dataclass(frozen=True)
 class FoundCommunity:
-    """A community and the hash of its latest rule set."""
+    """A community, its civil time zone, and the hash of its latest rule set."""
 
     id: int
     name: str
+    timezone: str
     rules_sha256: str
 
 
@@ -22,7 +23,7 @@ def find_community(*, name: str) -> FoundCommunity | None:
     if community is None:
         return None
     latest = RuleSet.objects.filter(community=community).latest("version")
-    return FoundCommunity(community.id, community.name, latest.sha256)
+    return FoundCommunity(community.id, community.name, community.timezone, latest.sha256)
 
 
 def communities_of_meters(*, codes: list[str]) -> list[FoundCommunity]:
@@ -40,5 +41,7 @@ def communities_of_meters(*, codes: list[str]) -> list[FoundCommunity]:
         if found and community.known < len(codes):
             break
         latest = RuleSet.objects.filter(community=community).latest("version")
-        found.append(FoundCommunity(community.id, community.name, latest.sha256))
+        found.append(
+            FoundCommunity(community.id, community.name, community.timezone, latest.sha256)
+        )
     return found

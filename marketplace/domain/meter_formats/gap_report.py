@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from marketplace.domain.meter_formats.flows import Dropped, Int64Array, Quality
+from marketplace.domain.meter_formats.flows import Int64Array, Quality
 from marketplace.domain.readings_columns import ReadingsFile
 
 ABSENT = "no value"
 INCOMPLETE = "a part or a channel is missing"
+
+
+class Unusable(NamedTuple):
+    """A value that the file itself does not vouch for."""
+
+    meter: str
+    start_s: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,29 +78,35 @@ def gaps_of(
     notes: tuple[str, ...],
     seen_meter: Int64Array,
     seen_slot: Int64Array,
-    dropped: Sequence[Dropped] = (),
+    dropped: Sequence[Unusable] = (),
 ) -> GapReport:
     """Compare readings with what a file spoke of.
 
     Parameters
     ----------
     readings : ReadingsFile
+        In order of meter and time.
     seen_meter, seen_slot : ndarray of int64, shape (m,)
         Meter by index and delivery interval by number of every value in the file, also of those
         that made no reading: they are the first and the last moment of a meter.
-    dropped : sequence of Dropped
+    dropped : sequence of Unusable
         Values that the file itself does not vouch for.
     """
     length_s = readings.minutes * 60
     slots = readings.start_epoch_s // length_s
-    unusable = {each.start_s // length_s: each.why for each in dropped}
+    unusable: dict[str, dict[int, str]] = {}
+    for each in dropped:
+        unusable.setdefault(each.meter, {})[each.start_s // length_s] = each.why
+    pairs = np.unique(np.stack([seen_meter, seen_slot]), axis=1)
+    edges = np.arange(len(readings.meters) + 1)
+    seen_at = np.searchsorted(pairs[0], edges)
+    rows_at = np.searchsorted(readings.meter_index, edges)
     lines, gaps = [], []
     for index, name in enumerate(readings.meters):
-        seen = np.unique(seen_slot[seen_meter == index])
+        seen = pairs[1, seen_at[index] : seen_at[index + 1]]
         if not len(seen):
             continue
-        rows = np.flatnonzero(readings.meter_index == index)
-        present = np.unique(slots[rows])
+        rows = slice(int(rows_at[index]), int(rows_at[index + 1]))
         first, end = int(seen[0]), int(seen[-1]) + 1
         lines.append(
             _line(
@@ -103,9 +118,10 @@ def gaps_of(
                 expected=end - first,
             )
         )
-        known = np.concatenate([[first - 1], present, [end]])
-        partial = set(np.setdiff1d(seen, present).tolist())
-        for at in np.flatnonzero(np.diff(known) > 1).tolist():
+        known = np.concatenate([[first - 1], slots[rows], [end]])
+        breaks = np.flatnonzero(np.diff(known) > 1).tolist()
+        partial = set(np.setdiff1d(seen, slots[rows]).tolist()) if breaks else set()
+        for at in breaks:
             gaps.append(
                 _gap(
                     name,
@@ -113,7 +129,7 @@ def gaps_of(
                     end=int(known[at + 1]),
                     length_s=length_s,
                     partial=partial,
-                    unusable=unusable,
+                    unusable=unusable.get(name, {}),
                 )
             )
     return GapReport(
@@ -139,9 +155,10 @@ def _gap(
 
 
 def _line(
-    readings: ReadingsFile, name: str, rows: Int64Array, *, first_s: int, end_s: int, expected: int
+    readings: ReadingsFile, name: str, rows: slice, *, first_s: int, end_s: int, expected: int
 ) -> MeterLine:
-    quality = np.zeros(len(rows), dtype=np.int64)
+    present = rows.stop - rows.start
+    quality = np.zeros(present, dtype=np.int64)
     if readings.quality is not None:
         quality = readings.quality[rows]
     return MeterLine(
@@ -149,7 +166,7 @@ def _line(
         first_s=first_s,
         end_s=end_s,
         expected=expected,
-        present=len(rows),
+        present=present,
         estimated=int((quality == Quality.ESTIMATED).sum()),
         substituted=int((quality == Quality.SUBSTITUTED).sum()),
         import_wh=int(readings.import_wh[rows].sum()),

@@ -16,7 +16,7 @@ from marketplace.domain.meter_formats.flows import (
     Flows,
     Int64Array,
 )
-from marketplace.domain.meter_formats.gap_report import GapReport, gaps_of
+from marketplace.domain.meter_formats.gap_report import GapReport, Unusable, gaps_of
 from marketplace.domain.readings_cells import ENERGY_MAX_WH, quoted
 from marketplace.domain.readings_columns import (
     KNOWS_EXPORT,
@@ -70,11 +70,10 @@ def readings_of_flows(flows: Flows, *, minutes: int, file: str) -> tuple[Reading
     order, repeated = _in_time(flows, file)
     _check_lengths(flows, order, length_s, file)
     parts = _parts(flows, order, length_s)
-    whole = parts.seconds == length_s
-    meters = flows.meters
-    meter_of = np.array([meters.index(each.meter) for each in flows.channels], dtype=np.int64)
+    rank = {name: index for index, name in enumerate(flows.meters)}
+    meter_of = np.array([rank[each.meter] for each in flows.channels], dtype=np.int64)
     meter = meter_of[parts.channel]
-    readings = _readings(flows, parts, meter, whole, minutes=minutes, repeated=repeated, file=file)
+    readings = _readings(flows, parts, meter_of, minutes=minutes, repeated=repeated, file=file)
     seen = (
         np.concatenate([meter, meter_of[[each.channel for each in flows.dropped]]]),
         np.concatenate(
@@ -87,7 +86,10 @@ def readings_of_flows(flows: Flows, *, minutes: int, file: str) -> tuple[Reading
         notes=flows.notes,
         seen_meter=seen[0].astype(np.int64),
         seen_slot=seen[1].astype(np.int64),
-        dropped=flows.dropped,
+        dropped=[
+            Unusable(flows.channels[each.channel].meter, each.start_s, each.why)
+            for each in flows.dropped
+        ],
     )
     if not len(readings):
         reason = report.gaps[0].why if report.gaps else "nothing is whole"
@@ -194,8 +196,7 @@ def _parts(flows: Flows, order: Int64Array, length_s: int) -> _Parts:
 def _readings(
     flows: Flows,
     parts: _Parts,
-    meter: Int64Array,
-    whole: np.ndarray,
+    meter_of: Int64Array,
     *,
     minutes: int,
     repeated: int,
@@ -203,15 +204,13 @@ def _readings(
 ) -> ReadingsFile:
     """Join the channels of each meter; a reading that lacks one of them is left out."""
     meters = flows.meters
-    in_file = np.array(
-        [sum(each.meter == name for each in flows.channels) for name in meters], dtype=np.int64
-    )
     directions = np.array([int(each.direction) for each in flows.channels], dtype=np.int64)
+    in_file = np.bincount(meter_of, minlength=len(meters))
     knows = np.zeros(len(meters), dtype=np.int64)
-    for each in flows.channels:
-        knows[meters.index(each.meter)] |= int(each.direction)
+    np.bitwise_or.at(knows, meter_of, directions)
+    meter = meter_of[parts.channel]
     order = np.lexsort((parts.slot, meter))
-    order = order[whole[order]]
+    order = order[parts.seconds[order] == minutes * 60]
     by_meter, slot = meter[order], parts.slot[order]
     first = (
         np.flatnonzero(
