@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,10 +20,20 @@ from marketplace.domain.clearing import (
     clear_uniform_price,
     exact_dot,
 )
+from marketplace.domain.lossy_flows import (
+    TOLERANCE_WH,
+    rounded_flows,
+    whole_above,
+    whole_below,
+)
 from marketplace.domain.network import Network
+from marketplace.domain.price_range import Bounds, OptimalFacts, Price, WholeBounds, facts_of
+from marketplace.domain.welfare_programme import Optimum, optimum_of
 from marketplace.domain.zone_book import BoolArray, ZoneBook, zone_books
 from marketplace.domain.zone_flows import Flows, chosen_flows
-from marketplace.domain.zone_prices import Bounds, middle_prices, optimal_prices
+from marketplace.domain.zone_prices import middle_prices, optimal_prices
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +69,8 @@ class CoupledClearing:
 
     fills: Int64Array
     prices: tuple[int | None, ...]
-    price_low: tuple[int | None, ...]
-    price_high: tuple[int | None, ...]
+    price_low: tuple[Price | None, ...]
+    price_high: tuple[Price | None, ...]
     duals: tuple[int | None, ...]
     sent: tuple[int, ...]
     received: tuple[int, ...]
@@ -133,8 +144,13 @@ def clear_coupled(
         quantities=orders.quantities,
         ranks=orders.ranks,
     )
-    flows = chosen_flows(network, books, optimal_prices(network, books))
-    vectors = middle_prices(network, _bounds(books, flows), flows.sent)
+    if network.is_lossless:
+        flows = chosen_flows(network, books, optimal_prices(network, books))
+        vectors = middle_prices(network, _facts(network, books, flows))
+    else:
+        optimum = optimum_of(network, books)
+        vectors = middle_prices(network, _solver_facts(network, books, optimum))
+        flows = rounded_flows(network, books, vectors[0], optimum)
     return _result(network, orders, books, flows, ties=ties, vectors=vectors)
 
 
@@ -197,19 +213,28 @@ def _middle_of_one(low: int | None, high: int | None) -> int | None:
     return (low + high) // 2
 
 
-def _bounds(books: Sequence[ZoneBook], flows: Flows) -> list[tuple[int | None, int | None]]:
-    """Return what the fills leave of each zone's prices, as in one auction; None is open."""
-    bounds: list[tuple[int | None, int | None]] = []
-    for book, bought, sold in zip(books, flows.bought, flows.sold, strict=True):
-        at_least = (book.offers.last_price(sold), book.bids.next_price(bought))
-        at_most = (book.bids.last_price(bought), book.offers.next_price(sold))
-        bounds.append(
-            (
-                max((price for price in at_least if price is not None), default=None),
-                min((price for price in at_most if price is not None), default=None),
-            )
-        )
-    return bounds
+def _facts(network: Network, books: Sequence[ZoneBook], flows: Flows) -> OptimalFacts:
+    sent = list(zip(flows.sent, network.links, strict=True))
+    return facts_of(
+        books,
+        served=list(zip(flows.bought, flows.sold, strict=True)),
+        left_after=list(zip(flows.bought, flows.sold, strict=True)),
+        carries=[flow > 0 for flow, _ in sent],
+        has_room=[flow < link.limit_wh for flow, link in sent],
+    )
+
+
+def _solver_facts(network: Network, books: Sequence[ZoneBook], optimum: Optimum) -> OptimalFacts:
+    """Read the facts from energies that are not whole, a little either way taken for nothing."""
+    energies = list(zip(optimum.bought, optimum.sold, strict=True))
+    sent = list(zip(optimum.sent, network.links, strict=True))
+    return facts_of(
+        books,
+        served=[(whole_above(bought), whole_above(sold)) for bought, sold in energies],
+        left_after=[(whole_below(bought), whole_below(sold)) for bought, sold in energies],
+        carries=[flow > TOLERANCE_WH for flow, _ in sent],
+        has_room=[flow < link.limit_wh - TOLERANCE_WH for flow, link in sent],
+    )
 
 
 def _result(
@@ -219,10 +244,10 @@ def _result(
     flows: Flows,
     *,
     ties: Ties,
-    vectors: tuple[Bounds, Bounds, Bounds],
+    vectors: tuple[WholeBounds, Bounds, Bounds],
 ) -> CoupledClearing:
     """Serve the orders of each zone and put a number on everything."""
-    duals, lows, highs = vectors
+    prices, lows, highs = vectors
     fills = np.zeros_like(orders.quantities)
     sequences: tuple[list[Int64Array], list[Int64Array]] = ([], [])
     for book, bought, sold in zip(books, flows.bought, flows.sold, strict=True):
@@ -237,18 +262,17 @@ def _result(
     welfare = _worth(orders, fills, *sequences) - sum(
         sent * link.fee_micro_per_kwh for sent, link in zip(flows.sent, network.links, strict=True)
     )
-    gap = dual_value_nano(network, books, duals) - welfare
-    assert gap >= 0 and not (gap and network.is_lossless), gap  # a bug must stop the auction
-
-    def where_trading(values: Bounds) -> tuple[int | None, ...]:
-        return tuple(value if joins else None for value, joins in zip(values, trades, strict=True))
+    gap = dual_value_nano(network, books, prices) - welfare
+    # A bug must stop the auction. What rounding lost counts, at the price where it did not arrive.
+    assert gap >= _remainders_nano(network, flows, prices), gap
+    assert gap == 0 or not network.is_lossless, gap
 
     return CoupledClearing(
         fills=fills,
-        prices=where_trading(duals),
-        price_low=where_trading(lows),
-        price_high=where_trading(highs),
-        duals=tuple(duals),
+        prices=tuple(_where(trades, prices)),
+        price_low=tuple(_where(trades, lows)),
+        price_high=tuple(_where(trades, highs)),
+        duals=tuple(prices),
         sent=flows.sent,
         received=flows.received,
         bought=flows.bought,
@@ -259,6 +283,20 @@ def _result(
         bid_sequences=tuple(sequences[0]),
         offer_sequences=tuple(sequences[1]),
     )
+
+
+def _remainders_nano(network: Network, flows: Flows, duals: WholeBounds) -> Fraction:
+    """Return the worth of the parts of a Wh that rounding took from what arrives. [nano]"""
+    worth = Fraction(0)
+    for link, sent, received in zip(network.links, flows.sent, flows.received, strict=True):
+        price = duals[link.to_zone]
+        if price is not None and link.loss_ppm:
+            worth += (sent * link.gain - received) * price
+    return worth
+
+
+def _where(trades: Sequence[bool], values: Sequence[T | None]) -> list[T | None]:
+    return [value if joins else None for value, joins in zip(values, trades, strict=True)]
 
 
 def dual_value_nano(

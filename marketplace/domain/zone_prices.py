@@ -1,4 +1,4 @@
-"""Prices that clear coupled zones without losses: one optimal vector, and the range of all of them.
+"""Prices that clear coupled zones without losses, and which of all that do is taken.
 
 The dual of the welfare problem is ``D(p) = sum of what the orders of each zone are worth at p +
 sum over the links of limit * max(0, p[to] - p[from] - fee)``. It is L-natural-convex: no move of
@@ -8,12 +8,14 @@ a set of prices by one step, up or down, improves it exactly where no other vect
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from math import floor
 
 from marketplace.domain.flow_graph import FlowGraph
 from marketplace.domain.network import Network
+from marketplace.domain.price_range import Bounds, OptimalFacts, Price, WholeBounds, price_range
 from marketplace.domain.zone_book import ZoneBook
-
-Bounds = list[int | None]
 
 
 def optimal_prices(network: Network, books: Sequence[ZoneBook]) -> list[int]:
@@ -65,71 +67,12 @@ def optimal_prices(network: Network, books: Sequence[ZoneBook]) -> list[int]:
     return prices
 
 
-def price_range(
-    network: Network,
-    bounds: Sequence[tuple[int | None, int | None]],
-    sent: Sequence[int],
-) -> tuple[Bounds, Bounds]:
-    """Return the smallest and the largest price vector that prove fills and flows optimal.
-
-    Parameters
-    ----------
-    network : Network
-        Without losses.
-    bounds : sequence of pairs
-        What the orders of each zone leave: at least the last accepted offer and the best bid with
-        energy left, at most the last accepted bid and the best offer with energy left.
-    sent : sequence of int
-        The flow of each link. [Wh]
-
-    Returns
-    -------
-    tuple of two lists
-        Low and high per zone, None where nothing bounds the price. [micro/kWh]
-
-    Notes
-    -----
-    Shortest paths by Bellman-Ford: a link that is not full keeps its target at most its fee above
-    its origin, one that carries anything keeps it at least as far.
-    """
-    lows = [low for low, _ in bounds]
-    highs = [high for _, high in bounds]
-    # (a, b, c): the price of b is at most that of a plus c.
-    steps = [
-        (link.from_zone, link.to_zone, link.fee_micro_per_kwh)
-        for link, flow in zip(network.links, sent, strict=True)
-        if flow < link.limit_wh
-    ] + [
-        (link.to_zone, link.from_zone, -link.fee_micro_per_kwh)
-        for link, flow in zip(network.links, sent, strict=True)
-        if flow > 0
-    ]
-    changed = True
-    rounds = 0
-    while changed:
-        changed = False
-        rounds += 1
-        assert rounds <= len(bounds) + 1, "a loop would pay: the flows are not optimal"
-        for a, b, distance in steps:
-            through, above = highs[a], highs[b]
-            if through is not None and (above is None or through + distance < above):
-                highs[b], changed = through + distance, True
-            under, below = lows[b], lows[a]
-            if under is not None and (below is None or under - distance > below):
-                lows[a], changed = under - distance, True
-    return lows, highs
-
-
-def middle_prices(
-    network: Network,
-    bounds: Sequence[tuple[int | None, int | None]],
-    sent: Sequence[int],
-) -> tuple[Bounds, Bounds, Bounds]:
+def middle_prices(network: Network, facts: OptimalFacts) -> tuple[WholeBounds, Bounds, Bounds]:
     """Choose the price vector: the floor of the middle of the range, zone by zone.
 
     Parameters
     ----------
-    network, bounds, sent
+    network, facts
         As for `price_range`.
 
     Returns
@@ -139,39 +82,47 @@ def middle_prices(
 
     Notes
     -----
-    The floor of the middle of two optimal vectors is optimal (L-natural convexity). Where a price
-    is bounded on one side only, which happens in zones that neither trade nor pass energy on, it
-    is that bound, taken in this order, each with those before it settled: the middles, the prices
-    bounded below only at their lows, those bounded above only at their highs, and again. A price
-    that nothing bounds even then is None: no order and no open link cares for it.
+    Without losses the floor of the middle of two optimal vectors is optimal (L-natural convexity),
+    with losses it is off by less than 1. Where a price is bounded on one side only, which happens
+    in zones that neither trade nor pass energy on, it is that bound, taken in this order, each with
+    those before it settled: the middles, the prices bounded below only at their lows, those bounded
+    above only at their highs, and again. A price that nothing bounds even then is None: no order
+    and no open link depends on it.
     """
-    lows, highs = price_range(network, bounds, sent)
-    first = lows, highs
-    prices: Bounds = [
-        None if low is None or high is None else (low + high) // 2
-        for low, high in zip(lows, highs, strict=True)
-    ]
-    while True:
-        settled = [
-            bound if price is None else (price, price)
-            for price, bound in zip(prices, bounds, strict=True)
-        ]
-        lows, highs = price_range(network, settled, sent)
-        ends = [_end(*known) for known in zip(prices, lows, highs, strict=True)]
+    prices: Bounds = [None] * len(network.zones)
+    first = known = price_range(network, facts)
+    while None in prices:
+        ends = [_end(*bounds) for bounds in zip(prices, *known, strict=True)]
         if not any(ends):
-            return prices, *first
+            break
         rank = min(end[0] for end in ends if end)
         for zone, end in enumerate(ends):
             if end and end[0] == rank:
-                prices[zone] = end[1]
+                # Whole prices are optimal without losses; with them the fractions prove more.
+                prices[zone] = floor(end[1]) if network.is_lossless else end[1]
+        settled = replace(
+            facts,
+            at_least=_settled(prices, facts.at_least),
+            at_most=_settled(prices, facts.at_most),
+        )
+        known = price_range(network, settled)
+    return [None if price is None else floor(price) for price in prices], *first
 
 
-def _end(price: int | None, low: int | None, high: int | None) -> tuple[int, int] | None:
+def _settled(
+    prices: Sequence[Price | None], bounds: Sequence[Price | None]
+) -> tuple[Price | None, ...]:
+    return tuple(
+        bound if price is None else price for price, bound in zip(prices, bounds, strict=True)
+    )
+
+
+def _end(price: Price | None, low: Price | None, high: Price | None) -> tuple[int, Price] | None:
     """Say what an unsettled price may be, and how early that is settled."""
     if price is not None or (low is None and high is None):
         return None
     if low is not None:
-        return (0, (low + high) // 2) if high is not None else (1, low)
+        return (0, Fraction(low + high) / 2) if high is not None else (1, low)
     assert high is not None
     return 2, high
 
