@@ -2,7 +2,17 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from marketplace.api import agreements, data, market, places, readings, standing_rules, wallets
+from marketplace.api import (
+    agreements,
+    data,
+    market,
+    order_events,
+    orders,
+    places,
+    readings,
+    standing_rules,
+    wallets,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("me/", places.Me.as_view(), name="api_me"),
@@ -37,6 +47,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         agreements.AgreementEnding.as_view(),
         name="api_agreement_end",
     ),
+    path("orders/", orders.OrderList.as_view(), name="api_orders"),
+    path("orders/events", order_events.OrderEvents.as_view(), name="api_order_events"),
+    path("orders/cancel", orders.OrderCancellation.as_view(), name="api_orders_cancel"),
+    path("orders/<int:order_id>/", orders.OrderDetail.as_view(), name="api_order"),
+    path("order-book/", orders.OrderBook.as_view(), name="api_order_book"),
     path("intervals/", market.IntervalList.as_view(), name="api_intervals"),
     path("trades/", market.TradeList.as_view(), name="api_trades"),
     path("statements/", market.StatementList.as_view(), name="api_statements"),

@@ -159,6 +159,8 @@ class Judging:
         owners, self.zone_ids, first_s, last_s = columns[at].T
         is_own = owners == self.participants
         is_active = (first_s <= orders.starts_s) & (orders.starts_s < last_s)
+        # Where there is no interval, that is the reason, not who would be active in it.
+        is_active |= np.array([code != "" for code in self.intervals.refusals])[self.index]
         named = np.array(
             [
                 zone in ("", codes[place])
