@@ -46,6 +46,11 @@ app.conf.update(
             "schedule": schedule(10.0),
             "options": {"expires": 10},
         },
+        "compute asked comparisons": {
+            "task": "marketplace.tasks.compute_asked_comparisons",
+            "schedule": schedule(10.0),
+            "options": {"expires": 10},
+        },
         "roll up settled intervals": {
             "task": "analytics.tasks.roll_up_settled_intervals",
             "schedule": schedule(15.0),

@@ -10,6 +10,7 @@ from marketplace.services import (
     gate_closure,
     market_day,
     order_answers,
+    pricing_comparison,
     settlement,
 )
 
@@ -63,3 +64,9 @@ def close_due_gates(**_: object) -> None:
             failures.append(failure)
     if failures:
         raise ExceptionGroup("communities whose gates could not close", failures)
+
+
+@shared_task(ignore_result=True)
+def compute_asked_comparisons(**_: object) -> None:
+    """Compute months again under each pricing, as asked for. Safe twice, late, or on two hosts."""
+    pricing_comparison.compute_asked_comparisons(now=timezone.now())

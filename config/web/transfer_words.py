@@ -55,6 +55,7 @@ def worded_transfers(lines: Sequence[TransferLine], place: Place) -> list[Worded
         place.supplier_account_id: _("Supplier"),
         place.platform_account_id: _("Platform"),
         place.rounding_account_id: _("Rounding"),
+        place.grid_account_id: _("Grid operator"),
     }
     return [
         WordedTransfer(

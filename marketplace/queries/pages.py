@@ -30,6 +30,7 @@ class Place:
     supplier_account_id: int
     platform_account_id: int
     rounding_account_id: int
+    grid_account_id: int | None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -129,6 +130,7 @@ def place_of(community: Community) -> Place:
         supplier_account_id=community.supplier_account_id,
         platform_account_id=community.platform_account_id,
         rounding_account_id=community.rounding_account_id,
+        grid_account_id=community.grid_account_id,
     )
 
 
