@@ -213,6 +213,7 @@ SPECTACULAR_SETTINGS = {
         "DataMatchState": ["matched", "held", "delivered", "settled", "released", "refused"],
         "DataRequestState": ["open", "matched", "ended"],
         "IntervalState": ["open", "metered", "cleared", "settled", "sealed"],
+        "OrderSide": ["buy", "sell"],
         "TransferKind": ["posted", "hold", "post", "release"],
     },
     "POSTPROCESSING_HOOKS": [

@@ -208,7 +208,11 @@ class _Orders(msgspec.Struct, forbid_unknown_fields=True):
 class OrderList(APIView):
     """Orders."""
 
-    @extend_schema(parameters=[*PAGE_PARAMETERS, OrdersAsked], responses=pages(OrderOut))
+    @extend_schema(
+        operation_id="orders_list",
+        parameters=[*PAGE_PARAMETERS, OrdersAsked],
+        responses=pages(OrderOut),
+    )
     def get(self, request: Request) -> Response:
         """List a member's orders, newest first."""
         asked = asked_for(request, OrdersAsked)
@@ -250,7 +254,10 @@ class OrderList(APIView):
 class OrderCancellation(APIView):
     """Cancelling many orders."""
 
-    @extend_schema(request=CancelIn, responses=OrdersCancelledOut)
+    @extend_schema(
+        operation_id="orders_cancel_many", request=CancelIn, responses=OrdersCancelledOut
+    )
+    @idempotent
     def post(self, request: Request) -> Response:
         """Cancel orders of yours before their gate closes; each tells why it could not be."""
         form = CancelIn(data=request.data)
@@ -272,8 +279,13 @@ class OrderDetail(APIView):
         """Show an order and what has become of it."""
         return Response(_shape(_own_order(request, order_id)))
 
-    @extend_schema(responses=OrderOut)
-    def delete(self, request: Request, order_id: int) -> Response:
+
+class OrderDetailCancellation(APIView):
+    """Cancelling one order."""
+
+    @extend_schema(request=None, responses=OrderOut)
+    @idempotent
+    def post(self, request: Request, order_id: int) -> Response:
         """Cancel an order before its gate closes."""
         order = _own_order(request, order_id)
         outcome = cancel_orders(

@@ -51,6 +51,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("orders/events", order_events.OrderEvents.as_view(), name="api_order_events"),
     path("orders/cancel", orders.OrderCancellation.as_view(), name="api_orders_cancel"),
     path("orders/<int:order_id>/", orders.OrderDetail.as_view(), name="api_order"),
+    path(
+        "orders/<int:order_id>/cancel",
+        orders.OrderDetailCancellation.as_view(),
+        name="api_order_cancel",
+    ),
     path("order-book/", orders.OrderBook.as_view(), name="api_order_book"),
     path("intervals/", market.IntervalList.as_view(), name="api_intervals"),
     path("trades/", market.TradeList.as_view(), name="api_trades"),

@@ -124,7 +124,7 @@ def test_an_order_is_followed_and_cancelled_by_its_owner_alone(street: ForwardSt
     ]
 
     assert refusal(bob.get(f"/api/v1/orders/{first}/")) == (404, "not_found")
-    assert refusal(bob.delete(f"/api/v1/orders/{first}/")) == (404, "not_found")
+    assert refusal(bob.post(f"/api/v1/orders/{first}/cancel")) == (404, "not_found")
     cancel = {"ids": [first], "participant": street.participant("bob").id}
     told = send_json(bob, "POST", "orders/cancel", cancel).json()["results"]
     assert told == [{"id": first, "refusal": "not_found"}]
@@ -134,8 +134,8 @@ def test_an_order_is_followed_and_cancelled_by_its_owner_alone(street: ForwardSt
     assert send_json(operator, "POST", "orders/", {**member, "orders": []}).status_code == 404
     assert send_json(operator, "POST", "orders/cancel", {**member, "ids": [1]}).status_code == 404
 
-    assert alice.delete(f"/api/v1/orders/{first}/").json()["state"] == "cancelled"
-    assert refusal(alice.delete(f"/api/v1/orders/{first}/")) == (409, "ended")
+    assert alice.post(f"/api/v1/orders/{first}/cancel").json()["state"] == "cancelled"
+    assert refusal(alice.post(f"/api/v1/orders/{first}/cancel")) == (409, "ended")
 
 
 def test_the_book_is_shown_by_price_to_the_community(street: ForwardStreet) -> None:
