@@ -304,7 +304,8 @@ def _is_midnight(clock: str) -> bool:
 
 def _settle_length(layout: Layout, looked: _Looked, file: str) -> None:
     """Take the usual distance of a meter's neighbours, where no column says the length."""
-    if "minutes" in layout.columns or {"start", "end"} <= set(layout.columns):
+    columns = set(layout.columns)
+    if "minutes" in columns or ({"start", "end"} <= columns and "date" not in columns):
         return
     clock = WallClock(UTC, layout.dates)
     before: dict[str, int] = {}

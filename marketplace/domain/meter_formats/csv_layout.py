@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from marketplace.domain.meter_formats.csv_times import split_moment
+from marketplace.domain.meter_formats.csv_times import DATE_FORM, split_moment
 from marketplace.domain.meter_formats.csv_words import Heading
 from marketplace.domain.meter_formats.source import Source
 from marketplace.domain.readings_cells import quoted
@@ -73,12 +73,16 @@ def cells_of(raw: bytes, encoding: str, delimiter: str) -> list[str] | None:
 
 def moment_cells(layout: Layout, cells: list[str], role: str) -> tuple[str, str]:
     """Return the date and the clock of a row's ``start``, ``end`` or ``time``."""
-    if role == "time" and "date" in layout.columns and "time" not in layout.columns:
-        clock = layout.columns.get("clock")
-        if clock is None:
-            return split_moment(cells[layout.columns["date"]])
-        return cells[layout.columns["date"]], cells[clock]
-    return split_moment(cells[layout.columns[role]])
+    columns = layout.columns
+    if "date" not in columns:
+        return split_moment(cells[columns[role]])
+    # Beside a date, what else tells the time is a clock.
+    clock = columns.get(role, columns.get("clock"))
+    if clock is None:
+        return split_moment(cells[columns["date"]])
+    if DATE_FORM.match(cells[clock]) and not cells[clock].isdecimal():
+        return split_moment(cells[clock])
+    return cells[columns["date"]], cells[clock]
 
 
 def time_role(layout: Layout) -> str:

@@ -9,9 +9,10 @@ from typing import Final
 from marketplace.domain.readings_cells import CellInvalid, quoted
 
 EMPTY: Final = frozenset({"", "-", "--", "n/a", "na", "null", "none", "nan", "缺失", "#n/v"})
+WHOLE: Final = r"-?(?:[0-9]+|[1-9][0-9]{0,2}(?:%s[0-9]{3})+)?"
 FORMS: Final[dict[str, re.Pattern[str]]] = {
-    "point": re.compile(r"-?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)?(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?"),
-    "comma": re.compile(r"-?(?:[0-9]+|[0-9]{1,3}(?:[.' ][0-9]{3})+)?(?:,[0-9]*)?"),
+    "point": re.compile(WHOLE % "," + r"(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?"),
+    "comma": re.compile(WHOLE % "[.' ]" + r"(?:,[0-9]*)?"),
 }
 
 

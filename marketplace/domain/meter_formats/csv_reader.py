@@ -119,8 +119,8 @@ class _Reader:
                 min(lonely),
                 f"this time comes twice in {self.clock.zone}, where the clock goes back, but once "
                 "in the file",
-                "if the file keeps standard time all year, name it: --timezone +10:00; else write "
-                "times with their offset",
+                "if the file keeps standard time all year, name it, like --timezone +10:00; else "
+                "write times with their offset",
             )
         return self.flows.result()
 
@@ -134,7 +134,7 @@ class _Reader:
             if not text.isdecimal() or not 1 <= int(text) <= 1440:
                 raise CellInvalid(f"{quoted(text)} is no length in minutes", "write it like 15")
             length_s = int(text) * 60
-        elif self.role == "start" and "end" in columns:
+        elif not length_s:
             ends = self.clock.moments(*moment_cells(self.layout, cells, "end"))
             length_s = min((end for end in ends if end > moment_s), default=moment_s) - moment_s
             if length_s <= 0:

@@ -135,7 +135,7 @@ class WallClock:
             raise CellInvalid(
                 f"{quoted(f'{date_text} {clock_text}')} does not exist in {self.zone}: the clock "
                 "leaps over it",
-                "if the file keeps standard time all year, name it: --timezone +10:00",
+                "if the file keeps standard time all year, name it, like --timezone +10:00",
             )
         return tuple(sorted({int((each - EPOCH).total_seconds()) for each in utc}))
 

@@ -10,7 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from marketplace.domain.meter_formats.espi_xml import READING, Element, Entry, elements
+from marketplace.domain.meter_formats.espi_xml import (
+    READING,
+    RESOURCES,
+    Element,
+    Entry,
+    elements,
+)
 from marketplace.domain.meter_formats.flows import (
     Direction,
     Flows,
@@ -88,13 +94,11 @@ class _Reader:
             "MeterReading": self.feed.meter_readings,
             "ReadingType": self.feed.types,
         }
-        for entry, element in elements(source):
-            if element.name in places:
-                places[element.name].append((entry, element))
+        for entry, element in elements(source, RESOURCES):
+            places[element.name].append((entry, element))
         self._check_services()
-        for entry, element in elements(source):
-            if element.name == READING:
-                self._take(entry, element)
+        for entry, element in elements(source, frozenset({READING})):
+            self._take(entry, element)
         return self.flows.result()
 
     def _bad(self, line: int, what: str, remedy: str = ASK_FOR) -> ReadingsInvalid:

@@ -17,7 +17,7 @@ CHUNK_BYTES: Final = 64 * 1024
 DEPTH_MAX: Final = 40
 TEXT_MAX: Final = 10_000
 READING: Final = "IntervalReading"
-WHOLE: Final = frozenset({"UsagePoint", "MeterReading", "ReadingType", "LocalTimeParameters"})
+RESOURCES: Final = frozenset({"UsagePoint", "MeterReading", "ReadingType"})
 
 
 @dataclass(slots=True)
@@ -38,15 +38,15 @@ class Entry:
     related: list[str] = field(default_factory=list)
 
 
-def elements(source: Source) -> Iterator[tuple[Entry, Element]]:
-    """Yield the elements that readings are made of, each with the entry that it stands in.
+def elements(source: Source, names: frozenset[str]) -> Iterator[tuple[Entry, Element]]:
+    """Yield the elements of some names, each with the entry that it stands in.
 
     Raises
     ------
     ReadingsInvalid
         If the file is not XML, has a document type, or nests too deep.
     """
-    handler = _Handler(source.name)
+    handler = _Handler(source.name, names)
     with source.open() as file:
         while True:
             chunk = file.read(CHUNK_BYTES)
@@ -68,8 +68,9 @@ def elements(source: Source) -> Iterator[tuple[Entry, Element]]:
 class _Handler:
     """Keeps the way down to where the parser is."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, names: frozenset[str]) -> None:
         self.file = file
+        self.names = names
         self.found: list[tuple[Entry, Element]] = []
         self.waiting: list[Element] = []
         self.entry = Entry()
@@ -104,7 +105,7 @@ class _Handler:
             self.entry = Entry()
         elif name == "link":
             self._link(attributes)
-        elif name == READING or (name in WHOLE and self.element is None):
+        elif name in self.names and self.element is None:
             self.element = Element(name, self.parser.CurrentLineNumber)
             self.element_depth = len(self.path)
 
@@ -118,6 +119,8 @@ class _Handler:
             self.entry.related.append(href)
 
     def _characters(self, text: str) -> None:
+        if self.element is None:
+            return
         self.text_length += len(text)
         if self.text_length > TEXT_MAX:
             raise self._bad(f"a text is longer than {TEXT_MAX} characters")
