@@ -18,7 +18,8 @@ from validator.interval_rules import Prices, RuleSet
 from validator.market_archive import Margin, MarketArchive, MarketFresh
 from validator.market_auction import hold_auction
 from validator.market_rules import PAY_AS_BID, ForwardRules, MarketRules
-from validator.zones import ZoneOrder, require_optimal
+from validator.zone_checks import require_optimal
+from validator.zones import ZoneOrder
 
 MARGIN_CODE = 22
 MICROSECONDS_PER_MINUTE = 60_000_000

@@ -27,14 +27,14 @@ class Outcome(NamedTuple):
     sold: dict[int, int]
 
 
-def clear(bids: Sequence[Order], offers: Sequence[Order], *, by_arrival: bool = False) -> Outcome:
+def clear(bids: Sequence[Order], offers: Sequence[Order], *, arrival: bool = False) -> Outcome:
     """Clear a book at one price that trades the most energy.
 
     Parameters
     ----------
     bids, offers : sequence of Order
         Limits in micro per kWh, energy in Wh, above 0.
-    by_arrival : bool
+    arrival : bool
         At the margin the lower rank is filled first; otherwise all are, pro rata.
     """
     wanted = sorted(bids, key=lambda order: (-order.limit, order.rank))
@@ -48,8 +48,8 @@ def clear(bids: Sequence[Order], offers: Sequence[Order], *, by_arrival: bool = 
     high = bid if next_offer is None else min(bid, next_offer)
     return Outcome(
         (low + high) // 2,
-        _fills(wanted, bid, volume, by_arrival=by_arrival),
-        _fills(offered, offer, volume, by_arrival=by_arrival),
+        _fills(wanted, bid, volume, arrival=arrival),
+        _fills(offered, offer, volume, arrival=arrival),
     )
 
 
@@ -89,19 +89,29 @@ def _limits_at(side: Sequence[Order], volume: int) -> tuple[int, int | None]:
     return last, None
 
 
-def _fills(
-    side: Sequence[Order], marginal: int, volume: int, *, by_arrival: bool
-) -> dict[int, int]:
+def _fills(side: Sequence[Order], marginal: int, volume: int, *, arrival: bool) -> dict[int, int]:
     """Fill the more eager wholly, and share what is left among those at the marginal limit."""
     at_margin = [order for order in side if order.limit == marginal]
     first = side.index(at_margin[0])
     fills = {order.rank: order.wh for order in side[:first]}
     left = volume - sum(fills.values())
-    if not by_arrival:
-        return fills | share(at_margin, left)
-    for order in at_margin:
-        fills[order.rank] = min(order.wh, left)
-        left -= fills[order.rank]
+    return fills | (by_arrival(at_margin, left) if arrival else share(at_margin, left))
+
+
+def by_arrival(orders: Sequence[Order], volume: int) -> dict[int, int]:
+    """Give energy to orders one after the other, the lower rank first.
+
+    Parameters
+    ----------
+    orders : sequence of Order
+        In order of their ranks.
+    volume : int
+        What is given: no more than they have in all. [Wh]
+    """
+    fills = {}
+    for order in orders:
+        fills[order.rank] = min(order.wh, volume)
+        volume -= fills[order.rank]
     return fills
 
 

@@ -45,7 +45,7 @@ def hold_auction(orders: Sequence[ForwardOrder]) -> Held:
         outcome = clear(
             [Order(one.limit, one.wh, rank) for rank, one in left if one.is_bid],
             [Order(one.limit, one.wh, rank) for rank, one in left if not one.is_bid],
-            by_arrival=True,
+            arrival=True,
         )
         filled = outcome.bought | outcome.sold
         short = {rank for rank, one in left if 0 < filled.get(rank, 0) < one.minimum}

@@ -20,7 +20,8 @@ from validator.market_matches import Left, in_order, left_after, matches_of, pri
 from validator.market_pool import clear_pool
 from validator.market_rules import PAY_AS_BID, UNIFORM, MarketRules
 from validator.terms_checks import Drawn
-from validator.zones import ZoneOrder, require_optimal
+from validator.zone_checks import require_optimal
+from validator.zones import ZoneOrder
 
 
 def require_auction_named(

@@ -54,6 +54,7 @@ _FORWARD_KEYS = {
 _LINK = {"fee_micro_per_kwh", "from", "limit_wh", "loss_ppm", "to"}
 _LINK_LIMIT_MAX = 10**12
 _MILLION = 10**6
+_LINK_FEE_MAX = 10**9
 _DAYS_AHEAD_MAX = 7
 
 
@@ -204,8 +205,8 @@ def _links(value: object, zones: tuple[str, ...]) -> tuple[Link, ...]:
         limit, fee, loss = (
             natural(one[name]) for name in ("limit_wh", "fee_micro_per_kwh", "loss_ppm")
         )
-        if limit > _LINK_LIMIT_MAX or loss >= _MILLION:
-            raise Malformed("a link's limit or loss cannot be")
+        if limit > _LINK_LIMIT_MAX or fee > _LINK_FEE_MAX or loss >= _MILLION:
+            raise Malformed("a link's limit, fee or loss cannot be")
         links.append(Link(one["from"], one["to"], limit, fee, loss))
     if len({(one.source, one.target) for one in links}) != len(links):
         raise Malformed("two links join the same zones in one direction")
