@@ -43,9 +43,8 @@ def example() -> dict[str, Any]:
     """Return what the vectors hold, computed by our own code."""
     rules_text = canonical_bytes(preset("demo")).decode()
     first, second = _cleared(without="H03"), _cleared(without=None)
-    third = second.amended(
-        LateReadings(*(np.array([number], dtype=np.int64) for number in (9, 13, 0, 0)))
-    )
+    point, account, nothing = (np.array([number], dtype=np.int64) for number in (9, 13, 0))
+    third = second.amended(LateReadings(point, account, nothing, nothing))
     revisions: list[tuple[Reason, IntervalBook, IntervalBook | None]] = [
         ("deadline", first, None),
         ("correction", second, first),

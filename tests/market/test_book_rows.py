@@ -133,8 +133,10 @@ def test_a_stranger_recomputes_the_money_of_two_revisions_to_the_byte(
 def test_a_stranger_recomputes_what_a_late_reading_moves(
     book: IntervalBook, late: tuple[int, int]
 ) -> None:
-    numbers = [(3,), (7,), *((energy,) for energy in late)]
-    amended = book.amended(LateReadings(*(np.array(each, dtype=np.int64) for each in numbers)))
+    point, account, import_wh, export_wh = (
+        np.array([number], dtype=np.int64) for number in (3, 7, *late)
+    )
+    amended = book.amended(LateReadings(point, account, import_wh, export_wh))
     body = by_the_page.command_body(rows_of(amended), rows_of(book), "book:7:1", "0" * 64)
     assert body == our_body(amended, book)
 
