@@ -383,3 +383,49 @@ DUAL: list[Paid] = [
     (SUPPLIER, 12, 50 * 100, 15),
     (POOL, PLATFORM, 700 * 10, 5),
 ]
+
+
+def coupled_story(money: list[Paid] | None = None) -> Story:
+    """Return a metered interval of three zones, the third of which nothing can reach.
+
+    A sells 60 of its 80 Wh at 100: 10 at home, 50 over a full link whose fee is 2 to B, who
+    would have bought 60 at 180.
+    """
+    names = ("fee_micro_per_kwh", "from", "limit_wh", "loss_ppm", "to")
+    links = [(2_000, "A", 50, 0, "B"), (1_000, "B", 10, 0, "A"), (0, "B", 0, 0, "C")]
+    rules = market_rules(
+        zones=["A", "B", "C"], links=[dict(zip(names, one, strict=True)) for one in links]
+    )
+    positions = [
+        position(1, import_wh=10, buy_limit=200, bought_wh=10),
+        position(2, import_wh=60, buy_limit=180, bought_wh=50, zone="B"),
+        position(3, export_wh=80, sell_limit=100, sold_wh=60),
+        position(4, import_wh=5, buy_limit=200, zone="C"),
+    ]
+    flows = [(50, 50), (0, 0), (0, 0)]
+    return Story(
+        rules=rules,
+        revisions=[
+            book(
+                rules,
+                positions,
+                COUPLED if money is None else money,
+                prices={"A": "100000", "B": "180000", "C": None},
+                links=[{"received": str(got), "sent": str(sent)} for got, sent in flows],
+            )
+        ],
+    )
+
+
+COUPLED: list[Paid] = [
+    (11, POOL, 10 * 100 + 10 * 10, 1),
+    (12, POOL, 50 * 180 + 50 * 10, 1),
+    (POOL, 13, 60 * 100, 2),
+    (12, SUPPLIER, 10 * 300, 3),
+    (14, SUPPLIER, 5 * 300, 3),
+    (SUPPLIER, 13, 20 * 100, 4),
+    (11, GRID, 10 * 40, 8),
+    (POOL, PLATFORM, 60 * 10, 5),
+    (POOL, GRID, 50 * 2, 9),
+    (POOL, GRID, 50 * (180 - 100 - 2), 11),
+]

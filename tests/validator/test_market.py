@@ -22,9 +22,12 @@ from tests.validator.market_story import (
     agreed_story,
     auction,
     book,
+    coupled_story,
     forward_position,
     forward_story,
+    held,
     market_rules,
+    order,
     pool_story,
     position,
 )
@@ -93,6 +96,7 @@ POOLS: dict[str, Callable[[], Story]] = {
     ),
     "mid-market": lambda: drawn("mid_market", (800, 400), at_one_price(175, 800, 400), price=175),
     "ratio": ratio_story,
+    "three zones": coupled_story,
     # A quarter of 1,200 Wh for 1, three quarters for 2 who needs but 500: what is left goes to 1.
     "static shares": lambda: drawn(
         "sharing_static",
@@ -272,6 +276,41 @@ def test_a_halted_auction_trades_nothing() -> None:
 
 
 PRICES = Prices(300_000, 100_000, 10_000, 40_000)
+
+
+def test_orders_before_delivery_are_coupled_too() -> None:
+    """A bid of B that wants all of its 60 Wh is dropped: the others get what the link carries."""
+    orders = [
+        order(31, 3, "sell", 500, 120, filled=60),
+        order(32, 1, "buy", 400, 220, minimum=400, dropped=1, zone="B"),
+        order(33, 2, "buy", 300, 220, filled=60, zone="B"),
+    ]
+    link = {"fee_micro_per_kwh": 5_000, "from": "A", "limit_wh": 60, "loss_ppm": 0, "to": "B"}
+    flow = [{"received": "60", "sent": "60"}]
+    prices = {"A": "120000", "B": "220000"}
+    text = market_rules(**FORWARD | {"zones": ["A", "B"], "links": [link]})
+    positions = [
+        position(2, import_wh=60, bought_wh=60, zone="B"),
+        position(3, export_wh=60, sold_wh=60),
+    ]
+    money = [
+        (12, POOL, 60 * 230, 1),
+        (POOL, 13, 60 * 120, 2),
+        (POOL, PLATFORM, 60 * 10, 5),
+        (POOL, GRID, 60 * 5, 9),
+        (POOL, GRID, 60 * 95, 11),
+    ]
+    story = Story(
+        rules=text,
+        holds={f"hold:{number}": [held(3, 10**6)] for number in (31, 32, 33)},
+        auctions=[auction(orders, price=None, prices=prices, links=flow)],
+        revisions=[book(text, positions, money, prices=prices, links=flow)],
+    )
+    assert objection_to(story) is None
+
+    # Whoever is filled has their minimum.
+    orders[2]["minimum"] = "61"
+    assert objection_to(story) == ("auction:7", "auction")
 
 
 def test_shares_of_what_cannot_be_divided_go_wh_by_wh() -> None:

@@ -16,6 +16,7 @@ from tests.validator.market_story import (
     FORWARD,
     Members,
     agreed_story,
+    coupled_story,
     forward_story,
     held,
     key_of,
@@ -132,6 +133,11 @@ def both(*changes: Change) -> Change:
     return change
 
 
+def flows(*sent: tuple[int, int]) -> list[dict[str, str]]:
+    """Return what was sent over the first two links, and received."""
+    return [{"received": str(got), "sent": str(one)} for one, got in (*sent, (0, 0))]
+
+
 def drop_match(story: Story) -> None:
     del story.revisions[0].rows[7]
     story.revisions[0].header["matches"] = "3"
@@ -227,6 +233,28 @@ ENDED = [
 ]
 LIES = [
     *(Lie(name, change, "", "agreement") for name, change in (*FORGED, *ENDED)),
+    Lie(
+        "send more than a link carries",
+        in_header(links=flows((51, 51), (1, 1))),
+        "book:7:1",
+        "auction",
+        coupled_story,
+    ),
+    Lie(
+        "sell what a link lost",
+        in_header(links=flows((49, 50), (0, 0))),
+        "book:7:1",
+        "auction",
+        coupled_story,
+    ),
+    Lie(
+        "a price without a reason",
+        in_header(prices={"A": "100000", "B": "102000", "C": None}),
+        "book:7:1",
+        "auction",
+        coupled_story,
+    ),
+    Lie("keep the congestion rent", in_money(9, "3899"), "settle:7:1", "settlement", coupled_story),
     Lie("leave an agreement out", drop_match, "book:7:1", "matches"),
     Lie("agreements in another order", exchange_matches, "book:7:1", "matches"),
     Lie("move less than agreed", in_match(0, wh="299"), "book:7:1", "matches"),
