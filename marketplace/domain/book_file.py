@@ -21,7 +21,7 @@ HEADER: Final = b"side,price,quantity"
 LINE_MAX_BYTES: Final = 1024
 
 _BLOCK_BYTES: Final = 1 << 18
-_UTF8_MARK: Final = b"\xef\xbb\xbf"
+UTF8_MARK: Final = b"\xef\xbb\xbf"
 _ROWS: Final = re.compile(rb"^(bid|offer),(-?[0-9]+),([0-9]+)\r?$", re.MULTILINE)
 _INTEGER: Final = re.compile(rb"-?[0-9]+")
 _FRACTION: Final = re.compile(rb"[-+]?([0-9]+[.][0-9]*|[.][0-9]+)")
@@ -66,7 +66,7 @@ def read_book(file: BinaryIO) -> tuple[Orders, Orders]:
     """
     _check_header(file.readline(LINE_MAX_BYTES + 1))
     is_bid, prices, quantities = bytearray(), array("q"), array("q")
-    for block in _blocks(file):
+    for block in blocks(file):
         rows = _ROWS.findall(block)
         try:
             # Each line matches once at most: as many rows as lines means that all were understood.
@@ -84,11 +84,11 @@ def read_book(file: BinaryIO) -> tuple[Orders, Orders]:
     bids = Orders(*(column[bidding] for column in table))
     offers = Orders(*(column[~bidding] for column in table))
     for name, side in (("bid", bids), ("offer", offers)):
-        _check_sum(name, side)
+        check_sum(name, side)
     return bids, offers
 
 
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
+def blocks(file: BinaryIO) -> Iterator[bytes]:
     """Cut the file at line ends, every line closed. A line without end is passed on as it is."""
     rest = b""
     while block := file.read(_BLOCK_BYTES):
@@ -104,18 +104,19 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _check_header(line: bytes) -> None:
-    header = line.removeprefix(_UTF8_MARK).rstrip(b"\r\n")
+    header = line.removeprefix(UTF8_MARK).rstrip(b"\r\n")
     if header == HEADER:
         return
     wanted = f"make {HEADER.decode()} the first line"
     if not line:
         raise BookInvalid(1, f"the file is empty; {wanted}")
-    if not _is_text(header):
+    if not is_text(header):
         raise BookInvalid(1, "the file is not text; save the book as CSV in UTF-8")
-    raise BookInvalid(1, f"the header is {_shown(header)}; {wanted}")
+    raise BookInvalid(1, f"the header is {shown_field(header)}; {wanted}")
 
 
-def _check_sum(name: str, side: Orders) -> None:
+def check_sum(name: str, side: Orders) -> None:
+    """Refuse a side that sums to more than int64 holds, at the line where it does."""
     # The first sum is rounded, a millionth is far more than it can be off: exact where it matters.
     if float(side.quantities.sum(dtype=np.float64)) < QUANTITY_SUM_MAX_WH * (1 - 1e-6):
         return
@@ -141,24 +142,27 @@ def _fault(line: bytes) -> str | None:
     fields = line.split(b",")
     if len(line) > LINE_MAX_BYTES:
         return f"the line is longer than {LINE_MAX_BYTES} bytes; write one order a line"
-    if not _is_text(line):
+    if not is_text(line):
         return "the line is not text; save the book as CSV in UTF-8"
     if not line.strip():
         return "the line is empty; remove it"
     if len(fields) != 3:
         return f"the line has {len(fields)} fields, not 3; write {HEADER.decode()}"
-    return _order_fault(*fields)
+    return order_fault(*fields)
 
 
-def _order_fault(side: bytes, price: bytes, quantity: bytes) -> str | None:
+def order_fault(side: bytes, price: bytes, quantity: bytes) -> str | None:
+    """Say what is wrong with an order's fields and what to do, or None."""
     if side not in (b"bid", b"offer"):
-        return f"the side is {_shown(side)}; write bid or offer"
+        return f"the side is {shown_field(side)}; write bid or offer"
     fault = _integer_fault("price", price, "micro per kWh")
     fault = fault or _integer_fault("quantity", quantity, "Wh")
     if fault is None and int(quantity) == 0:
         return "the quantity is 0; write at least 1 Wh, or remove the order"
     if fault is None and quantity.startswith(b"-"):
-        return f"the quantity is {_shown(quantity)}, below 0; an offer is what sells, not a minus"
+        return (
+            f"the quantity is {shown_field(quantity)}, below 0; an offer is what sells, not a minus"
+        )
     return fault
 
 
@@ -166,21 +170,23 @@ def _integer_fault(name: str, field: bytes, unit: str) -> str | None:
     if not field:
         return f"the {name} is missing; write whole {unit}"
     if _FRACTION.fullmatch(field):
-        return f"the {name} {_shown(field)} is a fraction; write whole {unit}"
+        return f"the {name} {shown_field(field)} is a fraction; write whole {unit}"
     if not _INTEGER.fullmatch(field):
-        return f"the {name} {_shown(field)} is not a whole number; write {unit} in digits only"
+        return f"the {name} {shown_field(field)} is not a whole number; write {unit} in digits only"
     if not -INT64_MAX - 1 <= int(field) <= INT64_MAX:
-        return f"the {name} {_shown(field)} is outside int64; check the unit, it is {unit}"
+        return f"the {name} {shown_field(field)} is outside int64; check the unit, it is {unit}"
     return None
 
 
-def _is_text(line: bytes) -> bool:
+def is_text(line: bytes) -> bool:
+    """Say whether a line is printable UTF-8."""
     try:
         return line.decode().replace("\t", " ").isprintable()
     except UnicodeDecodeError:
         return False
 
 
-def _shown(field: bytes) -> str:
+def shown_field(field: bytes) -> str:
+    """Quote a field for an error message, cut where it is long."""
     text = ascii(field.decode())
     return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}..."

@@ -97,6 +97,14 @@ class CoupledClearing:
             self.received[link] * target - self.sent[link] * origin - self.fee_nano(network, link)
         )
 
+    def link_dual(self, network: Network, link: int) -> Fraction | None:
+        """Return what one more Wh of limit is worth, None where an end has no dual. [micro/kWh]"""
+        ends = network.links[link]
+        origin, target = self.duals[ends.from_zone], self.duals[ends.to_zone]
+        if origin is None or target is None:
+            return None
+        return max(Fraction(0), ends.gain * target - origin - ends.fee_micro_per_kwh)
+
 
 def clear_coupled(
     network: Network, orders: ZoneOrders, *, ties: Ties = Ties.ARRIVAL

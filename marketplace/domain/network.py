@@ -22,6 +22,7 @@ FILE_MAX_BYTES: Final = 64 << 20
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,30}")
 _SHOWN_MAX: Final = 40
+_NAMED_MAX: Final = 3
 
 
 class NetworkInvalid(ValueError):
@@ -181,8 +182,9 @@ def _number(line: int, name: str, field: str) -> int:
 
 def _place(line: int, end: str, name: str, places: Mapping[str, int]) -> int:
     if name not in places:
+        known = ", ".join(shown(zone) for zone in list(places)[:_NAMED_MAX]) or "none"
         raise NetworkInvalid(
-            line, f"{end} is {shown(name)}, which is no zone of the book; name one that has orders"
+            line, f"{end} is {shown(name)}, an unknown zone; name one with orders or rules: {known}"
         )
     return places[name]
 

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import stat
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Final, TextIO
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TextIO
 
 from marketplace.domain.book_file import BookInvalid, Orders, read_book
 from marketplace.domain.clearing import Clearing, clear_uniform_price, welfare_nano
 from marketplace.domain.pairing import Trades, pair_trades
+from marketplace.management.trades_file import (
+    ClearFailed,
+    check_is_not,
+    micro_text,
+    reading,
+    replacing,
+)
 
 TRADES_HEADER: Final = "bid_row,offer_row,quantity,price\n"
-
-
-class ClearFailed(Exception):
-    """A book that cannot be cleared or a file that cannot be used, told in one line."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_arguments(parser)
     options = parser.parse_args(argv)
     try:
-        summary = clear_book(book=options.book, out=options.out)
+        summary = run(book=options.book, zones=options.zones, out=options.out)
     except ClearFailed as error:
         print(error, file=sys.stderr)
         return 2
@@ -48,14 +48,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "book",
         metavar="BOOK.csv",
         help="orders in arrival order under the header side,price,quantity: "
-        "bid or offer, whole micro per kWh, whole Wh",
+        "bid or offer, whole micro per kWh, whole Wh; with --zones also a column zone",
+    )
+    parser.add_argument(
+        "--zones",
+        metavar="LINKS.csv",
+        help="clear all zones of the book together; links between them under the header "
+        "from,to,limit_wh,loss_ppm,fee, one direction a line",
     )
     parser.add_argument(
         "--out",
         metavar="TRADES.csv",
         required=True,
-        help="file for the trades: bid_row,offer_row,quantity,price, rows counted from 0",
+        help="file for the trades: bid_row,offer_row,quantity,price, rows counted from 0; "
+        "with --zones also zone,to_link,from_link, where a link buys or sells in a zone",
     )
+
+
+def run(*, book: str, zones: str | None, out: str) -> Mapping[str, Any]:
+    """Clear the file ``book``, coupled by the links of the file ``zones`` where one is named."""
+    if zones is None:
+        return clear_book(book=book, out=out)
+    # One zone needs nothing of this, and starts sooner without it.
+    from marketplace.management.clear_zones import clear_zones
+
+    return clear_zones(book=book, links=zones, out=out)
 
 
 def clear_book(*, book: str, out: str) -> dict[str, int | float | str | None]:
@@ -67,56 +84,21 @@ def clear_book(*, book: str, out: str) -> dict[str, int | float | str | None]:
         If the book is refused or a file cannot be used. ``out`` is then what it was before.
     """
     started = time.perf_counter()
-    bids, offers = _read(book)
-    if os.path.exists(out) and os.path.samefile(book, out):
-        raise ClearFailed(f"{out}: is the book itself; name another file for the trades")
+    with reading(book, BookInvalid) as file:
+        bids, offers = read_book(file)
+    check_is_not(out, book, "the book")
     clearing = clear_uniform_price(bids.prices, bids.quantities, offers.prices, offers.quantities)
     trades = pair_trades(clearing)
-    try:
-        with _replacing(out) as file:
-            _write_trades(file, clearing, trades, bids, offers)
-    except OSError as error:
-        raise ClearFailed(f"{out}: {error.strerror}; name a file that can be written") from error
+    with replacing(out) as file:
+        _write_trades(file, clearing, trades, bids, offers)
     return {
         "volume_wh": clearing.volume_wh,
         "price_micro_per_kwh": clearing.price,
         "price_low": clearing.price_low,
         "price_high": clearing.price_high,
-        "welfare_micro": _micro_text(welfare_nano(clearing, bids.prices, offers.prices)),
+        "welfare_micro": micro_text(welfare_nano(clearing, bids.prices, offers.prices)),
         "seconds": round(time.perf_counter() - started, 6),
     }
-
-
-def _read(book: str) -> tuple[Orders, Orders]:
-    try:
-        with open(book, "rb") as file:
-            return read_book(file)
-    except BookInvalid as error:
-        raise ClearFailed(f"{book}:{error.line}: {error}") from error
-    except OSError as error:
-        raise ClearFailed(f"{book}: {error.strerror}; name a file that can be read") from error
-
-
-@contextmanager
-def _replacing(path: str) -> Iterator[TextIO]:
-    """Open a file that takes the place of ``path`` once it is complete, and not before."""
-    if os.path.exists(path) and not os.path.isfile(path):
-        # A pipe or a device is written to; renaming over it would remove it.
-        with open(path, "w", encoding="ascii") as file:
-            yield file
-        return
-    target = os.path.realpath(path)
-    partial = f"{target}.{os.getpid()}.partial"
-    try:
-        with open(partial, "x", encoding="ascii") as file:
-            yield file
-        if os.path.exists(target):
-            os.chmod(partial, stat.S_IMODE(os.stat(target).st_mode))
-        os.replace(partial, target)
-    except BaseException:
-        if os.path.exists(partial):
-            os.unlink(partial)
-        raise
 
 
 def _write_trades(
@@ -131,10 +113,3 @@ def _write_trades(
     )
     price = clearing.price
     file.writelines(f"{bid},{offer},{quantity},{price}\n" for bid, offer, quantity in columns)
-
-
-def _micro_text(nano: int) -> str:
-    """Write nano-units as micro-units, all decimals that are not zero and no others."""
-    sign = "-" if nano < 0 else ""
-    micro, thousandths = divmod(abs(nano), 1_000)
-    return f"{sign}{micro}.{thousandths:03d}".rstrip("0").rstrip(".")

@@ -13,7 +13,7 @@ from marketplace.management import clear_book
 class Command(BaseCommand):
     """Clear an order book from a file; the work is that of ``clear_book``."""
 
-    help = "Clear an order book from a file at one price."
+    help = "Clear an order book from a file, one zone at one price or several together."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -22,6 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Run the plain command and end with its exit code."""
-        code = clear_book.main([options["book"], "--out", options["out"]])
+        zones = ["--zones", options["zones"]] if options["zones"] else []
+        code = clear_book.main([options["book"], *zones, "--out", options["out"]])
         if code:
             sys.exit(code)
