@@ -28,6 +28,7 @@ from marketplace.queries.auctions import list_held_auctions
 from marketplace.queries.documents import REASONS, book_header
 from marketplace.queries.intervals import IS_DUE, due_interval_ids, has_unsettled_clearing
 from marketplace.queries.terms import NO_CREDIT_LIMIT, TermsInForce, list_current_readings
+from marketplace.services.estimation import estimate_missing_readings
 from marketplace.services.matches import copy_matches, repeat_matches
 
 State = DeliveryInterval.State
@@ -59,11 +60,14 @@ UPDATE marketplace_deliveryinterval i SET state = 2 FROM due WHERE i.id = due.id
 def meter_intervals(*, community_id: int, now: datetime, limit: int = 1000) -> int:
     """Move open intervals on whose readings are all there, or whose deadline has passed.
 
+    Readings that are missing then are estimated first, where the rules ask for it.
+
     Returns
     -------
     int
         How many intervals are metered now and were open before.
     """
+    estimate_missing_readings(community_id=community_id, now=now, limit=limit)
     with connection.cursor() as cursor:
         cursor.execute(_METER, {"community": community_id, "now": now, "limit": limit})
         metered: int = cursor.rowcount
