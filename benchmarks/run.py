@@ -21,7 +21,14 @@ from typing import Final
 
 from benchmarks.table import Row, format_table
 
-BENCHMARKS: Final = ("bench_clearing", "bench_receipt", "bench_city_day", "bench_ledger")
+BENCHMARKS: Final = (
+    "bench_clearing",
+    "bench_coupled",
+    "bench_intake",
+    "bench_receipt",
+    "bench_city_day",
+    "bench_ledger",
+)
 OUT: Final = Path(__file__).with_name("out") / "bench.json"
 
 

@@ -188,7 +188,9 @@ class OrderBookAsked(serializers.Serializer[Any]):
     start = MomentField(help_text="Start of the delivery interval.")
 
 
-class _Order(msgspec.Struct, forbid_unknown_fields=True):
+class OrderBody(msgspec.Struct, forbid_unknown_fields=True):
+    """One order of a body, its types checked."""
+
     metering_point: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
     start: _Moment
     side: Literal["buy", "sell"]
@@ -200,8 +202,10 @@ class _Order(msgspec.Struct, forbid_unknown_fields=True):
     key: _Key = ""
 
 
-class _Orders(msgspec.Struct, forbid_unknown_fields=True):
-    orders: list[_Order]
+class OrdersBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A body of orders, its types checked."""
+
+    orders: list[OrderBody]
     participant: int | None = None
 
 
@@ -236,10 +240,10 @@ class OrderList(APIView):
         An order that was received is accepted or refused by its hold, within seconds. It is in the
         auction only if its hold was booked before gate closure.
         """
-        body = _decoded(request.data)
+        body = decode_orders(request.data)
         placed = place_orders(
             participant_id=_own_member(request, body.participant),
-            orders=_columns(body.orders),
+            orders=order_columns(body.orders),
             now=timezone.now(),
         )
         results = [
@@ -338,10 +342,10 @@ def _own_order(request: Request, order_id: int) -> OrderLine:
     return found[0]
 
 
-def _decoded(data: object) -> _Orders:
+def decode_orders(data: object) -> OrdersBody:
     """Return the orders of a body in one step, however many."""
     try:
-        body = msgspec.convert(data, _Orders)
+        body = msgspec.convert(data, OrdersBody)
     except msgspec.ValidationError as error:
         what, _, path = str(error).partition(" - at `$")
         raise Invalid(path.strip(".`") or "body", what) from error
@@ -350,7 +354,9 @@ def _decoded(data: object) -> _Orders:
     return body
 
 
-def _columns(orders: list[_Order]) -> OrderColumns:
+def order_columns(orders: list[OrderBody]) -> OrderColumns:
+    """Return orders as the service takes them."""
+
     def column(values: list[int]) -> np.ndarray:
         return np.array(values, dtype=np.int64)
 
