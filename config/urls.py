@@ -29,5 +29,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("log/", include("config.log.urls")),
     path("", include("config.web.urls")),
     path("", include("config.web.receipt_urls")),
+    path("", include("config.web.billing_urls")),
     path("", include("config.web.data_urls")),
 ]

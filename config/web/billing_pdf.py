@@ -125,7 +125,7 @@ def _foot(pdf: FPDF, worded: WordedStatement) -> None:
     _text(
         pdf,
         _(
-            "Amounts in {currency}, plus is money to you; ⌀ is a mean price. Every figure is the"
+            "Amounts in {currency}, plus is money to you; Ø is a mean price. Every figure is the"
             " sum of transfers in the ledger, which your pages show one by one with receipts."
         ).format(currency=worded.place.currency),
         size=8,

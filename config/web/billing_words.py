@@ -114,7 +114,7 @@ def _row(item: ItemLine, name: str) -> Row:
     price = item.mean_price_micro_per_kwh
     shown = NOTHING if price is None else price_figure(price)
     if price is not None and item.price_micro_per_kwh is None:
-        shown = f"⌀ {shown}"
+        shown = f"Ø {shown}"
     has_energy = item.energy_wh != 0
     return Row(
         name=name,

@@ -148,11 +148,14 @@ def statement(request: HttpRequest, participant_id: int) -> HttpResponse:
     lines = statements.list_statement_lines(
         persona=persona, place=place, start=chosen.start, end=chosen.end
     )
+    meters = list_meters(participant_id=persona.participant_id)
     context = {
         "persona": persona,
         "chosen": chosen,
         "lines": lines,
         "totals": statements.total_of(lines),
+        # With several meters a figure is a sum: its interval's page explains each of them.
+        "meter_id": meters[0].metering_point_id if len(meters) == 1 else None,
     }
     return render_in(request, place, "pages/statement.html", context)
 
@@ -172,6 +175,7 @@ def statement_interval(request: HttpRequest, participant_id: int, interval_id: i
     context = {
         "persona": persona,
         "line": line,
+        "meters": list_meters(participant_id=persona.participant_id),
         "transfers": worded_transfers(transfers, place),
     }
     return render_in(request, place, template, context)

@@ -61,6 +61,9 @@ def _links(request: HttpRequest) -> list[Link]:
     places = [(_("Home"), home_url(persona))]
     if persona.role in ("household", "enterprise"):
         places.append((_("Statement"), reverse("statement", args=[persona.participant_id])))
+        places.append((_("Month"), reverse("month", args=[persona.participant_id])))
+    if persona.role == "operator":
+        places.append((_("Billing"), reverse("billing", args=[persona.participant_id])))
         places.append((_("Agreements"), reverse("agreements", args=[persona.participant_id])))
     if persona.place is not None:
         places.append((_("Community"), reverse("community", args=[persona.place.community_id])))

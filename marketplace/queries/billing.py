@@ -1,6 +1,6 @@
 """What is there to bill, and what was billed: runs, statements, their items."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -251,16 +251,14 @@ def get_run_totals(*, run_ids: Sequence[int]) -> dict[int, RunTotals]:
         return {row[0]: RunTotals(*map(int, row[1:])) for row in cursor.fetchall()}
 
 
-def list_statements(*, run_id: int, with_names: bool = True) -> list[StatementLine]:
-    """Return the statements of a run in order of participant."""
-    return _statement_lines(Statement.objects.filter(run=run_id), with_names=with_names)
+def list_statements(*, run_id: int, limit: int | None = None) -> list[StatementLine]:
+    """Return the statements of a run in order of participant, the first of them or all."""
+    return _statement_lines(Statement.objects.filter(run=run_id), limit)
 
 
 def find_statement(*, run_id: int, participant_id: int) -> StatementLine | None:
     """Return one member's statement in a run; None without one."""
-    found = _statement_lines(
-        Statement.objects.filter(run=run_id, participant=participant_id), with_names=True
-    )
+    found = _statement_lines(Statement.objects.filter(run=run_id, participant=participant_id), 1)
     return found[0] if found else None
 
 
@@ -325,9 +323,9 @@ def _order(line: ItemLine) -> tuple[int, int, int]:
     return moment, ORDER_OF_LINES[line.line], price
 
 
-def _statement_lines(found: QuerySet[Statement], *, with_names: bool) -> list[StatementLine]:
-    rows = list(found.select_related("participant").order_by("participant_id"))
-    names: Mapping[int, str] = names_of(each.participant for each in rows) if with_names else {}
+def _statement_lines(found: QuerySet[Statement], limit: int | None) -> list[StatementLine]:
+    rows = list(found.select_related("participant").order_by("participant_id")[:limit])
+    names = names_of(each.participant for each in rows)
     return [
         StatementLine(
             participant_id=each.participant_id,

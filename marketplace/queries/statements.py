@@ -15,7 +15,6 @@ from marketplace.queries.pages_member import (
     list_member_intervals,
 )
 
-
 _NAMED = {
     TransferCode.POOL_PURCHASE,
     TransferCode.POOL_SALE,
