@@ -113,11 +113,13 @@ def difference(book: IntervalBook, expected: IntervalBook) -> Fault | None:
         return Fault("it is no book of form 2")
     if part.prices != wanted.prices:
         return Fault(f"its prices are {part.prices}, its orders give {wanted.prices}")
-    for each in fields(IntervalBook):
-        if each.name != "market":
-            if fault := _differs(book, each.name, getattr(expected, each.name)):
-                return fault
+    for name in _COLUMNS:
+        if fault := _differs(book, name, getattr(expected, name)):
+            return fault
     return _part_differs(part, wanted)
+
+
+_COLUMNS = tuple(each.name for each in fields(IntervalBook) if each.name != "market")
 
 
 def _part_differs(part: MarketPart, wanted: MarketPart) -> Fault | None:

@@ -9,9 +9,11 @@ from hashlib import sha256
 from ledger.domain.commands import Command
 from ledger.domain.documents import Document, read_body
 from ledger.queries import get_answers, get_bodies
-from marketplace.domain.book_check import check_amended_book, check_cleared_book
+from marketplace.domain.book_check import Fault, check_amended_book, check_cleared_book
 from marketplace.domain.book_rows import book_document, book_key
 from marketplace.domain.interval_book import IntervalBook
+from marketplace.domain.interval_rules import IntervalRules
+from marketplace.domain.market_check import Given, check_market_book
 from marketplace.domain.rules import Rules, canonical_bytes, load_rules
 from marketplace.domain.settlement import (
     CommunityAccounts,
@@ -21,6 +23,8 @@ from marketplace.domain.settlement import (
 )
 from marketplace.errors import BookDiffers
 from marketplace.models import Clearing, DeliveryInterval, RuleSet, Settlement
+from marketplace.queries.agreements import AgreementsInForce
+from marketplace.queries.auctions import get_held_auction
 from marketplace.queries.documents import REASONS, book_header, community_accounts
 
 _INTERVALS_AT_ONCE = 100
@@ -45,6 +49,7 @@ def verify_clearings(*, on_clearings: Callable[[int], None] | None = None) -> in
         The message names the first interval and revision that does not follow.
     """
     rules = {each.id: (each.sha256, _rules(each)) for each in RuleSet.objects.all()}
+    agreements = _KeptAgreements()
     checked = 0
     before: _Stored | None = None
     for batch in _batches():
@@ -58,7 +63,7 @@ def verify_clearings(*, on_clearings: Callable[[int], None] | None = None) -> in
         for clearing in batch:
             stored = _Stored(clearing, _read_book(clearing), *rules[clearing.rule_set_id])
             earlier = _earlier(before, stored)
-            _check(stored, earlier)
+            _check(stored, earlier, agreements)
             _check_document(stored, bodies)
             _check_settlement(stored, earlier, bodies)
             before = stored
@@ -128,17 +133,47 @@ def _earlier(before: _Stored | None, stored: _Stored) -> IntervalBook | None:
     return before.book
 
 
-def _check(stored: _Stored, earlier: IntervalBook | None) -> None:
+def _check(stored: _Stored, earlier: IntervalBook | None, agreements: "_KeptAgreements") -> None:
     clearing, book = stored.clearing, stored.book
-    prices = stored.rules.prices_at(clearing.interval.starts_at)
-    if clearing.reason == Clearing.Reason.AFTER_DEADLINE and earlier is not None:
-        fault = check_amended_book(book, earlier, prices)
+    amended = earlier if clearing.reason == Clearing.Reason.AFTER_DEADLINE else None
+    if stored.rules.market.form == 2:
+        fault = check_market_book(book, _given(stored, agreements), before=amended)
     else:
-        fault = check_cleared_book(book, prices)
+        fault = _check_form_1(stored, amended)
     if fault is not None:
         raise stored.differs(fault.what)
     if (clearing.volume_wh, clearing.price_micro_per_kwh) != (book.volume_wh, book.price):
         raise stored.differs("its volume or price is not that of its book")
+
+
+def _check_form_1(stored: _Stored, amended: IntervalBook | None) -> Fault | None:
+    prices = stored.rules.prices_at(stored.clearing.interval.starts_at)
+    if amended is not None:
+        return check_amended_book(stored.book, amended, prices)
+    return check_cleared_book(stored.book, prices)
+
+
+def _given(stored: _Stored, agreements: "_KeptAgreements") -> Given:
+    """Return what a book of form 2 is held against."""
+    interval = stored.clearing.interval
+    return Given(
+        rules=IntervalRules.of(stored.rules, interval.starts_at),
+        agreements=agreements.of(interval.community_id).at(interval.starts_at),
+        auction=get_held_auction(interval_id=interval.id, rules=stored.rules),
+    )
+
+
+class _KeptAgreements:
+    """Agreements by community: their signatures are checked once for all intervals."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, AgreementsInForce] = {}
+
+    def of(self, community_id: int) -> AgreementsInForce:
+        """Return a community's agreements."""
+        if community_id not in self._kept:
+            self._kept[community_id] = AgreementsInForce(community_id=community_id)
+        return self._kept[community_id]
 
 
 def _check_document(stored: _Stored, bodies: Mapping[str, bytes]) -> None:
