@@ -313,6 +313,19 @@ def test_orders_before_delivery_are_coupled_too() -> None:
     assert objection_to(story) == ("auction:7", "auction")
 
 
+def test_a_limit_at_the_price_takes_part_and_none_beyond_it() -> None:
+    outcome = clear_pool(
+        "mid_market",
+        [Order(174_999, 50, 0), Order(175_000, 30, 1), Order(250_000, 30, 2)],
+        [Order(175_001, 50, 3), Order(175_000, 20, 4), Order(100_000, 20, 5)],
+        prices=PRICES,
+        sharing_price=None,
+        weights={},
+    )
+
+    assert outcome == (175_000, {1: 20, 2: 20}, {4: 20, 5: 20})
+
+
 def test_shares_of_what_cannot_be_divided_go_wh_by_wh() -> None:
     bids = [Order(250_000, 2, 0), Order(250_000, 9, 1), Order(250_000, 9, 2), Order(250_000, 9, 3)]
     weights = {0: 5, 1: 5, 2: 5, 3: 0}
