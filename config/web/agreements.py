@@ -115,7 +115,7 @@ def agreement_step(
     request: HttpRequest,
     participant_id: int,
     agreement_id: int,
-    step: Literal["accept", "close", "end"],
+    step: str,
 ) -> HttpResponse:
     """Sign, decline or withdraw, or end; with a key of one's own, sign in the browser first."""
     persona = use_persona(request, participant_id, *MEMBER_ROLES)
@@ -140,6 +140,8 @@ def agreement_step(
                     signature=_signature(request),
                     now=now,
                 )
+            case _:
+                raise Http404
     except SignatureNeeded:
         if step == "accept":
             return _to_sign(request, persona, place, line.text, line)
@@ -154,13 +156,13 @@ def agreement_step(
     return redirect("agreement", participant_id, agreement_id)
 
 
-def _said(step: Literal["accept", "close", "end"]) -> str:
+def _said(step: str) -> str:
     match step:
         case "accept":
             return _("Both sides have signed. It counts from its first day on.")
         case "close":
             return _("This proposal is closed.")
-        case "end":
+        case _:
             return _("The agreement has ended. From the next interval on it does not count.")
 
 

@@ -1,18 +1,17 @@
 """The personas' pages."""
 
-from django.urls import path, register_converter
-from django.urls.converters import StringConverter
+from django.urls import path
 
-from config.web import agreements, city, community, enterprise, member, operator, signing
-
-
-class AgreementStep(StringConverter):
-    """What a side does about an agreement."""
-
-    regex = "accept|close|end"
-
-
-register_converter(AgreementStep, "agreement_step")
+from config.web import (
+    agreements,
+    city,
+    community,
+    comparison,
+    enterprise,
+    member,
+    operator,
+    signing,
+)
 
 urlpatterns = [
     path("household/<int:participant_id>/", member.household, name="household"),
@@ -53,10 +52,11 @@ urlpatterns = [
         name="agreement",
     ),
     path(
-        "member/<int:participant_id>/agreements/<int:agreement_id>/<agreement_step:step>",
+        "member/<int:participant_id>/agreements/<int:agreement_id>/<slug:step>",
         agreements.agreement_step,
         name="agreement_step",
     ),
+    path("participant/<int:participant_id>/comparison/", comparison.comparison, name="comparison"),
     path("member/<int:participant_id>/statement/", member.statement, name="statement"),
     path(
         "member/<int:participant_id>/statement/<int:interval_id>/",
