@@ -33,6 +33,7 @@ from marketplace.models import (
     SigningKey,
 )
 from marketplace.queries.agreements import list_agreement_texts, list_logged_agreements
+from marketplace.queries.auction_rows import get_own_auction_rows, list_auction_rows
 from marketplace.queries.signed_terms import list_signed_texts, log_key, signing_key_log_key
 
 REASONS: Mapping[int, Reason] = {
@@ -49,7 +50,10 @@ _RULES_KEY = re.compile(r"rules:([0-9a-f]{64})")
 
 @dataclass(frozen=True)
 class OwnRows:
-    """A book's rows; of them a participant is shown row 0, the header, and its own positions'."""
+    """A book's rows; of them a participant is shown row 0, the header, and its own positions'.
+
+    An auction's likewise, with orders in place of positions.
+    """
 
     rows: Sequence[bytes]
     positions: Sequence[int]
@@ -128,16 +132,17 @@ def book_header(
 
 
 def list_document_rows(*, keys: Sequence[str]) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield the rows of books by key, one book in memory at a time.
+    """Yield the rows of books and auctions by key, one of them in memory at a time.
 
-    Keys that name no book are left out; ask for as many as wanted, it is one statement.
+    Keys that name neither are left out; ask for as many as wanted, it is one statement.
     """
     for clearing in _clearings(keys):
         yield book_key(clearing.interval_id, clearing.revision), _rows(clearing, _book(clearing))
+    yield from list_auction_rows(keys=keys)
 
 
 def list_documents(*, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield what documents stand for as one text each: a book's rows, a rule set, signed terms.
+    """Yield what documents stand for as one text each: rows, a rule set, signed terms.
 
     Keys of other documents are left out.
     """
@@ -159,7 +164,12 @@ def get_document(*, key: str) -> bytes | None:
 
 
 def get_own_rows(*, key: str, participant_id: int) -> OwnRows | None:
-    """Return a book's rows and where a participant's positions stand; None without any."""
+    """Return a book's rows and where a participant's positions stand; None without any.
+
+    Of an auction likewise, and where their orders stand.
+    """
+    if (orders := get_own_auction_rows(key=key, participant_id=participant_id)) is not None:
+        return OwnRows(*orders)
     clearing = next(_clearings([key]), None)
     if clearing is None:
         return None
