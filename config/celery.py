@@ -41,6 +41,11 @@ app.conf.update(
             "schedule": schedule(5.0),
             "options": {"expires": 5},
         },
+        "issue due certificates": {
+            "task": "marketplace.tasks.issue_due_certificates",
+            "schedule": schedule(15.0),
+            "options": {"expires": 15},
+        },
         "resolve data matches": {
             "task": "marketplace.tasks.resolve_data_matches",
             "schedule": schedule(10.0),

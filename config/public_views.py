@@ -1,6 +1,9 @@
 """Every view that answers without sign-in; a test compares this list with the URL map."""
 
 PUBLIC_VIEWS = (
+    "cancellation",
+    "cancellation_receipt",
+    "cancellation_text",
     "healthz",
     "log",
     "log_checkpoint",

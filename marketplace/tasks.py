@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from marketplace.queries.intervals import list_community_ids
 from marketplace.services import (
+    certificates,
     credit_lines,
     data_answers,
     gate_closure,
@@ -33,6 +34,22 @@ def note_sealed_intervals(**_: object) -> None:
     """Note which settled intervals were attested. Safe twice, late, or on two hosts."""
     while settlement.note_sealed_intervals():
         pass
+
+
+@shared_task(ignore_result=True)
+def issue_due_certificates(**_: object) -> None:
+    """Issue and correct the certificates of booked intervals. Safe twice, late, or on two hosts."""
+    failures = []
+    for community_id in list_community_ids():
+        try:
+            while certificates.issue_due_certificates(
+                community_id=community_id, now=timezone.now()
+            ):
+                pass
+        except Exception as failure:  # one bad community must not hold up the others
+            failures.append(failure)
+    if failures:
+        raise ExceptionGroup("communities that could not have certificates", failures)
 
 
 @shared_task(ignore_result=True)
