@@ -28,7 +28,7 @@ from marketplace.domain.billing_amounts import PPM
 from marketplace.domain.billing_month import month_bounds
 from marketplace.domain.billing_positions import billing_positions, is_settled_at_tariffs
 from marketplace.domain.interval_book import IntervalBook
-from marketplace.errors import Invalid, NotFound
+from marketplace.errors import N_, Invalid, NotFound
 from marketplace.models import BillingRun, Clearing, Community
 from marketplace.queries.billing import (
     DueSettlement,
@@ -75,14 +75,14 @@ def preview_billing(
     """
     community = Community.objects.filter(id=community_id).first()
     if community is None:
-        raise NotFound("There is no such community.")
+        raise NotFound(N_("There is no such community."))
     if not 0 <= tax_ppm <= PPM:
-        raise Invalid("tax_ppm", "A tax is 0 to 1,000,000 millionths of the price.")
+        raise Invalid("tax_ppm", N_("A tax is 0 to 1,000,000 millionths of the price."))
     start, end = month_bounds(month, place_of(community).zone)
     if now < start:
-        raise Invalid("month", "This month has not begun.")
+        raise Invalid("month", N_("This month has not begun."))
     if find_final(community_id=community_id, month=month):
-        raise Invalid("month", "This month is final: corrections are in the next month's run.")
+        raise Invalid("month", N_("This month is final: corrections are in the next month's run."))
     due = list_due_settlements(community_id=community_id, before=end)
     billed = get_billed_revisions(
         interval_ids={each.interval_id for each in due if each.starts_at < start}
@@ -125,14 +125,14 @@ def _refuse_gaps(due: Sequence[DueSettlement], billed: Mapping[int, int], start:
     if earlier:
         raise Invalid(
             "month",
-            "{first} belongs to an earlier month that is not final: bill that one first.",
+            N_("{first} belongs to an earlier month that is not final: bill that one first."),
             first=f"{earlier[0].starts_at:%Y-%m-%d %H:%M} UTC",
         )
     pruned = list_pruned_keys(keys=[each.command_key for each in due if each.command_key])
     if pruned:
         raise Invalid(
             "month",
-            "The ledger no longer keeps the transfers of {key}: its month cannot be billed.",
+            N_("The ledger no longer keeps the transfers of {key}: its month cannot be billed."),
             key=pruned[0],
         )
 

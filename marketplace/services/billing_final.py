@@ -10,7 +10,7 @@ from ledger.domain.documents import Document
 from ledger.queries.sums import sum_transfers
 from ledger.services import submit
 from marketplace.domain.billing_lines import RULE_OF_LINE
-from marketplace.errors import BillingDiffers, Invalid, NotFound
+from marketplace.errors import N_, BillingDiffers, Invalid, NotFound
 from marketplace.models import FinalBilling, Statement, StatementItem
 from marketplace.queries.billing import (
     DueSettlement,
@@ -60,7 +60,7 @@ def finalise_billing(*, run_id: int, now: datetime) -> int:
     """
     run = find_run(run_id=run_id)
     if run is None:
-        raise NotFound("There is no such billing run.")
+        raise NotFound(N_("There is no such billing run."))
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [FINAL_TURN, run.community_id])
     due = list_due_settlements(community_id=run.community_id, before=run.ends_at)
@@ -104,8 +104,10 @@ def reconcile(*, run: RunLine, due: list[DueSettlement]) -> None:
         ours, theirs = billed.get((account, code), 0), moved.get((account, code), 0)
         if ours != theirs:
             raise BillingDiffers(
-                "Account {account}, code {code}: the statements come to {ours}, the transfers to"
-                " {theirs} micro. Make another preview; if that differs too, run verify_ledger.",
+                N_(
+                    "Account {account}, code {code}: the statements come to {ours}, the transfers"
+                    " to {theirs} micro. Make another preview; if that differs too, run verify_ledger."
+                ),
                 account=account,
                 code=code,
                 ours=ours,
@@ -154,16 +156,16 @@ def statements_hash(*, run_id: int) -> str:
 
 def _refuse_unready(run: RunLine, due: list[DueSettlement], now: datetime) -> None:
     if find_final(community_id=run.community_id, month=run.month):
-        raise Invalid("run", "This month is final already.")
+        raise Invalid("run", N_("This month is final already."))
     newest = find_newest_run(community_id=run.community_id, month=run.month)
     if newest is None or newest.id != run.id:
-        raise Invalid("run", "There is a newer preview of this month: make that one final.")
+        raise Invalid("run", N_("There is a newer preview of this month: make that one final."))
     if now < run.ends_at:
-        raise Invalid("run", "This month is not over.")
+        raise Invalid("run", N_("This month is not over."))
     waiting = count_unsettled(community_id=run.community_id, start=run.starts_at, end=run.ends_at)
     if waiting:
         raise Invalid(
-            "run", "{number} intervals of this month are not settled yet.", number=waiting
+            "run", N_("{number} intervals of this month are not settled yet."), number=waiting
         )
     if settlements_hash(due) != run.settlements_sha256:
-        raise Invalid("run", "Settlements were booked since this preview: make another one.")
+        raise Invalid("run", N_("Settlements were booked since this preview: make another one."))
