@@ -61,6 +61,11 @@ app.conf.update(
             "schedule": schedule(15.0),
             "options": {"expires": 15},
         },
+        "follow forecasts": {
+            "task": "config.forward.tasks.follow_forecasts",
+            "schedule": schedule(60.0),
+            "options": {"expires": 60},
+        },
         "make due forecasts": {
             "task": "analytics.tasks.make_due_forecasts",
             "schedule": schedule(300.0),
@@ -68,4 +73,4 @@ app.conf.update(
         },
     },
 )
-app.autodiscover_tasks(["marketplace", "analytics"])
+app.autodiscover_tasks(["marketplace", "analytics", "config.forward"])

@@ -28,6 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("config.api.urls")),
     path("log/", include("config.log.urls")),
     path("", include("config.web.urls")),
+    path("", include("config.web.expected_urls")),
     path("", include("config.web.receipt_urls")),
     path("", include("config.web.certificate_urls")),
     path("", include("config.web.billing_urls")),

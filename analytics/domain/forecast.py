@@ -32,6 +32,9 @@ BAND: Final = (0.1, 0.9)
 LEAN: Final = (0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)
 
 
+Cut = Callable[[FloatArray], FloatArray]
+
+
 class Method(IntEnum):
     """How a forecast was made."""
 
@@ -163,10 +166,30 @@ def forecast_energy(export: History, import_: History, *, leads: int) -> tuple[F
     return _joined(sides[0]), _joined(sides[1])
 
 
-Tried = tuple[Trial, FloatArray]
+def as_it_was_expected(
+    export: History, import_: History, *, lead: int, blocks: int, methods: Sequence[Method]
+) -> tuple[FloatArray, FloatArray]:
+    """Return what would have been expected of the last blocks, by one method for each side.
+
+    Returns
+    -------
+    tuple of ndarray of float64, shape (series, blocks, slots)
+        Export and import, never below zero; NaN where there was no past. [Wh]
+    """
+    net = Experts(History(export.values - import_.values, export.day_kinds, export.weather))
+    trial = try_out(net, lead=lead, blocks=blocks)
+
+    def side(history: History, cut: Cut, method: Method) -> FloatArray:
+        if method is Method.MIX:
+            return cut(trial.mix)
+        own = Experts(history)
+        look = own.last if method is Method.LAST_DAY else own.week
+        return _stacked([look(block, lead) for block in trial.blocks], trial.mix)
+
+    return side(export, _above_zero, methods[0]), side(import_, _below_zero, methods[1])
 
 
-def _try(experts: Experts, lead: int) -> Tried:
+def _try(experts: Experts, lead: int) -> tuple[Trial, FloatArray]:
     return try_out(experts, lead=lead), next_block(experts, lead=lead)
 
 
@@ -187,8 +210,8 @@ def _choose(
     own: Experts,
     mixed: Experts,
     lead: int,
-    cut: Callable[[FloatArray], FloatArray],
-    tried: Tried,
+    cut: Cut,
+    tried: tuple[Trial, FloatArray],
 ) -> Forecast:
     """Take for each series the method that was least wrong, the mix only where it beat both."""
     trial, ahead = tried

@@ -2,12 +2,14 @@
 
 from analytics.queries.forecasts import (
     Expected,
+    Quality,
     SubjectForecast,
     expected_surplus_wh,
     find_energy_forecast,
     find_price_forecast,
     list_expected_surplus,
 )
+from analytics.queries.past_forecasts import PastExpectation, list_past_expectations
 from analytics.queries.rollups import (
     PeriodTotals,
     Rollup,
@@ -18,7 +20,9 @@ from analytics.queries.rollups import (
 
 __all__ = [
     "Expected",
+    "PastExpectation",
     "PeriodTotals",
+    "Quality",
     "Rollup",
     "SubjectForecast",
     "expected_surplus_wh",
@@ -28,4 +32,5 @@ __all__ = [
     "list_expected_surplus",
     "list_interval_rollups",
     "list_latest_rollups",
+    "list_past_expectations",
 ]

@@ -66,7 +66,7 @@ class FlowTotals(Protocol):
 @register.simple_tag
 def energy_chart(rows: Sequence[EnergyRow], title: str) -> SafeString:
     """Draw what went out above the line and what came in below it, by party."""
-    slots = _slots(rows, [row.grid_import_wh is None for row in rows])
+    slots = interval_slots(rows, [row.grid_import_wh is None for row in rows])
     return _picture(
         charts.stacked_bars(
             slots,
@@ -95,7 +95,7 @@ def price_chart(rows: Sequence[PriceRow], title: str, unit: str) -> SafeString:
 
     return _picture(
         charts.steps(
-            _slots(rows, [row.retail_micro_per_kwh is None for row in rows]),
+            interval_slots(rows, [row.retail_micro_per_kwh is None for row in rows]),
             lines=[
                 line("retail", [row.retail_micro_per_kwh for row in rows]),
                 line("feed-in", [row.feed_in_micro_per_kwh for row in rows]),
@@ -168,11 +168,11 @@ def _kwh(energy_wh: int | None) -> float | None:
     return None if energy_wh is None else max(0, energy_wh) / 1000
 
 
-def _slots(rows: Sequence[Timed], held: Sequence[bool]) -> list[charts.Slot]:
+def interval_slots(rows: Sequence[Timed], held: Sequence[bool] | None = None) -> list[charts.Slot]:
     """Name the intervals; hours on the axis of a day, days on that of a longer time."""
     is_long = bool(rows) and rows[-1].ends_at - rows[0].starts_at > LONGEST_DAY
     slots = []
-    for row, is_held in zip(rows, held, strict=True):
+    for row, is_held in zip(rows, held or [False] * len(rows), strict=True):
         start, end = timezone.localtime(row.starts_at), timezone.localtime(row.ends_at)
         is_tick = start.minute == 0 and start.hour % (24 if is_long else TICK_HOURS) == 0
         form = "%m-%d" if is_long else "%H:%M"

@@ -137,7 +137,7 @@ class CommunityPeriod:
 @require_safe
 def community(request: HttpRequest, community_id: int) -> HttpResponse:
     """Price, volumes and flows of a day, as charts with their tables."""
-    place = _place_or_404(request, community_id)
+    place = community_place_or_404(request, community_id)
     now = timezone.now()
     chosen = chosen_day(request, place, now)
     period = get_community_period(place, chosen.start, chosen.end, now)
@@ -202,7 +202,7 @@ def _total(rollups: Sequence[Rollup]) -> Totals:
     )
 
 
-def _place_or_404(request: HttpRequest, community_id: int) -> Place:
+def community_place_or_404(request: HttpRequest, community_id: int) -> Place:
     """Return a community the signed-in person belongs to, or watches for the city."""
     for persona in personas_of(request):
         if persona.place is not None and persona.place.community_id == community_id:

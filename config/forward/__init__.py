@@ -1,0 +1,1 @@
+"""The forward market beside forecasts: what needs both the marketplace and analytics."""
