@@ -17,6 +17,6 @@ urlpatterns = [
     path(f"{_RUN}final", billing.finalise, name="billing_final"),
     path(f"{_RUN}statements.csv", billing.statements_file, name="billing_statements"),
     path(f"{_RUN}payments.csv", billing.payments_file, name="billing_payments"),
-    path(f"{_RUN}<int:member_id>.pdf", billing.statement_file, name="billing_statement"),
+    path(f"{_RUN}statements/<int:member_id>", billing.statement_file, name="billing_statement"),
     path("why/<int:interval_id>/<int:metering_point_id>/", explanation.why, name="why"),
 ]

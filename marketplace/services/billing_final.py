@@ -106,7 +106,8 @@ def reconcile(*, run: RunLine, due: list[DueSettlement]) -> None:
             raise BillingDiffers(
                 N_(
                     "Account {account}, code {code}: the statements come to {ours}, the transfers"
-                    " to {theirs} micro. Make another preview; if that differs too, run verify_ledger."
+                    " to {theirs} micro. Make another preview; if that differs too, run"
+                    " verify_ledger."
                 ),
                 account=account,
                 code=code,
