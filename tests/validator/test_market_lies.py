@@ -430,11 +430,11 @@ def test_the_market_is_followed_across_restarts(tmp_path: Path) -> None:
     ledger, keys = logged(story)
     with serving(FakeHall(ledger)) as hall:
         folder = set_up(tmp_path, hall)
-        for sealed in ledger.blocks:
+        for sealed in ledger.blocks[::-2][::-1]:
             hall.size = sealed.first + len(sealed.entries)
             with following(folder, hall) as follower:
                 follower.step()
 
         ((leaf, code),) = objected(hall, folder)
         assert (keys[int(leaf)], code) == ("settle:7:4", "settlement")
-        assert len(cosigned_sizes(hall, folder)) == len(ledger.blocks) - 1
+        assert len(cosigned_sizes(hall, folder)) == (len(ledger.blocks) - 1) // 2
