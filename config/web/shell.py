@@ -62,9 +62,10 @@ def _links(request: HttpRequest) -> list[Link]:
     if persona.role in ("household", "enterprise"):
         places.append((_("Statement"), reverse("statement", args=[persona.participant_id])))
         places.append((_("Month"), reverse("month", args=[persona.participant_id])))
+        places.append((_("Agreements"), reverse("agreements", args=[persona.participant_id])))
+        places.append((_("Certificates"), reverse("certificates", args=[persona.participant_id])))
     if persona.role == "operator":
         places.append((_("Billing"), reverse("billing", args=[persona.participant_id])))
-        places.append((_("Agreements"), reverse("agreements", args=[persona.participant_id])))
     if persona.place is not None:
         places.append((_("Community"), reverse("community", args=[persona.place.community_id])))
     places.append((_("Data hall"), reverse("data_hall")))

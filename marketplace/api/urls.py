@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from marketplace.api import (
     agreements,
+    certificates,
     data,
     market,
     order_events,
@@ -61,6 +62,23 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("trades/", market.TradeList.as_view(), name="api_trades"),
     path("statements/", market.StatementList.as_view(), name="api_statements"),
     path("transfers/", market.TransferList.as_view(), name="api_transfers"),
+    path("certificates/", certificates.BundleList.as_view(), name="api_certificates"),
+    path(
+        "certificates/handovers/",
+        certificates.HandOverList.as_view(),
+        name="api_certificate_handovers",
+    ),
+    path(
+        "certificates/cancellations/",
+        certificates.CancellationList.as_view(),
+        name="api_cancellations",
+    ),
+    path(
+        "certificates/matching/",
+        certificates.Matching.as_view(),
+        name="api_certificate_matching",
+    ),
+    path("production-devices/", certificates.DeviceList.as_view(), name="api_devices"),
     path("data/offers/", data.OfferList.as_view(), name="api_data_offers"),
     path(
         "data/offers/<int:offer_id>/withdraw",
