@@ -29,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("log/", include("config.log.urls")),
     path("", include("config.web.urls")),
     path("", include("config.web.expected_urls")),
+    path("", include("config.web.gap_urls")),
     path("", include("config.web.receipt_urls")),
     path("", include("config.web.certificate_urls")),
     path("", include("config.web.billing_urls")),
