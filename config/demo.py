@@ -7,7 +7,7 @@ time zone, and two of the homes stand in for small enterprises; see ``fixtures/R
 import csv
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -15,19 +15,25 @@ from config.replay.pipeline import Replayed, replay
 from ledger.errors import StaleWriter
 from ledger.services import SettlementWorker
 from marketplace.domain.rules import preset
+from marketplace.queries.certificates import list_exporting_meters
 from marketplace.queries.data import list_own_offers, list_own_requests
 from marketplace.queries.identity import is_erased
 from marketplace.queries.people import find_member
+from marketplace.services.certificates import issue_due_certificates
 from marketplace.services.data import post_data_request, publish_data_offer
 from marketplace.services.data_answers import resolve_data_matches
 from marketplace.services.people import add_participant, add_person, join
 from marketplace.services.places import NewMember
+from marketplace.services.production_devices import NewDevice, register_devices
 from marketplace.services.wallets import open_wallet, post_deposit
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 HOMES = FIXTURES / "homes_summer_week.csv"
 BIKES = FIXTURES / "bike_flows_synthetic.csv"
 CURRENCY = "CNY"
+# Nobody knows how large the homes' roofs are; a common size stands for each.
+ROOF_CAPACITY_W = 6_000
+ROOF_COMMISSIONED = date(2024, 5, 1)
 BIKE_PRICE_MICRO = 25_000_000
 BIKE_LIMIT_MICRO = 40_000_000
 DEPOSIT_MICRO = 200_000_000
@@ -107,9 +113,27 @@ def build_city(
             on_progress=partial(on_progress, community.name),
         )
         replayed.append((community, done))
+        _certificates(done.community_id, now)
     _people(password, {each.name: done.community_id for each, done in replayed})
     _data_market(now)
     return replayed
+
+
+def _certificates(community_id: int, now: datetime) -> None:
+    """Register the roofs that export, and issue the certificates of the week."""
+    roofs = list_exporting_meters(community_id=community_id)
+    if roofs.meters and roofs.first_start is not None and not roofs.has_devices:
+        register_devices(
+            community_id=community_id,
+            devices=[
+                NewDevice(meter, "solar", ROOF_CAPACITY_W, ROOF_COMMISSIONED)
+                for meter in roofs.meters
+            ],
+            active_from=roofs.first_start,
+            now=now,
+        )
+    while issue_due_certificates(community_id=community_id, now=now):
+        pass
 
 
 def _write_part(path: Path, meters: tuple[str, ...]) -> None:

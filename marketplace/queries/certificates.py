@@ -7,7 +7,7 @@ from datetime import datetime
 
 import numpy as np
 from django.db import connection
-from django.db.models import Max, Sum
+from django.db.models import Exists, Max, Min, OuterRef, Sum
 
 from ledger.domain.copy_format import packed_columns
 from marketplace.domain.certificate_corrections import Before, IssuedBundle, Target
@@ -17,7 +17,10 @@ from marketplace.models import (
     CertificateBundle,
     CertificateDebt,
     CertificateIssuance,
+    DeliveryInterval,
+    MeteringPoint,
     ProductionDevice,
+    Reading,
 )
 
 # News go into a clearing first: until then the newest readings are not what was booked.
@@ -201,3 +204,28 @@ def targets_of(
     gone = ProductionDevice.objects.filter(id__in=set(known_devices) - set(targets))
     producers = gone.values_list("id", "metering_point__site__participant_id")
     return targets | {device: Target(producer, 0) for device, producer in producers}
+
+
+@dataclass(frozen=True)
+class ExportingMeters:
+    """Metering points that have exported, whether any has a device, when the market began."""
+
+    meters: tuple[str, ...]
+    has_devices: bool
+    first_start: datetime | None
+
+
+def list_exporting_meters(*, community_id: int) -> ExportingMeters:
+    """Return which metering points of a community have exported."""
+    exporting = Reading.objects.filter(metering_point=OuterRef("pk"), export_wh__gt=0)
+    meters = MeteringPoint.objects.filter(Exists(exporting), community=community_id)
+    first = DeliveryInterval.objects.filter(community=community_id).aggregate(
+        start=Min("starts_at")
+    )
+    return ExportingMeters(
+        meters=tuple(meters.order_by("code").values_list("code", flat=True)),
+        has_devices=ProductionDevice.objects.filter(
+            metering_point__community=community_id
+        ).exists(),
+        first_start=first["start"],
+    )
