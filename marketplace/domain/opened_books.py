@@ -3,8 +3,8 @@
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from hashlib import sha256
 
 import numpy as np
@@ -13,13 +13,24 @@ from ledger.domain.commands import Command
 from ledger.domain.documents import Document
 from ledger.domain.rows import rows_root
 from ledger.domain.rule_core import Answer
+from marketplace.domain.auction_book import read_auction
+from marketplace.domain.auction_check import auction_fault
 from marketplace.domain.book_check import Fault, check_amended_book, check_cleared_book
 from marketplace.domain.book_rows import BOOK_KIND, FIRST_POSITION, RULES_KIND
+from marketplace.domain.forward_delivery import HeldAuction
 from marketplace.domain.interval_book import Int64Array, IntervalBook
+from marketplace.domain.interval_rules import IntervalRules
+from marketplace.domain.market_check import Given
+from marketplace.domain.opened_market import (
+    AGREEMENT_KIND,
+    OpenedAgreements,
+    check_market_rows,
+    moment_of,
+)
 from marketplace.domain.rules import Rules, RulesInvalid, load_rules
 from marketplace.domain.settlement import CommunityAccounts, entries_of, transfers_between
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+AUCTION_PREFIX = "auction:"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +58,8 @@ class OpenedBooks:
         self._read = read_document
         self._rules: dict[str, Rules] = {}
         self._latest: dict[str, tuple[OpenedBook | None, OpenedBook]] = {}
+        self._agreements = OpenedAgreements()
+        self._auctions: dict[str, HeldAuction] = {}
         self._pruned: set[str] = set()  # books whose money cannot be recomputed any more
         self.checked = 0
 
@@ -71,8 +84,10 @@ class OpenedBooks:
         try:
             if isinstance(said, Document) and said.kind == RULES_KIND:
                 return self._take_rules(key, said)
+            if isinstance(said, Document) and said.kind == AGREEMENT_KIND:
+                return self._agreements.take(key, said, self._read(key))
             if isinstance(said, Document) and said.kind == BOOK_KIND:
-                return self._take_book(key, said)
+                return self._take_rows(key, said)
         except (ValueError, KeyError, TypeError, IndexError) as error:
             return Fault(f"{key} cannot be read: {error}")
         if answer.posting is not None and key.startswith("settle:"):
@@ -89,7 +104,7 @@ class OpenedBooks:
             return Fault(f"{key}: {error}")
         return None
 
-    def _take_book(self, key: str, document: Document) -> Fault | None:
+    def _take_rows(self, key: str, document: Document) -> Fault | None:
         text = self._read(key)
         if text is None:
             return Fault(f"the rows of {key} are missing")
@@ -100,21 +115,48 @@ class OpenedBooks:
         rules = self._rules.get(document.public["rules"])
         if rules is None:
             return Fault(f"{key} names rules that were not logged before it")
+        if key.startswith(AUCTION_PREFIX):
+            return self._take_auction(key, rows, rules)
         opened = read_book(rows, rules_sha256=document.public["rules"])
+        return self._take_book(key, rows, opened, rules)
+
+    def _take_auction(self, key: str, rows: list[bytes], rules: Rules) -> Fault | None:
+        stored = read_auction(rows)
+        if what := auction_fault(stored, rules):
+            return Fault(f"{key}: {what}")
+        self._auctions[key] = HeldAuction.of(stored, rules.market.zones)
+        return None
+
+    def _take_book(
+        self, key: str, rows: list[bytes], opened: OpenedBook, rules: Rules
+    ) -> Fault | None:
         interval = key.split(":")[1]
-        prices = rules.prices_at(opened.starts_at)
         if opened.revision > 1 and f"book:{interval}:{opened.revision - 1}" in self._pruned:
             self._pruned.add(key)
-            amended = opened.reason == "after_deadline"
-            fault = None if amended else check_cleared_book(opened.book, prices)
-            return Fault(f"{key}: {fault.what}") if fault else None
-        before = self._latest[interval][1] if opened.revision > 1 else None
-        if opened.reason == "after_deadline" and before is not None:
-            fault = check_amended_book(opened.book, before.book, prices)
+            if opened.reason == "after_deadline":
+                return None
+            before = None
         else:
-            fault = check_cleared_book(opened.book, prices)
-        self._latest[interval] = before, opened
-        self.checked += 1
+            before = self._latest[interval][1] if opened.revision > 1 else None
+        amended = before.book if before and opened.reason == "after_deadline" else None
+        if rules.market.form == 1:
+            prices = rules.prices_at(opened.starts_at)
+            fault = (
+                check_cleared_book(opened.book, prices)
+                if amended is None
+                else check_amended_book(opened.book, amended, prices)
+            )
+        else:
+            given = Given(
+                rules=IntervalRules.of(rules, opened.starts_at),
+                agreements=self._agreements.at(opened.starts_at),
+                auction=self._auctions.get(f"{AUCTION_PREFIX}{interval}"),
+            )
+            book, fault = check_market_rows(rows, given, timezone=rules.timezone, before=amended)
+            opened = replace(opened, book=book)
+        if key not in self._pruned:
+            self._latest[interval] = before, opened
+            self.checked += 1
         return Fault(f"{key}: {fault.what}") if fault else None
 
     def _check_settlement(self, answer: Answer) -> Fault | None:
@@ -142,13 +184,15 @@ class OpenedBooks:
 def read_book(rows: list[bytes], *, rules_sha256: str) -> OpenedBook:
     """Read a book back from its rows."""
     header, exceptions = json.loads(rows[0]), json.loads(rows[1])
-    positions = [json.loads(row) for row in rows[FIRST_POSITION:]]
+    count = int(header.get("positions", len(rows)))
+    positions = [json.loads(row) for row in rows[FIRST_POSITION : FIRST_POSITION + count]]
 
     def column(name: str) -> Int64Array:
         return np.array([int(each[name] or 0) for each in positions], dtype=np.int64)
 
     book = IntervalBook(
-        price=None if header["price"] is None else int(header["price"]),
+        # Form 2 has prices by zone, which are computed again with the rest of such a book.
+        price=None if header.get("price") is None else int(header["price"]),
         retail=int(header["retail"]),
         feed_in=int(header["feed_in"]),
         platform_fee=int(header["platform_fee"]),
@@ -170,12 +214,13 @@ def read_book(rows: list[bytes], *, rules_sha256: str) -> OpenedBook:
         book=book,
         revision=int(header["revision"]),
         reason=header["reason"],
-        starts_at=_EPOCH + timedelta(microseconds=int(header["starts"])),
+        starts_at=moment_of(header["starts"]),
         accounts=CommunityAccounts(
             pool=int(parties["pool"]),
             supplier=int(parties["supplier"]),
             platform=int(parties["platform"]),
             rounding=int(parties["rounding"]),
+            grid=int(parties.get("grid", 0)),
         ),
         rules_sha256=rules_sha256,
     )

@@ -139,7 +139,17 @@ class Town:
 
     def page(self, book: IntervalBook, number: int, reason: Reason, before: Page | None) -> Page:
         """Return a book as its rows tell it, with what a stranger knows besides."""
-        header = BookHeader(
+        return Page(
+            rules=self.document,
+            agreements=agreement_rows(self.agreements),
+            rows=parsed(book_rows(self.header(number, reason), book)),
+            auction=parsed(self.auction_rows),
+            before=before if reason == "after_deadline" else None,
+        )
+
+    def header(self, number: int, reason: Reason) -> BookHeader:
+        """Return what a revision of the book says beside its positions."""
+        return BookHeader(
             community_id=1,
             interval_id=7,
             revision=number,
@@ -148,13 +158,6 @@ class Town:
             ends_at=START + timedelta(minutes=15),
             timezone=self.document["timezone"],
             accounts=ACCOUNTS,
-        )
-        return Page(
-            rules=self.document,
-            agreements=agreement_rows(self.agreements),
-            rows=parsed(book_rows(header, book)),
-            auction=parsed(self.auction_rows),
-            before=before if reason == "after_deadline" else None,
         )
 
 
@@ -192,7 +195,7 @@ def towns(draw: st.DrawFn) -> Town:
     limits = st.integers(-1, 4)
     terms = Terms(
         metering_point_ids=numbers,
-        account_ids=numbers + FIRST_ACCOUNT,
+        account_ids=numbers // draw(st.integers(1, 2)) + FIRST_ACCOUNT,
         credit_limits=np.zeros(count, dtype=np.int64),
         spread_keys=spread_keys([f"meter {each}" for each in numbers]),
         offer_ids=column(draw, st.sampled_from([0, 11, 12]), count),
@@ -263,21 +266,41 @@ def agreed(draw: st.DrawFn, meters: int) -> Agreements:
 def auctions(
     draw: st.DrawFn, rules: IntervalRules, terms: Terms
 ) -> tuple[HeldAuction, list[bytes]]:
-    """Draw orders and hold their auction; it comes back as a stranger and as clearing reads it."""
+    """Draw orders and hold their auction."""
     count = draw(st.integers(0, 8))
-    points = column(draw, st.integers(0, len(terms.metering_point_ids) - 1), count)
+    return held(
+        rules,
+        terms,
+        points=column(draw, st.integers(0, len(terms.metering_point_ids) - 1), count),
+        sides=column(draw, st.sampled_from([BUY, SELL]), count),
+        limits=column(draw, st.integers(-2, 5), count) * 1000,
+        wh=column(draw, st.integers(1, 9), count),
+    )
+
+
+def held(
+    rules: IntervalRules,
+    terms: Terms,
+    *,
+    points: np.ndarray,
+    sides: np.ndarray,
+    limits: np.ndarray,
+    wh: np.ndarray,
+) -> tuple[HeldAuction, list[bytes]]:
+    """Hold an auction; it comes back as clearing and as a stranger reads it."""
     places = terms.places
     assert places is not None
+    count = len(points)
     orders = AuctionOrders(
         order_ids=np.arange(1001, 1001 + count, dtype=np.int64),
         metering_point_ids=terms.metering_point_ids[points],
         account_ids=terms.account_ids[points],
         zones=places.zone_of[points],
-        sides=column(draw, st.sampled_from([BUY, SELL]), count),
-        limits=column(draw, st.integers(-2, 5), count) * 1000,
-        quantities_wh=column(draw, st.integers(1, 9), count),
+        sides=sides,
+        limits=limits,
+        quantities_wh=wh,
         minimums_wh=np.zeros(count, dtype=np.int64),
-        batch_ids=np.ones(count, dtype=np.int64),
+        batch_ids=np.arange(51, 51 + count, dtype=np.int64),
         hold_changes=np.zeros(count, dtype=np.int64),
     )
     outcome = hold_auction(orders, Network(rules.zones, rules.links))
@@ -295,3 +318,70 @@ def auctions(
     prices = none if rules.pricing == "pay_as_bid" else outcome.prices
     rows = auction_rows(header, orders, outcome, prices)
     return HeldAuction.of(read_auction(rows), rules.zones), rows
+
+
+def a_town(**changes: str) -> Town:
+    """Return a town of three: two have roofs, the third buys; one gift, one partner.
+
+    Ahead of delivery, in forward mode, the third bought from both; ``changes`` are keys of the
+    rule set, as `rule_set` takes them.
+    """
+    document, rules = rule_set(tuple(sorted({"pricing": "uniform", **changes}.items())))
+    at_start = IntervalRules.of(rules, START)
+    numbers = np.array([1, 2, 3], dtype=np.int64)
+    none, some = np.zeros(3, dtype=np.int64), np.zeros(3, dtype=np.bool_)
+    terms = Terms(
+        metering_point_ids=numbers,
+        account_ids=numbers + FIRST_ACCOUNT,
+        credit_limits=none,
+        spread_keys=spread_keys(["alice", "bob", "charlie"]),
+        offer_ids=numbers + 10,
+        sell_limits=np.array([600, 900, 0], dtype=np.int64),
+        has_sell_limit=np.array([True, True, False]),
+        request_ids=numbers + 20,
+        buy_limits=none,
+        has_buy_limit=some,
+        places=Places(
+            zones=at_start.zones,
+            zone_of=numbers // 2 % len(at_start.zones),
+            levels=LEVELS,
+            level_of=np.array([0, 1, 2], dtype=np.int64),
+            weights=np.array([1, 2, 7], dtype=np.int64),
+        ),
+    )
+    auction: HeldAuction | None = None
+    rows: list[bytes] = []
+    if rules.market.forward is not None:
+        auction, rows = held(
+            at_start,
+            terms,
+            points=np.array([2, 1, 0, 2, 0], dtype=np.int64),
+            sides=np.array([BUY, SELL, SELL, BUY, SELL], dtype=np.int64),
+            limits=np.array([2501, 1002, 900, 1700, 1200], dtype=np.int64),
+            wh=np.array([600, 425, 300, 301, 333], dtype=np.int64),
+        )
+    return Town(
+        document=document,
+        rules=at_start,
+        terms=terms,
+        metered=Metered(
+            numbers,
+            np.array([0, 40, 1500], dtype=np.int64),
+            np.array([700, 350, 0], dtype=np.int64),
+            none,
+        ),
+        over_limit=some,
+        agreements=Agreements(
+            ids=np.array([1, 2], dtype=np.int64),
+            is_partner=np.array([False, True]),
+            ranks=np.array([0, 1], dtype=np.int64),
+            seller_ids=np.array([1, 1], dtype=np.int64),
+            buyer_ids=np.array([2, 3], dtype=np.int64),
+            prices=np.array([0, 0], dtype=np.int64),
+            has_price=np.array([True, False]),
+            maximum_wh=np.array([0, 101], dtype=np.int64),
+            has_maximum=np.array([False, True]),
+        ),
+        auction=auction,
+        auction_rows=rows,
+    )
