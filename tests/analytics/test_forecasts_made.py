@@ -92,7 +92,9 @@ def test_the_next_two_days_are_forecast_with_their_error(town: Town) -> None:
     found = find_energy_forecast(metering_point_id=town.point("alice-1").id)
     assert found is not None
     sunny = [each for each in found[0].intervals if each.starts_at.hour < 10]
-    assert all(each.low <= each.expected <= each.high for each in sunny)  # type: ignore[operator]
+    for each in sunny:
+        assert each.low is not None and each.expected is not None and each.high is not None
+        assert each.low <= each.expected <= each.high
     quality = found[0].qualities[0]
     assert quality.method is Method.MIX and quality.points == 8 * 24
     assert quality.error is not None and quality.naive_error is not None

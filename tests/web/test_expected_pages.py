@@ -1,11 +1,21 @@
 """The pages and the API of forecasts: one's own, the community's prices, nobody else's."""
 
+from pathlib import Path
+
 import pytest
 from django.test import Client
 
 from analytics.models import Forecast
+from analytics.queries import find_energy_forecast
 from analytics.services import make_forecasts
-from tests.web.city import NOW, City, signed_in
+from config.forward.rehearsal import rehearse
+from config.replay.pipeline import replay
+from marketplace.domain.rules import preset
+from marketplace.queries.meter_history import zones_of_meters
+from marketplace.queries.pages_member import list_meters
+from marketplace.queries.pages_rules import list_rule_versions
+from marketplace.queries.statements import list_statement_lines
+from tests.web.city import DAY, NOW, City, readings_csv, signed_in
 
 
 @pytest.fixture
@@ -32,11 +42,57 @@ def test_a_member_sees_the_next_two_days_and_how_good_that_is(expecting: City) -
         assert signed_in(other).get(path).status_code == 404
 
 
-def test_a_dry_run_says_what_the_rule_would_have_come_to(expecting: City) -> None:
-    erin = expecting.participant_ids["erin"]
-    assert "Had my rule followed forecasts" not in page(
-        signed_in("erin"), f"/member/{erin}/expected/"
-    )  # nothing can have been expected of the first day
+def test_a_dry_run_says_what_the_rule_would_have_come_to(city: City, tmp_path: Path) -> None:
+    later = tmp_path / "later.csv"
+    days = [readings_csv(6).replace(DAY, f"2026-06-{day}") for day in range(16, 20)]
+    # Every day a little more, so that yesterday is no perfect forecast.
+    lines = [line for at, day in enumerate(days) for line in _grown(day, at)]
+    later.write_text("meter,start,minutes,import_wh,export_wh\n" + "\n".join(lines) + "\n")
+    replay(
+        later,
+        community_name="Lindenhof",
+        rules_document=preset("demo"),
+        timezone=None,
+        now=NOW,
+    )
+    assert make_forecasts(place=city.place(), now=NOW)
+    persona, place = city.persona("alice"), city.place()
+    [meter] = list_meters(participant_id=persona.participant_id)
+    forecast = find_energy_forecast(metering_point_id=meter.metering_point_id)
+    assert forecast is not None
+    zone = zones_of_meters(metering_point_ids=[meter.metering_point_id])
+    [rule] = list_rule_versions(metering_point_ids=[meter.metering_point_id])[
+        meter.metering_point_id
+    ]
+    found = rehearse(
+        place=place,
+        meter=meter,
+        zone_id=zone[meter.metering_point_id],
+        rule=rule,
+        forecast=forecast,
+    )
+
+    assert found is not None and found.intervals == 4 * 24
+    statement = list_statement_lines(
+        persona=persona, place=place, start=found.starts_at, end=found.ends_at
+    )
+    assert found.outcome.alone_micro == sum(line.alone_micro or 0 for line in statement)
+    assert 0 < found.outcome.sold_wh <= found.outcome.offered_wh
+    # She only draws when nobody has anything to sell.
+    assert found.outcome.bid_wh > 0 == found.outcome.bought_wh
+    # More was there than expected each day, so nothing that was sold was missing.
+    assert found.outcome.short_wh == 0 and found.outcome.not_taken_wh == 0
+    assert found.outcome.gain_micro > 0
+    text = page(signed_in("alice"), f"/member/{persona.participant_id}/expected/")
+    assert "Had my rule followed forecasts" in text and "better)" in text
+
+
+def _grown(day: str, by: int) -> list[str]:
+    rows = [line.split(",") for line in day.splitlines()[1:]]
+    return [
+        ",".join((*row[:3], *(str(int(wh) + 40 * (by + 1) if int(wh) else 0) for wh in row[3:])))
+        for row in rows
+    ]
 
 
 def test_prices_are_for_everybody_of_the_community(expecting: City) -> None:
