@@ -6,6 +6,7 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from config.templatetags.figures import kwh, share
 from config.web import charts
@@ -29,7 +30,11 @@ def technology(code: str) -> str:
 @register.filter
 def bundle_state(state: str) -> str:
     """Return what became of a bundle, in words."""
-    words = {"active": _("held"), "cancelled": _("used"), "withdrawn": _("withdrawn")}
+    words = {
+        "active": pgettext("certificates", "held"),
+        "cancelled": pgettext("certificates", "used"),
+        "withdrawn": pgettext("certificates", "withdrawn"),
+    }
     return words[state]
 
 

@@ -28,7 +28,7 @@ from marketplace.domain.certificate_rows import (
     unit_of,
 )
 from marketplace.domain.certificates import Int64Array, Moves
-from marketplace.errors import CertificatesGone
+from marketplace.errors import N_, CertificatesGone
 from marketplace.models import (
     CertificateAccount,
     CertificateBundle,
@@ -134,7 +134,7 @@ def rearrange(parts: Sequence[BundlePart], *, cancellation_id: int | None = None
         columns = {"cancellation": cancellation_id, **_columns(kept)}
         cursor.execute(_KEEP, {**columns, "ids": [part.bundle_id for part in kept]})
         if cursor.rowcount != len(kept):
-            raise CertificatesGone("certificates were used or handed on meanwhile; look again")
+            raise CertificatesGone(N_("Certificates were used or handed on meanwhile; look again."))
         new = _columns([part for part in parts if not part.bundle_id])
         cursor.execute(_ADD, {"cancellation": cancellation_id, **new})
 
