@@ -1,6 +1,6 @@
 """The worked examples of docs/market.md: one small town under each pricing and deviation rule.
 
-Three metering points: 1 and 2 have roofs, 3 buys. 1 gives to 2 and has 3 as a partner of up to
+Three metering points: 1 and 2 have roofs, 3 buys. 1 gives 30 Wh to 2 and 3 is its partner of up to
 101 Wh. In forward mode 3 has bought from both ahead of delivery. Each case has three revisions:
 all readings, a correction, and a reading after the deadline.
 """
@@ -90,12 +90,12 @@ def revisions(town: Town) -> list[tuple[Reason, IntervalBook, IntervalBook | Non
         ).book
         for readings in (
             metered((1, 0, 700), (2, 41, 350)),
-            metered((1, 0, 700), (2, 41, 350), (3, 803, 0)),
+            metered((1, 0, 700), (2, 41, 350), (3, 1803, 0)),
         )
     )
     late = late_readings(
         terms=town.terms,
-        metered=metered((1, 13, 689), (3, 903, 0)),
+        metered=metered((1, 13, 689), (3, 1903, 0)),
         rules=town.rules,
         auction=town.auction,
     )
