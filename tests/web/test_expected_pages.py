@@ -84,7 +84,7 @@ def test_a_dry_run_says_what_the_rule_would_have_come_to(city: City, tmp_path: P
     assert found.outcome.short_wh == 0 and found.outcome.not_taken_wh == 0
     assert found.outcome.gain_micro > 0
     text = page(signed_in("alice"), f"/member/{persona.participant_id}/expected/")
-    assert "Had my rule followed forecasts" in text and "better)" in text
+    assert "Had my rule followed forecasts" in text and "nothing tried was better" in text
 
 
 def _grown(day: str, by: int) -> list[str]:
