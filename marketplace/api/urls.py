@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from marketplace.api import (
     agreements,
+    billing,
     certificates,
     data,
     market,
@@ -27,6 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         standing_rules.StandingRuleDetail.as_view(),
         name="api_standing_rule",
     ),
+    path("statements/", billing.StatementList.as_view(), name="api_statements"),
     path("agreements/", agreements.AgreementList.as_view(), name="api_agreements"),
     path(
         "agreements/<int:agreement_id>/",
