@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, floor
 from typing import TypeVar
 
 import numpy as np
@@ -20,12 +21,7 @@ from marketplace.domain.clearing import (
     clear_uniform_price,
     exact_dot,
 )
-from marketplace.domain.lossy_flows import (
-    TOLERANCE_WH,
-    rounded_flows,
-    whole_above,
-    whole_below,
-)
+from marketplace.domain.lossy_flows import rounded_flows
 from marketplace.domain.network import Network
 from marketplace.domain.price_range import Bounds, OptimalFacts, Price, WholeBounds, facts_of
 from marketplace.domain.welfare_programme import Optimum, optimum_of
@@ -234,14 +230,27 @@ def _facts(network: Network, books: Sequence[ZoneBook], flows: Flows) -> Optimal
 
 def _solver_facts(network: Network, books: Sequence[ZoneBook], optimum: Optimum) -> OptimalFacts:
     """Read the facts from energies that are not whole, a little either way taken for nothing."""
-    energies = list(zip(optimum.bought, optimum.sold, strict=True))
+    noise = optimum.noise
+    served, left_after = [], []
+    for book, *energies in zip(books, optimum.bought, optimum.sold, strict=True):
+        totals = (book.bids.book.total, book.offers.book.total)
+        buys, sells = (
+            min(max(0, ceil(energy - noise)), total)
+            for energy, total in zip(energies, totals, strict=True)
+        )
+        bought, sold = (
+            min(max(0, floor(energy + noise)), total)
+            for energy, total in zip(energies, totals, strict=True)
+        )
+        served.append((buys, sells))
+        left_after.append((bought, sold))
     sent = list(zip(optimum.sent, network.links, strict=True))
     return facts_of(
         books,
-        served=[(whole_above(bought), whole_above(sold)) for bought, sold in energies],
-        left_after=[(whole_below(bought), whole_below(sold)) for bought, sold in energies],
-        carries=[flow > TOLERANCE_WH for flow, _ in sent],
-        has_room=[flow < link.limit_wh - TOLERANCE_WH for flow, link in sent],
+        served=served,
+        left_after=left_after,
+        carries=[flow > noise for flow, _ in sent],
+        has_room=[flow < link.limit_wh - noise for flow, link in sent],
     )
 
 

@@ -9,26 +9,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from math import ceil, floor
-from typing import Final
 
 from marketplace.domain.network import MILLION, Link, Network
 from marketplace.domain.welfare_programme import Optimum
 from marketplace.domain.zone_book import ZoneBook
 from marketplace.domain.zone_flows import Flows
-
-# What the solver may be off, in Wh: below this nothing trades, and nothing is left.
-TOLERANCE_WH: Final = 1e-3
-
-
-def whole_below(energy_wh: float) -> int:
-    """Return the whole Wh of an energy that the solver found."""
-    return max(0, floor(energy_wh + TOLERANCE_WH))
-
-
-def whole_above(energy_wh: float) -> int:
-    """Return the whole Wh that cover an energy which the solver found."""
-    return max(0, ceil(energy_wh - TOLERANCE_WH))
 
 
 def rounded_flows(

@@ -23,6 +23,10 @@ Float64Array = npt.NDArray[np.float64]
 
 # The solver's tolerances are absolute, 1e-7: numbers of this size leave it nine to eleven digits.
 _SCALE_BITS: Final = 13
+# Energy may run in circles to be lost, where it is worth less than nothing: so often at most.
+_TIMES_ROUND: Final = 1_000
+# Of the largest order: what is nearer to nothing than that is the arithmetic's noise.
+_NOISE: Final = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +48,15 @@ class Programme:
 
 @dataclass(frozen=True)
 class Optimum:
-    """What the solver found, as it found it: energies are not whole. [Wh]"""
+    """What the solver found, as it found it: energies are not whole. [Wh]
+
+    Up to ``noise`` nothing trades, and nothing is left. [Wh]
+    """
 
     bought: tuple[float, ...]
     sold: tuple[float, ...]
     sent: tuple[float, ...]
+    noise: float
 
 
 def programme_of(network: Network, books: Sequence[ZoneBook]) -> Programme:
@@ -81,8 +89,11 @@ def programme_of(network: Network, books: Sequence[ZoneBook]) -> Programme:
         columns.append((slices[0], slices[1]))
     links = network.links
     cost = np.concatenate([*costs, [float(link.fee_micro_per_kwh) for link in links]])
-    upper = np.concatenate([*uppers, [float(link.limit_wh) for link in links]])
-    energy_scale = _scale(upper)
+    energies = np.concatenate(uppers)
+    energy_scale = _scale(energies)
+    # A limit that says "as much as you like" must not drown the orders in the solver's tolerance.
+    enough = _TIMES_ROUND * float(energies.sum())
+    upper = np.concatenate([energies, [min(float(link.limit_wh), enough) for link in links]])
     ends = [end for link in links for end in (link.from_zone, link.to_zone)]
     gains = [factor for link in links for factor in (-1.0, float(link.gain))]
     return Programme(
@@ -148,6 +159,7 @@ def optimum_of(network: Network, books: Sequence[ZoneBook]) -> Optimum:
         tuple(float(found[bids].sum()) for bids, _ in programme.columns),
         tuple(float(found[offers].sum()) for _, offers in programme.columns),
         tuple(found[len(found) - links :].tolist()),
+        _NOISE * 2**_SCALE_BITS / programme.energy_scale,
     )
 
 
