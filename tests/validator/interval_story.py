@@ -2,14 +2,23 @@
 
 import json
 from base64 import b64decode
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from tests.databases import PROJECT
 from tests.validator.follower import Memory
-from tests.validator.ledger_twin import PADDING, Ledger, Leg, base64, canonical, digest, tree_root
+from tests.validator.ledger_twin import (
+    PADDING,
+    START,
+    Ledger,
+    Leg,
+    base64,
+    canonical,
+    digest,
+    tree_root,
+)
 from validator.agreement_text import Agreement
 from validator.auction_book import AuctionBook
 from validator.block import apply_block, open_block
@@ -87,6 +96,9 @@ class Story:
     extra: list[Leg] = field(default_factory=list)
     # Everything in one block, or a block for every leaf.
     blocks_apart: bool = True
+    # When the log begins, and which accounts there are.
+    begins: int = START
+    accounts: Iterable[int] = range(1, 31)
 
 
 class TermsMemory:
@@ -219,7 +231,8 @@ def objection_to(story: Story, *, from_the_start: bool = True) -> tuple[str, str
 def logged(story: Story) -> tuple[Ledger, dict[int, str]]:
     """Return a log of a story, and for each leaf the key that was opened for it."""
     ledger = Ledger()
-    for number in range(1, 31):
+    ledger.time = story.begins
+    for number in story.accounts:
         ledger.open(number)
     ledger.seal()
     if story.rules_are_logged:

@@ -164,7 +164,7 @@ def settlement(money: list[Paid], document: str, rules: str) -> dict[str, Any]:
 class Members:
     """The members 101, 102, …, one for each metering point, who sign what they agree on."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int = 4) -> None:
         self.documents = [
             Logged(
                 f"signing-key:{participant}",
@@ -174,7 +174,7 @@ class Members:
                     "public_key": hashed(public(key_of(participant))),
                 },
             )
-            for participant in range(101, 105)
+            for participant in range(101, 101 + count)
         ]
 
     def agree(
