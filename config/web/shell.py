@@ -64,7 +64,10 @@ def _links(request: HttpRequest) -> list[Link]:
         places.append((_("Month"), reverse("month", args=[persona.participant_id])))
         places.append((_("Agreements"), reverse("agreements", args=[persona.participant_id])))
         places.append((_("Certificates"), reverse("certificates", args=[persona.participant_id])))
+    if persona.role == "enterprise" and persona.place is not None:
+        places.append((_("Order book"), reverse("order_book", args=[persona.participant_id])))
     if persona.role == "operator":
+        places.append((_("Halts"), reverse("trading_halts", args=[persona.participant_id])))
         places.append((_("Billing"), reverse("billing", args=[persona.participant_id])))
     if persona.place is not None:
         places.append((_("Community"), reverse("community", args=[persona.place.community_id])))

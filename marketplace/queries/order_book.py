@@ -112,6 +112,17 @@ class AuctionLine:
     document_key: str
 
 
+@dataclass(frozen=True)
+class HaltLine:
+    """A halt of trading, and whether it is in force."""
+
+    id: int
+    starts_at: datetime
+    ends_at: datetime | None
+    reason: str
+    is_in_force: bool
+
+
 def list_orders(
     *,
     participant_ids: Sequence[int],
@@ -196,9 +207,18 @@ def get_auction(*, interval_id: int) -> AuctionLine | None:
     )
 
 
-def list_halts(*, community_id: int, limit: int = 20) -> list[TradingHalt]:
+def list_halts(*, community_id: int, now: datetime, limit: int = 20) -> list[HaltLine]:
     """Return the newest halts of a community."""
-    return list(TradingHalt.objects.filter(community_id=community_id).order_by("-id")[:limit])
+    return [
+        HaltLine(
+            halt.id,
+            halt.starts_at,
+            halt.ends_at,
+            halt.reason,
+            halt.starts_at <= now and (halt.ends_at is None or halt.ends_at > now),
+        )
+        for halt in TradingHalt.objects.filter(community_id=community_id).order_by("-id")[:limit]
+    ]
 
 
 def _indicative(

@@ -1,0 +1,24 @@
+// News of one's own orders renew the book; without this script the page is as new as its loading.
+"use strict";
+
+const live = document.getElementById("live");
+const SETTLE_MILLISECONDS = 400; // news come in flocks: one look serves all of them
+let waiting = null;
+
+function renew() {
+  waiting = null;
+  // Whoever is about to press a button in there keeps it.
+  if (live.contains(document.activeElement)) {
+    waiting = setTimeout(renew, 2000);
+    return;
+  }
+  htmx.ajax("GET", live.dataset.ordersPage, { target: "#live", swap: "innerHTML" });
+}
+
+if (live && "EventSource" in window) {
+  const stream = new EventSource(live.dataset.ordersStream);
+  stream.addEventListener("orders", () => {
+    waiting ??= setTimeout(renew, SETTLE_MILLISECONDS);
+  });
+  window.addEventListener("pagehide", () => stream.close());
+}
