@@ -57,6 +57,7 @@ def field_words() -> dict[str, str]:
         "key": _("Key of the document"),
         "meter": _("Metering point"),
         "offer": _("Offer"),
+        "owed_wh": _("Owed by devices, changed by [Wh]"),
         "parties": _("Accounts of the community's parties"),
         "participant": _("Member"),
         "platform_fee": _("Platform fee [millionths per kWh]"),
@@ -71,8 +72,10 @@ def field_words() -> dict[str, str]:
         "sell_limit": _("Sells at or above [millionths per kWh]"),
         "sold_wh": _("Sold to neighbours [Wh]"),
         "starts": _("Begins"),
+        "statement": _("SHA-256 of the statement"),
         "terms": _("SHA-256 of the signed text"),
         "timezone": _("Time zone"),
+        "wh": _("Energy [Wh]"),
     }
 
 
