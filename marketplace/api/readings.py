@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
@@ -26,6 +26,7 @@ from marketplace.queries.metering import find_metering_point, list_readings
 from marketplace.services.readings import import_readings
 
 ROWS_MAX: Final = 10_000
+QUALITIES: Final = ("measured", "estimated", "substituted")
 
 
 class ReadingIn(serializers.Serializer[Any]):
@@ -35,6 +36,11 @@ class ReadingIn(serializers.Serializer[Any]):
     start = serializers.DateTimeField(help_text="ISO 8601 with offset, on the interval's grid.")
     import_wh = serializers.IntegerField(min_value=0, max_value=10**9)
     export_wh = serializers.IntegerField(min_value=0, max_value=10**9)
+    quality = serializers.ChoiceField(
+        choices=QUALITIES,
+        default="measured",
+        help_text="How it came about. Leave out a reading that is missing.",
+    )
 
 
 class ReadingsIn(serializers.Serializer[Any]):
@@ -61,7 +67,7 @@ class ReadingOut(serializers.Serializer[Any]):
     ends_at = serializers.DateTimeField()
     import_wh = serializers.IntegerField()
     export_wh = serializers.IntegerField()
-    quality = serializers.ChoiceField(choices=["measured", "estimated", "substituted"])
+    quality = serializers.ChoiceField(choices=QUALITIES)
     version = serializers.IntegerField(help_text="Above 1: it was corrected.")
     received_at = serializers.DateTimeField()
 
@@ -86,6 +92,7 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True):
     start: str
     import_wh: int
     export_wh: int
+    quality: Literal["measured", "estimated", "substituted"] = "measured"
 
 
 class _Bulk(msgspec.Struct, forbid_unknown_fields=True):
@@ -94,7 +101,7 @@ class _Bulk(msgspec.Struct, forbid_unknown_fields=True):
     readings: list[_Row]
 
 
-class _Single(_Row, forbid_unknown_fields=True):
+class _Single(_Row, forbid_unknown_fields=True, kw_only=True):
     community: int
     minutes: int
 
@@ -142,7 +149,13 @@ class ReadingList(APIView):
         readings = readings_of_rows(
             minutes=body.minutes,
             rows=[
-                ReadingRow(row.meter, row.start, row.import_wh, row.export_wh)
+                ReadingRow(
+                    row.meter,
+                    row.start,
+                    row.import_wh,
+                    row.export_wh,
+                    QUALITIES.index(row.quality),
+                )
                 for row in body.readings
             ],
         )

@@ -21,12 +21,16 @@ SOURCE: Final = "readings"
 
 
 class ReadingRow(NamedTuple):
-    """One reading as somebody sends it; ``start`` is ISO 8601 with offset. [Wh]"""
+    """One reading as somebody sends it; ``start`` is ISO 8601 with offset. [Wh]
+
+    ``quality`` is how it came about, as the model's `Quality`; 0: it was measured.
+    """
 
     meter: str
     start: str
     import_wh: int
     export_wh: int
+    quality: int = 0
 
 
 def readings_of_rows(*, minutes: int, rows: Sequence[ReadingRow]) -> ReadingsFile:
@@ -56,7 +60,7 @@ def readings_of_rows(*, minutes: int, rows: Sequence[ReadingRow]) -> ReadingsFil
         raise ReadingsInvalid(SOURCE, 0, "there are no readings", "send one at least")
     starts: dict[str, int] = {}
     first_of: dict[tuple[str, int], int] = {}
-    kept: list[tuple[str, int, int, int, int]] = []
+    kept: list[tuple[str, int, int, int, int, int]] = []
     for number, row in enumerate(rows, start=1):
         try:
             name = checked_name(row.meter)
@@ -69,7 +73,7 @@ def readings_of_rows(*, minutes: int, rows: Sequence[ReadingRow]) -> ReadingsFil
         start = starts[row.start]
         first = first_of.setdefault((name, start), number)
         if first == number:
-            kept.append((name, start, row.import_wh, row.export_wh, number))
+            kept.append((name, start, row.import_wh, row.export_wh, number, row.quality))
         elif rows[first - 1][2:] != row[2:]:
             what = f"meter {quoted(name)} at {row.start} has other values than in row {first - 1}"
             raise ReadingsInvalid(SOURCE, number, what, "keep the one row that is right")
@@ -89,7 +93,7 @@ def _check_energy(column: str, value: int) -> None:
 
 
 def _columns(
-    minutes: int, kept: list[tuple[str, int, int, int, int]], *, repeated: int
+    minutes: int, kept: list[tuple[str, int, int, int, int, int]], *, repeated: int
 ) -> ReadingsFile:
     meters = sorted({row[0] for row in kept})
     rank = {name: position for position, name in enumerate(meters)}
@@ -103,4 +107,5 @@ def _columns(
         export_wh=numbers[:, 2],
         lines=numbers[:, 3].astype(np.int32),
         repeated=repeated,
+        quality=numbers[:, 4],
     )

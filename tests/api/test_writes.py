@@ -74,6 +74,19 @@ def test_the_same_row_twice_counts_once(town: Town, operator: Client) -> None:
     assert answer.json() == {"new": 1, "corrected": 0, "unchanged": 0, "repeated": 1}
 
 
+def test_a_flag_comes_back_and_the_real_reading_takes_its_place(
+    town: Town, operator: Client
+) -> None:
+    send_json(operator, "POST", "readings/", body_of(town, changed(quality="estimated")))
+    reading = Reading.objects.latest("batch_id")
+    assert (reading.get_quality_display(), reading.version) == ("estimated", 1)
+    real = send_json(operator, "POST", "readings/", body_of(town, ROW)).json()
+    assert real == {"new": 0, "corrected": 1, "unchanged": 0, "repeated": 0}
+    point = reading.metering_point_id
+    listed = operator.get(f"/api/v1/readings/?metering_point={point}").json()["results"][0]
+    assert (listed["quality"], listed["version"]) == ("measured", 2)
+
+
 def test_a_repeated_request_brings_the_first_answer(town: Town, operator: Client) -> None:
     body = body_of(town, ROW)
     first = send_json(operator, "POST", "readings/", body, key="day-1")
@@ -114,7 +127,8 @@ BAD_READINGS: list[tuple[dict[str, object], str]] = [
     ({"readings": [without("meter")]}, "readings[0]"),
     ({"readings": [without("start")]}, "readings[0]"),
     ({"readings": [without("export_wh")]}, "readings[0]"),
-    ({"readings": [changed(quality="guess")]}, "readings[0]"),
+    ({"readings": [changed(quality="guess")]}, "readings[0].quality"),
+    ({"readings": [changed(colour="red")]}, "readings[0]"),
     ({"readings": [ROW, changed(meter="nobody-1")]}, "readings[1]"),
     ({"readings": [changed(meter="")]}, "readings[0]"),
     ({"readings": [changed(meter="a" * 201)]}, "readings[0]"),
