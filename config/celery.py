@@ -36,6 +36,11 @@ app.conf.update(
             "schedule": schedule(2.0),
             "options": {"expires": 2},
         },
+        "forget order news": {
+            "task": "marketplace.tasks.forget_order_news",
+            "schedule": schedule(3600.0),
+            "options": {"expires": 3600},
+        },
         "close due gates": {
             "task": "marketplace.tasks.close_due_gates",
             "schedule": schedule(5.0),

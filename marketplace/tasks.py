@@ -71,6 +71,12 @@ def advance_orders(**_: object) -> None:
 
 
 @shared_task(ignore_result=True)
+def forget_order_news(**_: object) -> None:
+    """Delete news of orders that nobody comes back for. Safe twice, late, or on two hosts."""
+    order_answers.forget_news(now=timezone.now())
+
+
+@shared_task(ignore_result=True)
 def close_due_gates(**_: object) -> None:
     """Hold the auctions of gates that have closed. Safe twice, late, or on two hosts."""
     failures = []

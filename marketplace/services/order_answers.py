@@ -7,7 +7,7 @@ follows from the rows alone.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -18,7 +18,7 @@ from ledger.queries.answers import get_answer_times
 from ledger.services import submit
 from marketplace.domain.auction_book import hold_command_key
 from marketplace.domain.orders import hold_amounts
-from marketplace.models import CreditLine, DeliveryInterval, OrderBatch, RuleSet
+from marketplace.models import CreditLine, DeliveryInterval, OrderBatch, OrderEvent, RuleSet
 from marketplace.queries.forward import closes_at, rules_of_document
 from marketplace.services.order_store import (
     changed_hold,
@@ -28,6 +28,7 @@ from marketplace.services.order_store import (
 )
 
 SCAN_BATCHES_MAX: Final = 2000
+NEWS_KEPT: Final = timedelta(days=2)
 State = OrderBatch.State
 BOOKED, REFUSED = "booked", "refused"
 
@@ -189,6 +190,11 @@ def adjust_holds(*, now: datetime, limit: int = SCAN_BATCHES_MAX) -> int:
     submit(commands=commands, submitted_at=now)
     _store(stale)
     return len(commands)
+
+
+def forget_news(*, now: datetime) -> int:
+    """Delete the news that nobody comes back for any more; orders themselves stay."""
+    return OrderEvent.objects.filter(created_at__lt=now - NEWS_KEPT).delete()[0]
 
 
 def _gates(batches: Sequence[OrderBatch]) -> dict[int, datetime]:
