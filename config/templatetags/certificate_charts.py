@@ -13,7 +13,6 @@ from config.web import charts
 from config.web.certificate_forms import TECHNOLOGY_WORDS
 from config.web.certificate_matching import HourOfDay, ScoredDay
 from config.web.heat_map import SHADES, HeatRow, heat_map, shade_of
-from marketplace.models import ProductionDevice
 from marketplace.queries.certificate_hours import CertifiedHour
 
 register = template.Library()
@@ -24,7 +23,7 @@ TICK_HOURS = 6
 @register.filter
 def technology(code: str) -> str:
     """Return a technology in words."""
-    return str(TECHNOLOGY_WORDS[ProductionDevice.Technology(code)])
+    return str(TECHNOLOGY_WORDS[code])
 
 
 @register.filter

@@ -8,14 +8,13 @@ from uuid import uuid4
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.models import ProductionDevice
 from marketplace.services.certificate_use import TEXT_MAX, Choice
 
 TECHNOLOGY_WORDS: Final = {
-    ProductionDevice.Technology.SOLAR: _("Solar"),
-    ProductionDevice.Technology.WIND: _("Wind"),
-    ProductionDevice.Technology.HYDRO: _("Hydro"),
-    ProductionDevice.Technology.BIOMASS: _("Biomass"),
+    "solar": _("Solar"),
+    "wind": _("Wind"),
+    "hydro": _("Hydro"),
+    "biomass": _("Biomass"),
 }
 _KWH_MAX: Final = Decimal(10**9)
 # Where a complaint of the service belongs on the page.

@@ -19,7 +19,6 @@ from config.log.receipts import Find, found_receipt
 from config.web.certificate_forms import TECHNOLOGY_WORDS
 from ledger.domain.receipt_text import link_text
 from ledger.services.receipts import PublishedLog, Receipt, ReceiptState, get_document_receipt
-from marketplace.models import ProductionDevice
 from marketplace.queries.certificate_pages import CancellationLine, get_cancellation
 
 # What the receipt opens of the document: the hash of the statement, and how many Wh.
@@ -37,10 +36,7 @@ def statement(request: HttpRequest, public_id: UUID) -> HttpResponse:
     context: dict[str, object] = {
         "line": line,
         "community": chinese or line.community_name,
-        "technologies": [
-            (TECHNOLOGY_WORDS[ProductionDevice.Technology(name)], wh)
-            for name, wh in line.technologies.items()
-        ],
+        "technologies": [(TECHNOLOGY_WORDS[name], wh) for name, wh in line.technologies.items()],
         "receipt": receipt,
         "is_attested": receipt is not None and receipt.state == ReceiptState.ATTESTED,
     }
