@@ -55,8 +55,12 @@ def test_lines_are_the_transfers_and_energies_explain_them(town: Town) -> None:
     assert part is not None
     accounts = sorted(set(town.terms.account_ids.tolist()))
     movements = movements_of(transfers_between(None, entries), accounts)
-    prices = np.array([[book.retail], [book.feed_in]], dtype=np.int64)
-    tariffs = Tariffs(np.zeros(1, dtype=np.int64), *prices, np.array([is_settled_at_tariffs(book)]))
+    tariffs = Tariffs(
+        sections=np.zeros(1, dtype=np.int64),
+        retail=np.array([book.retail], dtype=np.int64),
+        feed_in=np.array([book.feed_in], dtype=np.int64),
+        is_told_apart=np.array([is_settled_at_tariffs(book)]),
+    )
     positions = billing_positions(
         book, interval=0, weight=1, accounts=np.array(accounts, dtype=np.int64)
     )
