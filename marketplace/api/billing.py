@@ -16,7 +16,7 @@ from marketplace.errors import N_, Invalid
 from marketplace.queries.billing import ItemLine, find_final, find_statement, list_items
 
 
-class StatementItemOut(serializers.Serializer[Any]):
+class FinalItemOut(serializers.Serializer[Any]):
     """A line of a statement; an amount is positive when the member receives."""
 
     line = serializers.ChoiceField(choices=[each.name.lower() for each in Line])
@@ -31,7 +31,7 @@ class StatementItemOut(serializers.Serializer[Any]):
     corrected_from = serializers.DateTimeField(allow_null=True)
 
 
-class StatementOut(serializers.Serializer[Any]):
+class FinalStatementOut(serializers.Serializer[Any]):
     """A member's statement of a final month."""
 
     participant_id = serializers.IntegerField()
@@ -49,15 +49,15 @@ class StatementOut(serializers.Serializer[Any]):
     tax_micro = serializers.IntegerField(help_text="Shown apart; in no transfer.")
     carried_micro = serializers.IntegerField()
     payable_minor = serializers.IntegerField(help_text="In the currency's minor unit.")
-    items = StatementItemOut(many=True)
+    items = FinalItemOut(many=True)
 
 
-class StatementList(APIView):
+class FinalStatementList(APIView):
     """Your final statements."""
 
     @extend_schema(
         parameters=[OpenApiParameter("month", str, required=True, description="`YYYY-MM`")],
-        responses=StatementOut(many=True),
+        responses=FinalStatementOut(many=True),
     )
     def get(self, request: Request) -> Response:
         """List the final statements of a month of the participants you act for."""
@@ -82,7 +82,7 @@ class StatementList(APIView):
                 "items": [_item(each) for each in items],
             }
             found.append(written)
-        return Response(StatementOut(found, many=True).data)
+        return Response(FinalStatementOut(found, many=True).data)
 
 
 def _item(item: ItemLine) -> dict[str, object]:

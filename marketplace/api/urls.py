@@ -28,7 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         standing_rules.StandingRuleDetail.as_view(),
         name="api_standing_rule",
     ),
-    path("statements/", billing.StatementList.as_view(), name="api_statements"),
+    path("final-statements/", billing.FinalStatementList.as_view(), name="api_final_statements"),
     path("agreements/", agreements.AgreementList.as_view(), name="api_agreements"),
     path(
         "agreements/<int:agreement_id>/",

@@ -53,10 +53,10 @@ def test_a_month_from_preview_to_statement(city: City) -> None:
     assert sum(int(row["amount_micro"]) for row in rows) == net
     assert {row["line"] for row in rows} >= {"pool_sale", "grid_purchase"}
 
-    found = alice.get("/api/v1/statements/", {"month": MONTH}).json()
+    found = alice.get("/api/v1/final-statements/", {"month": MONTH}).json()
     assert [each["participant_id"] for each in found] == [city.participant_ids["alice"]]
     assert found[0]["net_micro"] == net == sum(each["amount_micro"] for each in found[0]["items"])
-    assert alice.get("/api/v1/statements/", {"month": "June"}).status_code == 400
+    assert alice.get("/api/v1/final-statements/", {"month": "June"}).status_code == 400
 
     olga = signed_in("olga")
     paid = list(csv.DictReader(io.StringIO(text_of(olga, f"{address}payments.csv"))))
