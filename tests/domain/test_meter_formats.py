@@ -15,10 +15,10 @@ from marketplace.domain.readings_columns import KNOWS_EXPORT, KNOWS_IMPORT, Read
 HOURS = [f"{hour / 10:.1f}" for hour in range(24)]
 
 
-def read(folder: Path, content: str | bytes, **asked: dict[str, str]) -> Flows:
+def read(folder: Path, content: str | bytes, *, meters: dict[str, str] | None = None) -> Flows:
     path = folder / "file.bin"  # its name says nothing
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return read_meter_file(path, default_zone=UTC, asked=Asked(**asked))
+    return read_meter_file(path, default_zone=UTC, asked=Asked(meters=meters or {}))
 
 
 def refusal(folder: Path, content: str | bytes, *, minutes: int = 60) -> str:

@@ -21,16 +21,16 @@ from marketplace.domain.meter_formats.csv_layout import (
 )
 from marketplace.domain.meter_formats.csv_numbers import EMPTY, NumberEvidence
 from marketplace.domain.meter_formats.csv_times import DateEvidence, WallClock
-from marketplace.domain.meter_formats.csv_words import UNITS, heading_of
+from marketplace.domain.meter_formats.csv_words import UNITS, encoding_of, heading_of
 from marketplace.domain.meter_formats.source import Source
 from marketplace.domain.readings_cells import CellInvalid, quoted
 from marketplace.domain.readings_columns import ReadingsInvalid
 
-ENCODINGS: Final = ("utf-8", "gb18030", "cp1252")
 DELIMITERS: Final = (",", ";", "\t", "|")
 HEADER_LINES_MAX: Final = 30
 TIME_ROLES: Final = ("start", "end", "time", "date", "clock")
 VALUE_ROLES: Final = ("import", "export")
+ENERGY_ROLES: Final = (*VALUE_ROLES, "value", "net", "generation")
 SAMPLE_ROWS: Final = 5000
 # So many values that never fall are hardly energies of intervals.
 REGISTER_ROWS: Final = 96
@@ -90,24 +90,19 @@ def _check_is_no_register(layout: Layout, looked: _Looked, file: str, hints: Csv
 
 def _header(source: Source, hints: CsvHints) -> Layout:
     """Find the line that names the columns, and how it has to be read."""
+    encoding = encoding_of(source.head())
     for number, (line, raw) in enumerate(source.lines()):
         if number == HEADER_LINES_MAX:
             break
         found: list[Layout] = []
-        for encoding in ENCODINGS:
-            for delimiter in DELIMITERS:
-                cells = cells_of(raw, encoding, delimiter)
-                if cells is None or len(cells) < 2:
-                    continue
-                headings = [heading_of(cell) for cell in cells]
-                roles = {heading.role for heading in headings}
-                if roles.intersection(TIME_ROLES) and (
-                    roles.intersection(("import", "export", "value", "net", "generation"))
-                    or {"import", "export"}.intersection(hints.columns)
-                ):
-                    found.append(Layout(encoding, delimiter, line, headings))
-            if found:
-                break
+        for delimiter in DELIMITERS:
+            cells = cells_of(raw, encoding, delimiter)
+            if cells is None or len(cells) < 2:
+                continue
+            headings = [heading_of(cell) for cell in cells]
+            roles = {heading.role for heading in headings}.union(hints.columns)
+            if roles.intersection(TIME_ROLES) and roles.intersection(ENERGY_ROLES):
+                found.append(Layout(encoding, delimiter, line, headings))
         if len(found) > 1:
             raise ReadingsInvalid(
                 source.name, line, "columns may be parted in two ways", "quote cells with commas"

@@ -148,6 +148,25 @@ def heading_of(text: str) -> Heading:
     )
 
 
+def encoding_of(head: bytes) -> str:
+    """Return the encoding of a file by its first bytes: UTF-8, else the one with more known words.
+
+    A wrong choice does no harm beyond a refusal: no meter has the name that comes of it.
+    """
+    whole_lines = head[: head.rfind(b"\n") + 1] or head
+    try:
+        whole_lines.decode("utf-8")
+    except UnicodeDecodeError:
+        return max(("cp1252", "gb18030"), key=lambda each: _known_words(whole_lines, each))
+    return "utf-8"
+
+
+def _known_words(text: bytes, encoding: str) -> int:
+    plain = text.decode(encoding, errors="replace").lower()
+    words = {word for _, words in ROLES for word in words}.union(QUALITIES, UNITS)
+    return sum(plain.count(word) for word in words if not word.isascii())
+
+
 def _fits(plain: str, word: str) -> bool:
     # 度 alone is a kWh, but the end of many other words. 千瓦时 stands before 千瓦 in the table.
     if word[0] >= "\u4e00" and word != "度":
