@@ -2,6 +2,7 @@
 "use strict";
 
 const live = document.getElementById("live");
+const said = document.getElementById("said");
 const SETTLE_MILLISECONDS = 400; // news come in flocks: one look serves all of them
 let waiting = null;
 
@@ -13,6 +14,8 @@ function renew() {
     return;
   }
   htmx.ajax("GET", live.dataset.ordersPage, { target: "#live", swap: "innerHTML" });
+  said.textContent = "";
+  setTimeout(() => { said.textContent = said.dataset.news; }, 100); // said again, if it was before
 }
 
 if (live && "EventSource" in window) {
