@@ -50,7 +50,9 @@ WITH chosen AS MATERIALIZED (
 )
 SELECT c.id, z.id, c.community_id, c.starts_at, c.revision, coalesce(metered.meter_count, 0),
        coalesce(metered.import_wh, 0), coalesce(metered.export_wh, 0),
-       coalesce(bought.wh, 0), coalesce(sold.wh, 0), k.price_micro_per_kwh
+       coalesce(bought.wh, 0), coalesce(sold.wh, 0),
+       CASE WHEN k.prices IS NULL THEN k.price_micro_per_kwh
+           ELSE (k.prices ->> z.code)::bigint END
 FROM chosen c
 JOIN marketplace_zone z ON z.community_id = c.community_id
 JOIN marketplace_clearing k ON k.interval_id = c.id AND k.revision = c.revision

@@ -11,9 +11,14 @@ from analytics.queries import Rollup, get_period_totals, list_interval_rollups
 from analytics.services import recompute, roll_up_settled
 from analytics.services import rollups as services
 from analytics.tasks import roll_up_settled_intervals
-from marketplace.domain.readings_rows import ReadingRow
+from ledger.services import SettlementWorker
+from marketplace.domain.readings_rows import ReadingRow, readings_of_rows
+from marketplace.domain.rules import preset
 from marketplace.models import Clearing, DeliveryInterval, Match
 from marketplace.queries.rollups import list_zone_totals
+from marketplace.services.market_day import advance_community
+from marketplace.services.places import NewMember, add_members, create_community
+from marketplace.services.readings import import_readings
 from tests.conftest import CommittedDatabase
 from tests.town import NOW, SOUTH, START, Town, build_town, rows_of_hour, run_market, send
 
@@ -246,3 +251,48 @@ def test_intervals_of_few_meters_can_be_left_out(town: Town) -> None:
         for meters in (0, 2, 3, 6, 7)
     ]
     assert counts == [HOURS + 1, HOURS + 1, HOURS, HOURS, 0]
+
+
+def test_each_zone_has_its_own_price(db: None) -> None:
+    link = {"from": "north", "to": "south", "limit_wh": 50, "loss_ppm": 0}
+    rules = {
+        **preset("eu-energy-sharing"),
+        "interval_minutes": 60,
+        "pricing": "uniform",
+        "zones": ["north", "south", "far"],
+        "links": [{**link, "fee_micro_per_kwh": 0}],
+    }
+    community = create_community(
+        name="Zones", rules_document=rules, effective_from=START, now=START
+    )
+    zones = {"n1": "north", "n2": "north", "s1": "south", "s2": "south"}
+    add_members(
+        community_id=community.id,
+        members=[NewMember(meter=meter, name=meter, zone=zone) for meter, zone in zones.items()],
+        active_from=START,
+        now=START,
+    )
+    sent = {"n1": (0, 900), "n2": (100, 0), "s1": (0, 20), "s2": (700, 0)}
+    rows = [ReadingRow(meter, START.isoformat(), *wh) for meter, wh in sent.items()]
+    import_readings(
+        community_id=community.id,
+        readings=readings_of_rows(minutes=60, rows=rows),
+        source="test",
+        sha256="0" * 64,
+        now=NOW,
+    )
+    worker = SettlementWorker(holder="test")
+    assert worker.take_head()
+    while advance_community(community_id=community.id, now=NOW).any:
+        worker.settle_inbox(now=NOW)
+    worker.give_back()
+    roll_up_settled()
+
+    found = list_interval_rollups(community_id=community.id, start=START, end=END)
+    prices = {each.zone_id: each.price_micro_per_kwh for each in found}
+    codes = dict(community.zones.values_list("code", "id"))
+    north, south = prices[codes["north"]], prices[codes["south"]]
+    # Only 50 Wh get through: power is dear where it is scarce.
+    assert north is not None and south is not None and north < south
+    stored = Clearing.objects.get().prices
+    assert stored == {"north": north, "south": south, "far": prices[codes["far"]]}
