@@ -145,6 +145,32 @@ def stages(page: Page) -> tuple[list[Row], dict[str, int], dict[str, int]]:
     return rows, imported, exported
 
 
+def order_faults(page: Page, own_limits: Mapping[str, tuple[int | None, int | None]]) -> list[str]:
+    """Return meters whose orders nobody could have made: buy and sell limits are given by meter."""
+    retail, feed_in, fee = tariffs(page)
+    _, imported, exported = stages(page)
+    takes = page.rules["pricing"] not in ("uniform", "pay_as_bid")
+    faults = []
+    for each in page.positions:
+        meter = each["meter"]
+        local = grid_fee(page, each["zone"], each["zone"], each["level"])
+        ceiling = retail - fee - local
+        bids = range(ceiling if takes else middle(page), ceiling + 1)
+        offers = range(feed_in, (feed_in if takes else middle(page)) + 1)
+        barred = meter in page.rows[1]["left_out"] or page.rules["mode"] == "forward"
+        for order, limit, left, drawn, own in (
+            ("request", "buy_limit", imported, bids, own_limits[meter][0]),
+            ("offer", "sell_limit", exported, offers, own_limits[meter][1]),
+        ):
+            if each[order] == "0":
+                faults += [meter] if each[limit] is not None else []
+            elif barred or not left[meter]:
+                faults.append(meter)
+            elif int(each[limit]) not in (drawn if own is None else [own]):
+                faults.append(meter)
+    return faults
+
+
 def pool(page: Page) -> tuple[str | None, list[str], list[str]]:
     """Return price, and what each position bought and sold, of one zone in metered mode."""
     _, imported, exported = stages(page)

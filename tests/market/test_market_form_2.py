@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from marketplace.domain.auction import Terms
 from marketplace.domain.book_rows import book_rows
 from marketplace.domain.forward_delivery import laid_on_trades
 from marketplace.domain.interval_book import IntervalBook, pack
@@ -34,6 +35,17 @@ def cleared(town: Town) -> IntervalBook:
     ).book
 
 
+def own_limits(terms: Terms) -> dict[str, tuple[int | None, int | None]]:
+    """Return the buy and sell limits that members named themselves."""
+    return {
+        str(meter): (
+            int(terms.buy_limits[row]) if terms.has_buy_limit[row] else None,
+            int(terms.sell_limits[row]) if terms.has_sell_limit[row] else None,
+        )
+        for row, meter in enumerate(terms.metering_point_ids.tolist())
+    }
+
+
 def our_body(book: IntervalBook, before: IntervalBook | None) -> str | None:
     transfers = transfers_between(
         entries_of(before, ACCOUNTS) if before else None, entries_of(book, ACCOUNTS)
@@ -53,6 +65,7 @@ def test_a_book_is_what_the_page_says(town: Town) -> None:
 
     matches, _, _ = market_by_the_page.stages(page)
     assert page.matches == matches
+    assert market_by_the_page.order_faults(page, own_limits(town.terms)) == []
     if town.auction is None and len(town.rules.zones) == 1:
         price, bought, sold = market_by_the_page.pool(page)
         assert [price] == list(page.header["prices"].values())
