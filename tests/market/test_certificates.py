@@ -21,6 +21,7 @@ from marketplace.models import (
 from marketplace.queries.certificate_hours import list_certified_hours, score_of
 from marketplace.queries.certificate_pages import get_cancellation
 from marketplace.services.certificate_use import Choice, hand_over_certificates
+from marketplace.services.certificates import issue_due_certificates
 from marketplace.services.production_devices import NewDevice, end_device, register_devices
 from tests.market.certified_street import (
     FLOWS,
@@ -239,3 +240,16 @@ def test_every_match_of_a_day_is_one_event() -> None:
     assert event.quantity_wh == 4500
     moved = unpack_moves(bytes(event.moves))
     assert len(moved) == 6 + Match.objects.filter(kind=1).count()
+
+
+def test_what_dies_halfway_has_not_begun() -> None:
+    street = certified_street()
+    street.send(FLOWS)
+    street.run(at(1))
+    with transaction.atomic():
+        assert issue_due_certificates(community_id=street.community.id, now=NEXT_DAY) == 1
+        assert CertificateBundle.objects.exists()
+        transaction.set_rollback(True)  # as when the connection goes
+    assert not CertificateBundle.objects.exists() and not CertificateIssuance.objects.exists()
+    assert issue(street) == 1
+    assert ledger(street)["issued"] == -1500
