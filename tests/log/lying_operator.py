@@ -217,7 +217,7 @@ class Operator:
     def rewrite_document(self, key: str, **public: str) -> None:
         """Change public fields of a document that waits."""
         body = InboxCommand.objects.get(key=key).body
-        said = Document(**_written(bytes(body)))
+        said = Document(**written(bytes(body)))
         changed = replace(said, public={**said.public, **public})
         self.rewrite_command(changed.command(key), was=key)
 
@@ -272,7 +272,24 @@ class Operator:
 @contextmanager
 def honest_city(state: Path) -> Iterator[City]:
     """Make a city whose first hour is settled, published, followed and attested."""
-    name = f"{databases.worker_name()}_city"
+    with new_city(f"{databases.worker_name()}_city", state) as name:
+        with working_on(name, places_of(state)):
+            city = City(name, state, Street(meters=METERS), grant_openings(name="vera", now=at(0)))
+            operator = Operator(city, name, state)
+            operator.accounts("till", limit=0)
+            operator.clear(hour=0)
+            operator.settle()
+            operator.seal(now=operator.now - timedelta(days=40))
+            note_booked_settlements()
+            operator.publish()
+            assert operator.objections() == []
+            assert get_attested_block() == 1
+        yield city
+
+
+@contextmanager
+def new_city(name: str, state: Path) -> Iterator[str]:
+    """Make an empty database, and the keys and the policy of a log; return the database's name."""
     databases.clone_template(name)
     state.mkdir()
     signer = Signer.generate(ORIGIN, KeyType.LOG)
@@ -285,18 +302,7 @@ def honest_city(state: Path) -> Iterator[City]:
         "group validators any vera\ngroup witnesses any wilma\nquorum validators\n"
     )
     try:
-        with working_on(name, _places(state)):
-            city = City(name, state, Street(meters=METERS), grant_openings(name="vera", now=at(0)))
-            operator = Operator(city, name, state)
-            operator.accounts("till", limit=0)
-            operator.clear(hour=0)
-            operator.settle()
-            operator.seal(now=operator.now - timedelta(days=40))
-            note_booked_settlements()
-            operator.publish()
-            assert operator.objections() == []
-            assert get_attested_block() == 1
-        yield city
+        yield name
     finally:
         databases.drop(name)
 
@@ -304,12 +310,19 @@ def honest_city(state: Path) -> Iterator[City]:
 @contextmanager
 def operator_of_a_copy(city: City, state: Path, number: int) -> Iterator[Operator]:
     """Copy the city, database and files, for one who will lie about it."""
+    with copied(city, state, number) as name:
+        yield Operator(city, name, state)
+
+
+@contextmanager
+def copied(city: City, state: Path, number: int) -> Iterator[str]:
+    """Copy a city, and work on the copy; return the name of its database."""
     name = f"{city.database}_{number}"
     _copy_database(city.database, name)
     shutil.copytree(city.state, state)
     try:
-        with working_on(name, _places(state)):
-            yield Operator(city, name, state)
+        with working_on(name, places_of(state)):
+            yield name
     finally:
         databases.drop(name)
 
@@ -335,7 +348,8 @@ def working_on(database: str, places: Mapping[str, Path]) -> Iterator[None]:
         connection.settings_dict["NAME"] = usual
 
 
-def _places(state: Path) -> Mapping[str, Path]:
+def places_of(state: Path) -> Mapping[str, Path]:
+    """Return the settings that say where the log's files are."""
     return {
         "LOG_FOLDER": state / "publication",
         "LOG_KEY_FILE": state / "log.key",
@@ -347,7 +361,8 @@ def _signer(state: Path) -> Signer:
     return Signer.parse((state / "log.key").read_text().strip())
 
 
-def _written(body: bytes) -> dict[str, Any]:
+def written(body: bytes) -> dict[str, Any]:
+    """Return the document of a command's body."""
     document: dict[str, Any] = json.loads(body)["document"]
     return document
 

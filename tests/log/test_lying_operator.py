@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
@@ -16,7 +17,15 @@ from ledger.domain.growing_log import entries_in
 from ledger.models import Block
 from ledger.queries import get_attested_block, list_objections
 from tests.databases import PROJECT
-from tests.log import lies, market_lies
+from tests.log import forward_lies, lies, market_lies
+from tests.log.forward_lies import (
+    ForwardCity,
+    ForwardOperator,
+    forward_city,
+    in_auction,
+    in_match,
+    operator_ahead,
+)
 from tests.log.lies import closing, in_files, in_leaves, later, with_raw
 from tests.log.lying_operator import City, Operator, honest_city, operator_of_a_copy
 from tests.log.market_lies import changed, in_book
@@ -32,18 +41,21 @@ PAGE = PROJECT / "docs" / "lies.md"
 _numbers = itertools.count(1)
 
 
+AnyOperator = TypeVar("AnyOperator", bound=Operator)
+
+
 @dataclass(frozen=True)
-class Lie:
+class Lie(Generic[AnyOperator]):
     """What is done, the code of the objection, and the kind of leaf that it names."""
 
     name: str
-    do: Callable[[Operator], None]
+    do: Callable[[AnyOperator], None]
     code: str
     leaf: str = NO_LEAF
     noticed_by: str = ""
 
 
-LIES = [
+LIES: list[Lie[Operator]] = [
     # Transfers and commands.
     Lie("drop a transfer", in_leaves(lies.drop_transfer), "transfer_missing", "command"),
     Lie("drop a command and its transfers", in_leaves(lies.drop_command), "state_root", "block"),
@@ -187,6 +199,33 @@ LIES = [
     ),
 ]
 
+# Agreements and orders before delivery, in two zones.
+LIES_AHEAD: list[Lie[ForwardOperator]] = [
+    Lie("sell what was a gift", in_match(forward_lies.sell_a_gift), "matches", "document"),
+    Lie("leave an agreement out", in_match(forward_lies.leave_it_out), "matches", "document"),
+    Lie(
+        "log an agreement that one side did not sign",
+        forward_lies.sign_for_the_other,
+        "agreement",
+        "document",
+    ),
+    Lie(
+        "let an order in whose margin was held too late",
+        forward_lies.hold_afterwards,
+        "hold",
+        "document",
+    ),
+    Lie(
+        "sell for somebody what another offers cheaper",
+        in_auction(forward_lies.prefer_bob),
+        "auction",
+        "document",
+    ),
+    Lie("send more than a link carries", in_auction(forward_lies.overload), "auction", "document"),
+]
+
+ALL_LIES: list[Lie[Any]] = [*LIES, *LIES_AHEAD]
+
 
 @pytest.fixture(scope="module")
 def city(
@@ -205,6 +244,23 @@ def operator(city: City, tmp_path: Path) -> Iterator[Operator]:
         yield operator
 
 
+@pytest.fixture(scope="module")
+def city_ahead(
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[ForwardCity]:
+    folder = tmp_path_factory.mktemp("ahead") / "state"
+    with django_db_blocker.unblock(), forward_city(folder) as city:
+        yield city
+
+
+@pytest.fixture
+def operator_of_orders(city_ahead: ForwardCity, tmp_path: Path) -> Iterator[ForwardOperator]:
+    with operator_ahead(city_ahead, tmp_path / "copy", next(_numbers)) as operator:
+        yield operator
+
+
 def test_without_a_lie_everything_is_cosigned(operator: Operator) -> None:
     in_leaves(lambda draft: None)(operator)
     operator.publish()
@@ -214,8 +270,30 @@ def test_without_a_lie_everything_is_cosigned(operator: Operator) -> None:
 
 
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.name)
-def test_a_lie_is_caught_by_its_check(lie: Lie, operator: Operator) -> None:
+def test_a_lie_is_caught_by_its_check(lie: Lie[Operator], operator: Operator) -> None:
     lie.do(operator)
+    require_caught(lie, operator)
+
+
+@pytest.mark.parametrize("lie", LIES_AHEAD, ids=lambda lie: lie.name)
+def test_a_lie_about_what_was_ordered_or_agreed_is_caught_by_its_check(
+    lie: Lie[ForwardOperator], operator_of_orders: ForwardOperator
+) -> None:
+    lie.do(operator_of_orders)
+    require_caught(lie, operator_of_orders)
+
+
+def test_without_a_lie_what_was_ordered_is_cosigned(operator_of_orders: ForwardOperator) -> None:
+    attested = get_attested_block()
+    forward_lies.trade_ahead(operator_of_orders)
+    operator_of_orders.publish()
+
+    assert operator_of_orders.objections() == []
+    assert get_attested_block() == attested + 1
+
+
+def require_caught(lie: Lie[AnyOperator], operator: AnyOperator) -> None:
+    """Publish what was done, and see what the validator says of it."""
     operator.publish()
     attested = get_attested_block()
 
@@ -241,18 +319,18 @@ def kind_of(leaf: int) -> str:
 
 
 def test_every_check_is_met_by_a_lie() -> None:
-    assert CHECKS.keys() - {lie.code for lie in LIES} == set()
+    assert CHECKS.keys() - {lie.code for lie in ALL_LIES} == set()
 
 
 def test_the_page_shows_this_table() -> None:
-    caught = [lie for lie in LIES if lie.code in CHECKS]
-    others = [lie for lie in LIES if lie.code not in CHECKS]
+    caught = [lie for lie in ALL_LIES if lie.code in CHECKS]
+    others = [lie for lie in ALL_LIES if lie.code not in CHECKS]
     page = f"""# What a lying operator runs into
 
 Each line was done to a real hall by its owner (database, program, key and server at once), with
 everything that depends on it made to fit, and followed by a real validator. The test that does so
 writes the lines of this page: `tests/log/test_lying_operator.py`. The codes are those of
-[ledger.md](ledger.md) and [rules.md](rules.md).
+[ledger.md](ledger.md), [rules.md](rules.md) and [market.md](market.md).
 
 | lie | objection | at the leaf | what the check says |
 | --- | --- | --- | --- |
@@ -274,5 +352,5 @@ accepts, whoever thought of it: that is for those whom it concerns to notice.
     assert PAGE.read_text(encoding="utf-8") == page
 
 
-def _line(lie: Lie) -> str:
+def _line(lie: Lie[Any]) -> str:
     return f"| {lie.name} | `{lie.code}` | {lie.leaf} | {CHECKS.get(lie.code, lie.noticed_by)} |"

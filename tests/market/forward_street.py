@@ -41,19 +41,25 @@ class ForwardStreet:
     """One community under the forward preset, its rules changed as asked."""
 
     def __init__(
-        self, name: str = "Forward street", *, meters: Sequence[str] = METERS, **changes: Any
+        self,
+        name: str = "Forward street",
+        *,
+        meters: Sequence[str] = METERS,
+        now: datetime = NOW,
+        **changes: Any,
     ) -> None:
+        since = now - timedelta(days=30)
         self.community: Community = create_community(
             name=name,
             rules_document={**preset("demo-forward"), **changes},
-            effective_from=NOW - timedelta(days=30),
-            now=NOW - timedelta(days=30),
+            effective_from=since,
+            now=since,
         )
         add_members(
             community_id=self.community.id,
             members=[NewMember(meter=meter, name=meter.title()) for meter in meters],
-            active_from=NOW - timedelta(days=30),
-            now=NOW - timedelta(days=30),
+            active_from=since,
+            now=since,
         )
         points = MeteringPoint.objects.filter(community=self.community).select_related("site")
         self.points = {each.code: each for each in points}
