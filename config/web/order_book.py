@@ -23,15 +23,16 @@ from marketplace.queries.forward import (
     RulesInForce,
     closes_at,
     get_rules_at,
-    is_halted,
     list_rules_in_force,
 )
 from marketplace.queries.order_book import (
+    HaltLine,
     OrderLine,
     ZoneDepth,
     find_gate,
     get_auction,
     list_depth,
+    list_halts,
     list_orders,
 )
 from marketplace.queries.pages import Persona, Place
@@ -87,7 +88,7 @@ def order_book(request: HttpRequest, participant_id: int) -> HttpResponse:
         "form": form,
         "zones": _depth(place, gate, now),
         "auction": _auction(place, gate, now),
-        "is_halted": is_halted(community_id=place.community_id, at=now),
+        "halt": _halt(place, now),
         "orders": _own(persona, gate),
     }
     return render_in(request, place, "pages/order_book.html", context)
@@ -202,6 +203,11 @@ def _auction(place: Place, gate: Gate, now: datetime) -> object:
         return None
     found = find_gate(community_id=place.community_id, starts_at=gate.starts_at, now=now)
     return get_auction(interval_id=found.interval_id) if found else None
+
+
+def _halt(place: Place, now: datetime) -> HaltLine | None:
+    halts = list_halts(community_id=place.community_id, now=now)
+    return next((halt for halt in halts if halt.is_in_force), None)
 
 
 def _own(persona: Persona, gate: Gate) -> list[OrderLine]:

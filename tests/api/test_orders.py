@@ -163,6 +163,27 @@ def test_the_book_is_shown_by_price_to_the_community(street: ForwardStreet) -> N
     assert (shown["auction"]["prices"], shown["auction"]["volume_wh"]) == ({"main": 300_000}, 1_000)
 
 
+def test_the_operator_alone_halts_trading(street: ForwardStreet) -> None:
+    alice = person(street, "alice")
+    user = User.objects.create_user("operator@street.example")
+    hall = add_participant(role="operator", name="Hall", community_id=street.community.id)
+    join(user_id=user.pk, participant_id=hall)
+    operator = signed_in(user)
+    halt = {"community": street.community.id, "reason": "a wrong tariff"}
+    assert refusal(send_json(alice, "POST", "halts/", halt)) == (404, "not_found")
+    told = send_json(operator, "POST", "halts/", halt)
+    assert (told.status_code, told.json()["is_in_force"]) == (201, True)
+    assert refusal(send_json(operator, "POST", "halts/", halt)) == (409, "listing_closed")
+    seen = alice.get("/api/v1/halts/", {"community": street.community.id}).json()["results"]
+    assert [each["reason"] for each in seen] == ["a wrong tariff"]
+    placed = send_json(alice, "POST", "orders/", {"orders": [order(street, "alice")]}).json()
+    assert placed["results"] == [{"id": None, "refusal": "halted"}]
+
+    lift = f"halts/{seen[0]['id']}/lift"
+    assert send_json(alice, "POST", lift, {}).status_code == 404
+    assert send_json(operator, "POST", lift, {}).json()["is_in_force"] is False
+
+
 def test_news_reach_who_comes_back_with_the_last_number_and_nobody_else(
     street: ForwardStreet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
