@@ -163,11 +163,11 @@ def order_faults(page: Page, own_limits: Mapping[str, tuple[int | None, int | No
             ("offer", "sell_limit", exported, offers, own_limits[meter][1]),
         ):
             if each[order] == "0":
-                faults += [meter] if each[limit] is not None else []
-            elif barred or not left[meter]:
-                faults.append(meter)
-            elif int(each[limit]) not in (drawn if own is None else [own]):
-                faults.append(meter)
+                wrong = each[limit] is not None
+            else:
+                allowed = drawn if own is None else [own]
+                wrong = barred or not left[meter] or int(each[limit]) not in allowed
+            faults += [meter] if wrong else []
     return faults
 
 

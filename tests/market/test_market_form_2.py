@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketplace.domain.auction import Terms
+from marketplace.domain.auction import Metered, Terms
 from marketplace.domain.book_rows import book_rows
 from marketplace.domain.forward_delivery import laid_on_trades
 from marketplace.domain.interval_book import IntervalBook, pack
@@ -197,3 +197,17 @@ def test_the_frozen_examples_are_what_our_code_computes_and_what_the_page_says()
             pages.append(town.page(book, number, reason, pages[-1] if pages else None))
             earlier = pages[-2] if len(pages) > 1 else None
             assert our_body(book, before) == their_body(pages[-1], earlier), name
+
+
+def test_two_without_readings_and_deviations_that_even_out() -> None:
+    """What random towns meet too seldom: the order of the absent, and a balance of exactly zero."""
+    numbers = np.array([1, 2, 3], dtype=np.int64)
+    changes = {"mode": "forward", "deviation": "single_price", "delivery": "fifo"}
+    for present, imports, exports in (
+        (numbers[1:2], [0], [400]),
+        (numbers, [0, 30, 1002], [612, 420, 0]),
+    ):
+        columns = (np.array(each, dtype=np.int64) for each in (imports, exports))
+        town = replace(a_town(**changes), metered=Metered(present, *columns))
+        book = cleared(town)
+        assert our_body(book, None) == their_body(town.page(book, 1, "deadline", None), None)
