@@ -273,8 +273,9 @@ def agreed_story() -> Story:
     that 1 still needs, at its limit of 220.
     """
     rules, members = market_rules(), Members()
-    members.agree(5, "contract", 3, 1, 150, maximum_wh="300")
+    # Their numbers and ranks say which comes first, not when they were signed.
     members.agree(6, "gift", 4, 2, 0)
+    members.agree(5, "contract", 3, 1, 150, maximum_wh="300")
     members.agree(8, "partner", 4, 1, 160, rank="2", maximum_wh="50")
     members.agree(9, "partner", 3, 4, None, rank="1")
     positions = [

@@ -255,6 +255,12 @@ LIES = [
         coupled_story,
     ),
     Lie("keep the congestion rent", in_money(9, "3899"), "settle:7:1", "settlement", coupled_story),
+    Lie(
+        "a gift to somebody who was left out",
+        lambda story: story.revisions[0].rows[1].update(left_out=["2"]),
+        "book:7:1",
+        "matches",
+    ),
     Lie("leave an agreement out", drop_match, "book:7:1", "matches"),
     Lie("agreements in another order", exchange_matches, "book:7:1", "matches"),
     Lie("move less than agreed", in_match(0, wh="299"), "book:7:1", "matches"),

@@ -1,0 +1,72 @@
+"""The worked examples of docs/examples/market_books.json, each told as a log and recomputed."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.databases import PROJECT
+from tests.validator.interval_story import SEED, Auction, Revision, Story, logged, objection_to
+from tests.validator.ledger_twin import base64
+from tests.validator.market_story import Members
+
+EXAMPLES: list[dict[str, Any]] = json.loads(
+    (PROJECT / "docs" / "examples" / "market_books.json").read_text(encoding="utf-8")
+)
+DAY = 86_400_000_000
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: str(example["name"]))
+def test_an_example_is_recomputed(example: dict[str, Any]) -> None:
+    story = told(example)
+
+    # The limits of the examples stand in no text: as if they had been signed long ago.
+    assert objection_to(story, from_the_start=False) is None
+    entries = b"".join(logged(story)[0].entries)
+    for revision in example["revisions"]:
+        assert f'"rows":"{revision["rows_root"]}"'.encode() in entries
+
+    # Of whatever revision, a micro more or less is another settlement.
+    for at, revision in enumerate(story.revisions):
+        if revision.body is not None:
+            amounts = revision.body["transfers"]["amount"]
+            amounts[-1] = str(int(amounts[-1]) + 1)
+            found = objection_to(story, from_the_start=False)
+            assert found == (f"settle:7:{at + 1}", "settlement")
+            amounts[-1] = str(int(amounts[-1]) - 1)
+
+
+def told(example: dict[str, Any]) -> Story:
+    """Return an example as a story, its agreements signed by both."""
+    assert example["seed"] == base64(SEED)
+    starts = json.loads(example["revisions"][0]["rows"][0])["starts"]
+    members = Members(6)
+    for row in example["agreements"]:
+        members.agree(
+            row["id"],
+            row["kind"],
+            int(row["seller"]),
+            int(row["buyer"]),
+            None,
+            price_micro_per_kwh=None if row["price"] is None else str(row["price"]),
+            maximum_wh=None if row["maximum_wh"] is None else str(row["maximum_wh"]),
+            rank=str(row["rank"]) if row["kind"] == "partner" else None,
+            valid_from=starts,
+        )
+    rows = [json.loads(row) for row in example["auction"]]
+    return Story(
+        rules=example["rules"],
+        signed=members.documents,
+        auctions=[Auction(rows)] if rows else [],
+        revisions=[
+            Revision(
+                [json.loads(row) for row in revision["rows"]],
+                json.loads(revision["command_body"]) if revision["command_body"] else None,
+                number=number,
+                rules=example["rules"],
+            )
+            for number, revision in enumerate(example["revisions"], start=1)
+        ],
+        begins=int(starts) - DAY,
+        accounts=[*range(1, 31), *range(100, 110)],
+    )
