@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from marketplace.domain.billing_lines import LINE_RULES, RULE_OF_LINE, Line, LineRule, line_of
+from marketplace.domain.billing_lines import LINE_RULES, Line, line_of
 from marketplace.domain.money import amounts_micro
 
 Int64Array = npt.NDArray[np.int64]
@@ -23,7 +23,6 @@ TOTALS: Final = (
     "agreed_bought_wh",
     "agreed_sold_wh",
 )
-_CODES = max(rule.code for rule in LINE_RULES) + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +139,18 @@ def items_of(tariffs: Tariffs, positions: Positions, movements: Movements) -> It
     ValueError
         If no line is made of transfers of some code.
     """
-    parts = [_energies(rule, tariffs, positions) for rule in LINE_RULES if rule.energy is not None]
-    parts += _fees(tariffs, positions)
-    parts.append(_money(tariffs, movements))
-    return Items.joined(parts).summed()
+    kinds = _Kinds.of(tariffs)
+    sums = _Sums.empty(kinds, [positions.members, movements.members])
+    for at, rule in enumerate(LINE_RULES):
+        if rule.energy is not None:
+            energy = getattr(positions, rule.energy) * positions.weights
+            sums.add(sums.energy_wh, positions, at, energy)
+    # The fee is paid with the purchase: it is taken out of one line and put into the other.
+    fees = positions.fees * positions.weights
+    sums.add(sums.amounts, positions, _AT[Line.POOL_PURCHASE], fees)
+    sums.add(sums.amounts, positions, _AT[Line.PLATFORM_FEE], -fees)
+    sums.add(sums.amounts, movements, _rules_of(movements), movements.amounts)
+    return sums.items()
 
 
 def totals_of(tariffs: Tariffs, positions: Positions, member_count: int) -> Int64Array:
@@ -168,55 +175,96 @@ def totals_of(tariffs: Tariffs, positions: Positions, member_count: int) -> Int6
     return totals
 
 
-def _energies(rule: LineRule, tariffs: Tariffs, positions: Positions) -> Items:
-    assert rule.energy is not None, rule
-    energy = getattr(positions, rule.energy) * positions.weights
-    lines = np.full_like(energy, rule.line)
-    return _at(tariffs, positions, lines, energy_wh=energy, amounts=np.zeros_like(energy))
+@dataclass(frozen=True, eq=False)
+class _Kinds:
+    """What tells lines apart beside the member: section, line and price; few for many rows.
+
+    ``table`` is the kind of each rule's line in each interval.
+    """
+
+    sections: Int64Array
+    lines: Int64Array
+    prices: Int64Array
+    table: Int64Array
+
+    @classmethod
+    def of(cls, tariffs: Tariffs) -> "_Kinds":
+        count = len(tariffs.sections)
+        varied = np.full(count, NO_PRICE, dtype=np.int64)
+        rows = []
+        for rule in LINE_RULES:
+            told = varied if rule.tariff is None else getattr(tariffs, rule.tariff)
+            prices = np.where(tariffs.is_told_apart, told, varied)
+            rows.append(np.stack([tariffs.sections, np.full(count, int(rule.line)), prices]))
+        columns = np.concatenate(rows, axis=1)
+        unique, inverse = np.unique(columns, axis=1, return_inverse=True)
+        sections, lines, prices = unique
+        return cls(sections, lines, prices, inverse.reshape(len(LINE_RULES), count))
 
 
-def _fees(tariffs: Tariffs, positions: Positions) -> list[Items]:
-    """Take the platform fee out of the purchase that it was paid with."""
-    fees = positions.fees * positions.weights
-    nothing = np.zeros_like(fees)
-    return [
-        _at(tariffs, positions, np.full_like(fees, line), energy_wh=nothing, amounts=amounts)
-        for line, amounts in ((Line.PLATFORM_FEE, -fees), (Line.POOL_PURCHASE, fees))
-    ]
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """A place for each member and kind: sorting millions of rows would take far longer."""
+
+    kinds: _Kinds
+    energy_wh: Int64Array
+    amounts: Int64Array
+
+    @classmethod
+    def empty(cls, kinds: _Kinds, members: list[Int64Array]) -> "_Sums":
+        count = 1 + max(int(each.max(initial=-1)) for each in members)
+        size = count * len(kinds.lines)
+        return cls(kinds, np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64))
+
+    def add(
+        self,
+        sums: Int64Array,
+        at: Positions | Movements,
+        rules: int | Int64Array,
+        values: Int64Array,
+    ) -> None:
+        """Add values of rows to the lines of some rules, one for all or one each."""
+        kinds = self.kinds.table[rules, at.intervals]
+        np.add.at(sums, at.members * len(self.kinds.lines) + kinds, values)
+
+    def items(self) -> Items:
+        """Return the lines that have anything, in order of member, section, line and price."""
+        found = np.flatnonzero((self.energy_wh != 0) | (self.amounts != 0))
+        members, kinds = np.divmod(found, max(1, len(self.kinds.lines)))
+        return Items(
+            members,
+            self.kinds.sections[kinds],
+            self.kinds.lines[kinds],
+            self.kinds.prices[kinds],
+            self.energy_wh[found],
+            self.amounts[found],
+        )
 
 
-def _money(tariffs: Tariffs, movements: Movements) -> Items:
+_AT = {rule.line: at for at, rule in enumerate(LINE_RULES)}
+_CODES = max(rule.code for rule in LINE_RULES) + 1
+
+
+def _rules_of(movements: Movements) -> Int64Array:
+    """Return the rule of each movement's line."""
     codes = movements.codes
-    known = np.array([any(rule.code == code for rule in LINE_RULES) for code in range(_CODES)])
-    strange = (codes < 0) | (codes >= _CODES) | ~known[np.clip(codes, 0, _CODES - 1)]
-    if strange.any():
-        raise ValueError(f"no line of a statement is made of code {int(codes[strange][0])}")
     paid, received = (
-        np.array([line_of(code, sign) if known[code] else 0 for code in range(_CODES)])
+        np.array([_rule_at(code, sign) for code in range(_CODES)], dtype=np.int64)
         for sign in (-1, 1)
     )
-    lines = np.where(movements.amounts > 0, received[codes], paid[codes]).astype(np.int64)
-    nothing = np.zeros_like(movements.amounts)
-    return _at(tariffs, movements, lines, energy_wh=nothing, amounts=movements.amounts)
+    strange = (codes < 0) | (codes >= _CODES)
+    strange |= paid[np.where(strange, 0, codes)] < 0
+    if strange.any():
+        raise ValueError(f"no line of a statement is made of code {int(codes[strange][0])}")
+    chosen: Int64Array = np.where(movements.amounts > 0, received[codes], paid[codes])
+    return chosen
 
 
-def _at(
-    tariffs: Tariffs,
-    at: Positions | Movements,
-    lines: Int64Array,
-    *,
-    energy_wh: Int64Array,
-    amounts: Int64Array,
-) -> Items:
-    """Return lines with section and price of the intervals that they belong to."""
-    told_apart = tariffs.is_told_apart[at.intervals]
-    prices = np.full_like(lines, NO_PRICE)
-    for line in np.unique(lines).tolist():
-        tariff = RULE_OF_LINE[line].tariff
-        if tariff is not None:
-            chosen = (lines == line) & told_apart
-            prices[chosen] = getattr(tariffs, tariff)[at.intervals[chosen]]
-    return Items(at.members, tariffs.sections[at.intervals], lines, prices, energy_wh, amounts)
+def _rule_at(code: int, sign: int) -> int:
+    try:
+        return _AT[line_of(code, sign)]
+    except KeyError:
+        return -1
 
 
 def _column(parts: "list[Items] | list[Positions]", name: str) -> Int64Array:
