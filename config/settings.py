@@ -209,6 +209,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
+        "AgreementKind": ["contract", "gift", "partner"],
+        "AgreementSide": ["seller", "buyer"],
         "DataKind": ["traffic_counts", "bike_flows"],
         "DataMatchState": ["matched", "held", "delivered", "settled", "released", "refused"],
         "DataRequestState": ["open", "matched", "ended"],
