@@ -13,9 +13,10 @@ from urllib.error import URLError
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from analytics.services import make_forecasts
 from tests import databases
 from tests.conftest import CommittedDatabase
-from tests.web.city import City, build_city
+from tests.web.city import NOW, City, build_city
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -42,6 +43,7 @@ def served_city(
 ) -> Iterator[tuple[City, str]]:
     """Return a city and the address of a web server that shows it."""
     city = build_city(tmp_path)
+    assert make_forecasts(place=city.place(), now=NOW)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

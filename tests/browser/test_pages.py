@@ -8,7 +8,12 @@ from tests.web.city import PASSWORD, City, address
 pytestmark = pytest.mark.browser
 
 PAGES = {
-    "alice": ["/household/{alice}/", "/member/{alice}/statement/", "/community/{community}/"],
+    "alice": [
+        "/household/{alice}/",
+        "/member/{alice}/statement/",
+        "/member/{alice}/expected/",
+        "/community/{community}/",
+    ],
     "erin": ["/enterprise/{erin}/", "/data", "/data/requests"],
     "dora": ["/data/provide"],
     "paul": ["/planner/{paul}/"],
