@@ -242,6 +242,8 @@ def test_a_reading_after_the_deadline_meets_the_grid(deviation: str) -> None:
 def test_an_agreement_ends_by_either_side() -> None:
     for by in (103, 101):
         story = agreed_story()
+        # In one block with all else, and in a block of its own.
+        story.blocks_apart = by == 101
         members = Members()
         text = members.agree(7, "contract", 3, 1, 160)
         members.end(7, text, by)

@@ -161,7 +161,7 @@ def hold_of_another_code(story: Story) -> None:
 
 
 def paid_instead_of_held(story: Story) -> None:
-    story.holds["hold:34"] = [Leg(12, 20, 300 * 270, code=22)]
+    story.holds["hold:34"] = [held(2, 1), Leg(12, 20, 300 * 270 - 1, code=22)]
 
 
 def with_rules(**changes: Any) -> Change:

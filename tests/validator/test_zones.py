@@ -231,6 +231,7 @@ TOWN = Network(
         ZoneOrder("C", True, 200_000, 5, 3, 0),
     ],
 )
+OVERLOADED = {0: 70, 2: 60}
 SENT = [Flow(50, 50), Flow(0, 0), Flow(0, 0)]
 # In A an offer has energy left; in B the link is full and a bid has energy left.
 PRICES: dict[str, int | None] = {"A": 100_000, "B": 180_000, "C": None}
@@ -246,6 +247,12 @@ def test_prices_of_joined_zones_differ_where_a_link_is_full() -> None:
         (TOWN.orders, [Flow(51, 51), Flow(1, 1), Flow(0, 0)], PRICES),
         (TOWN.orders, [Flow(50, 49), Flow(0, 0), Flow(0, 0)], PRICES),
         (TOWN.orders, [Flow(49, 49), Flow(0, 0), Flow(0, 0)], PRICES),
+        # What a link cannot carry would be worth it, at prices that fit.
+        (
+            [one._replace(filled=OVERLOADED.get(one.rank, one.filled)) for one in TOWN.orders],
+            [Flow(60, 60), Flow(0, 0), Flow(0, 0)],
+            PRICES | {"B": 141_000},
+        ),
         (TOWN.orders, SENT, PRICES | {"C": 200_000}),
         (TOWN.orders, SENT, PRICES | {"A": None}),
         (TOWN.orders, SENT, PRICES | {"B": 102_000}),
