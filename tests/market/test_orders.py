@@ -1,13 +1,17 @@
 """Orders of the forward market: who is refused and why, what is held, and what is let go."""
 
+import json
+from base64 import b64decode, b64encode
 from datetime import timedelta
 
 import numpy as np
 import pytest
 
 from ledger.domain.commands import Command, Transfers
+from ledger.domain.rows import rows_root
 from ledger.models import Account, InboxCommand
 from ledger.services import submit, verify_book
+from marketplace.domain.auction_book import unpack_rows
 from marketplace.domain.orders import BUY, REFUSALS, SELL, hold_amounts
 from marketplace.domain.rules import preset
 from marketplace.domain.transfer_codes import TransferCode
@@ -24,6 +28,7 @@ from marketplace.models import (
     Zone,
 )
 from marketplace.services.halts import halt_trading, lift_halt
+from marketplace.services.order_answers import advance_orders
 from marketplace.services.people import add_participant
 from marketplace.services.places import add_rule_set
 from tests.market.forward_street import (
@@ -344,3 +349,30 @@ def _owe(street: ForwardStreet, meter: str, amount: int) -> None:
     )
     submit(commands=[Command.of("owed", transfers)], submitted_at=NOW)
     street.book(NOW)
+
+
+def test_the_auction_names_the_hold_that_stood_when_the_gate_closed(
+    street: ForwardStreet,
+) -> None:
+    placed = street.place(
+        "bob", ("bob", BUY, 400_000, 1_000), ("bob", BUY, 390_000, 1_000), ("bob", BUY, 1, 1)
+    )
+    batch = OrderBatch.objects.get()
+    street.book(NOW)
+    street.cancel("bob", int(placed.ids[2]))
+    street.book(NOW)  # orders:N:1 stands
+    street.cancel("bob", int(placed.ids[1]), now=CLOSES - SECOND)
+    advance_orders(now=CLOSES - SECOND)  # orders:N:2 is asked for
+    assert street.close() == 0  # and not answered
+    street.book(CLOSES + SECOND)
+    assert street.close() == 1
+
+    _, row = unpack_rows(bytes(street.auction().book))
+    assert f'"hold":"orders:{batch.id}:1"'.encode() in row
+    assert street.held("bob") == 410_000
+    logged = InboxCommand.objects.get(key=f"auction:{street.interval().id}")
+    rows = unpack_rows(bytes(street.auction().book))
+    seed = b64decode(json.loads(bytes(logged.body))["document"]["private"]["seed"])
+    told = json.loads(bytes(logged.body))["document"]["public"]
+    assert told["rows"] == b64encode(rows_root(rows, seed)).decode()
+    assert told["rules"] == street.auction().rule_set.sha256
