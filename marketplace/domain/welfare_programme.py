@@ -23,8 +23,6 @@ Float64Array = npt.NDArray[np.float64]
 
 # The solver's tolerances are absolute, 1e-7: numbers of this size leave it nine to eleven digits.
 _SCALE_BITS: Final = 13
-# Energy may run in circles to be lost, where it is worth less than nothing: so often at most.
-_TIMES_ROUND: Final = 1_000
 # Of the largest order: what is nearer to nothing than that is the arithmetic's noise.
 _NOISE: Final = 1e-12
 
@@ -90,10 +88,9 @@ def programme_of(network: Network, books: Sequence[ZoneBook]) -> Programme:
     links = network.links
     cost = np.concatenate([*costs, [float(link.fee_micro_per_kwh) for link in links]])
     energies = np.concatenate(uppers)
+    # By the orders alone: a limit that says "as much as you like" must not drown them.
     energy_scale = _scale(energies)
-    # A limit that says "as much as you like" must not drown the orders in the solver's tolerance.
-    enough = _TIMES_ROUND * float(energies.sum())
-    upper = np.concatenate([energies, [min(float(link.limit_wh), enough) for link in links]])
+    upper = np.concatenate([energies, [float(link.limit_wh) for link in links]])
     ends = [end for link in links for end in (link.from_zone, link.to_zone)]
     gains = [factor for link in links for factor in (-1.0, float(link.gain))]
     return Programme(

@@ -134,6 +134,18 @@ def test_what_does_not_arrive_whole_is_rounded_down() -> None:
     certified(case, result)
 
 
+def test_whole_flows_serve_whole_orders_through_zones_that_only_pass_on() -> None:
+    orders = [(0, "offer", 100_000, 9_000), (3, "bid", 900_000, 1_000)]
+    links = [(zone, zone + 1, 10**12, 0, 100_000) for zone in range(3)]
+
+    result = clear_coupled(*coupled(4, orders, links))
+
+    # 1,000 need 1,112 sent, these need 1,236, and these 1,374; by themselves the solver's flows,
+    # rounded each, would not arrive whole.
+    assert result.fills.tolist() == [1_374, 1_000]
+    assert (result.sent, result.received) == ((1_374, 1_236, 1_112), (1_236, 1_112, 1_000))
+
+
 def test_the_edges_of_int64_are_exact() -> None:
     half = 2**62
     orders = ZoneOrders(
@@ -247,9 +259,17 @@ def test_less_than_the_greatest_volume_and_too_wide_a_gap_are_refused() -> None:
     at_par = coupled(2, [(0, "offer", 10, 6), (1, "bid", 10, 6)], [(0, 1, 9, 0, 0)])
     lossy = coupled(2, [(0, "offer", 10, 9_000), (1, "bid", 90, 9_000)], [(0, 1, 9_000, 0, 100)])
     nothing = np.zeros(2, dtype=np.int64)
+    # Sending less would serve the neighbour, and zone 1 could help itself.
+    used = coupled(
+        2,
+        [(0, "offer", 10, 3), (1, "bid", 10, 3), (1, "offer", 10, 3), (0, "bid", 10, 3)],
+        [(0, 1, 3, 0, 0)],
+    )
 
     with pytest.raises(NotOptimal, match="zone 1 could buy more at its price"):
         check(at_par, ClaimedClearing(nothing, (0,), (0,), (None, None), (10, 10)))
+    with pytest.raises(NotOptimal, match="zone 0 could buy more at its price"):
+        check(used, ClaimedClearing(np.array([3, 3, 0, 0]), (3,), (3,), (10, 10), (10, 10)))
     with pytest.raises(NotOptimal, match="more than rounding can cost"):
         check(lossy, ClaimedClearing(nothing, (0,), (0,), (None, None), (10, 90)))
 
