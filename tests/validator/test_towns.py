@@ -23,7 +23,7 @@ METERS_MAX = 6
 MICROSECONDS = 1_000_000
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(towns(), st.data())
 def test_what_the_hall_clears_amends_and_settles_is_recomputed(
     town: Town, data: st.DataObject
