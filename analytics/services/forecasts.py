@@ -45,7 +45,15 @@ def make_due_forecasts(*, now: datetime) -> int:
     int
         Of how many communities.
     """
-    return sum(make_forecasts(place=place, now=now) for place in list_places())
+    made, failures = 0, []
+    for place in list_places():
+        try:
+            made += make_forecasts(place=place, now=now)
+        except Exception as failure:  # one bad community must not hold up the others
+            failures.append(failure)
+    if failures:
+        raise ExceptionGroup("communities that could not be forecast", failures)
+    return made
 
 
 def make_forecasts(*, place: Place, now: datetime, even_if_made: bool = False) -> bool:
