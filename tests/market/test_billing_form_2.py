@@ -40,7 +40,7 @@ def by_member(members: Int64Array, values: Int64Array, count: int) -> list[int]:
     return sums.tolist()
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(towns())
 def test_lines_are_the_transfers_and_energies_explain_them(town: Town) -> None:
     book = clear_market(
