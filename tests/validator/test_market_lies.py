@@ -25,6 +25,8 @@ from tests.validator.market_story import (
 )
 from tests.validator.signing_member import STARTS, hashed, public
 from tests.validator.test_market import AS_BID, corrected_story
+from validator.market_store import MarketStore
+from validator.store import Store
 
 Change = Callable[[Story], None]
 
@@ -444,3 +446,19 @@ def test_the_market_is_followed_across_restarts(tmp_path: Path) -> None:
         ((leaf, code),) = objected(hall, folder)
         assert (keys[int(leaf)], code) == ("settle:7:4", "settlement")
         assert len(cosigned_sizes(hall, folder)) == (len(ledger.blocks) - 1) // 2
+    store = Store(folder / "state")
+    market = MarketStore(store)
+
+    ended = market.agreement(5)
+    assert ended is not None
+    assert (ended.price, ended.maximum, market.in_force(STARTS)) == (150_000, None, {})
+    assert market.in_force(STARTS - 2 * 3_600_000_000) == {5: ended}
+    # Two orders of one member need all that one command held for them.
+    margin = market.margin("hold:32")
+    assert margin is not None
+    assert margin.left == 0
+    assert market.is_whole
+    market.start_anew()
+    assert (market.agreement(5), market.is_whole) == (None, False)
+    assert market.auction(7) is not None
+    store.close()
