@@ -45,6 +45,7 @@ FIELDS_OF_SERVICE = {
     "valid_from": "first_day",
     "valid_until": "last_day",
     "metering_point": "other_meter",
+    "kind": "kind",
 }
 
 

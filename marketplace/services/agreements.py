@@ -311,7 +311,7 @@ def _check(text: AgreementText, seller: MeteringPoint, buyer: MeteringPoint, now
     for point in (seller, buyer):
         if point.active_until is not None and point.active_until <= now:
             raise Invalid("metering_point", N_("This metering point has ended."))
-    _check_price(text, now)
+    _check_rules(text, now)
     if text.maximum_wh is not None and not 0 < text.maximum_wh <= MAXIMUM_WH:
         raise Invalid("maximum_wh", N_("Write a whole number of Wh above 0, or leave it out."))
     ranks = range(1, MOST_PARTNERS + 1) if text.kind == "partner" else (None,)
@@ -323,25 +323,28 @@ def _check(text: AgreementText, seller: MeteringPoint, buyer: MeteringPoint, now
         raise Invalid("valid_until", N_("Choose an end after the start, or none."))
 
 
-def _check_price(text: AgreementText, now: datetime) -> None:
-    price = text.price_micro_per_kwh
-    if text.kind == "gift" and price != 0:
-        raise Invalid("price_micro_per_kwh", N_("A gift costs nothing."))
-    if price is None:
-        if text.kind == "contract":
-            raise Invalid("price_micro_per_kwh", N_("A contract names its price."))
-        return
+def _check_rules(text: AgreementText, now: datetime) -> None:
+    """Refuse what the community's rules have no stage for, or a price beyond their bounds."""
     rule_sets = RuleSet.objects.filter(community_id=text.community_id, effective_from__lte=now)
     in_force = rule_sets.order_by("-effective_from").first()
     if in_force is None:
         raise Invalid("valid_from", N_("The community has no rules in force yet."))
     rules = load_rules(in_force.document)
-    if not rules.price_min_micro_per_kwh <= price <= rules.price_max_micro_per_kwh:
+    stage = "partners" if text.kind == "partner" else "contracts"
+    if stage not in rules.market.matching_order:
+        raise Invalid("kind", N_("The community's rules know no such agreements."))
+    price = text.price_micro_per_kwh
+    if text.kind == "gift" and price != 0:
+        raise Invalid("price_micro_per_kwh", N_("A gift costs nothing."))
+    if text.kind == "contract" and price is None:
+        raise Invalid("price_micro_per_kwh", N_("A contract names its price."))
+    low, high = rules.price_min_micro_per_kwh, rules.price_max_micro_per_kwh
+    if price is not None and not low <= price <= high:
         raise Invalid(
             "price_micro_per_kwh",
             N_("The community's rules allow prices from {low} to {high} micro per kWh."),
-            low=rules.price_min_micro_per_kwh,
-            high=rules.price_max_micro_per_kwh,
+            low=low,
+            high=high,
         )
 
 

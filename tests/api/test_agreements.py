@@ -1,9 +1,13 @@
 """Agreements by program: both sides, and nobody else."""
 
+from datetime import timedelta
+
 from django.test import Client
 
+from marketplace.domain.rules import preset
+from marketplace.services.places import add_rule_set
 from tests.api.conftest import refusal, send_json
-from tests.town import METERS, Town
+from tests.town import METERS, START, Town
 
 PROPOSAL = {
     "kind": "partner",
@@ -15,6 +19,13 @@ PROPOSAL = {
 
 
 def test_two_programs_agree(town: Town, alice: Client, bob: Client, charlie: Client) -> None:
+    later = START + timedelta(days=1)
+    add_rule_set(
+        community_id=town.community.id,
+        document=preset("demo-agreements"),
+        effective_from=later,
+        now=later,
+    )
     point = alice.get("/api/v1/standing-rules/").json()["results"][-1]["metering_point_id"]
     body = {**PROPOSAL, "metering_point": point}
     for other in (bob, charlie):

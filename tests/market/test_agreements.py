@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from ledger.models import InboxCommand
 from marketplace.domain.agreement_text import AgreementKind, AgreementText
+from marketplace.domain.rules import preset
 from marketplace.errors import (
     AgreementClosed,
     AgreementsInForce,
@@ -43,9 +44,24 @@ from tests.market.test_signed_terms import own_key
 TOMORROW = START + timedelta(days=1)
 
 
+# The street's tariff under rules that know agreements.
+FORM_2 = {
+    key: preset("demo-agreements")[key]
+    for key in (
+        "form",
+        "matching_order",
+        "zones",
+        "links",
+        "grid_fees",
+        "sharing_price_micro_per_kwh",
+        "estimation",
+    )
+}
+
+
 @pytest.fixture
 def street(db: None) -> Street:
-    return Street()
+    return Street(**FORM_2)
 
 
 def member(street: Street, meter: str) -> int:
@@ -154,6 +170,14 @@ def test_what_does_not_fit_is_refused_by_name(
     assert refused.value.field == field
 
 
+def test_rules_without_the_stage_take_no_agreement(street: Street) -> None:
+    contracts_only = Street("Contracts", **{**FORM_2, "matching_order": ["contracts", "pool"]})
+    for town, kind in ((Street("Form 1"), "gift"), (contracts_only, "partner")):
+        with pytest.raises(Invalid, match="know no such agreements"):
+            draft(town, kind)
+    draft(contracts_only, "gift")
+
+
 def test_one_side_alone_binds_nobody(street: Street) -> None:
     proposal = propose(street, draft(street))
     for who, error in (("alice", NotFound), ("bob", NotFound)):
@@ -235,7 +259,7 @@ def test_the_database_takes_nothing_that_one_side_signed_as_agreed(street: Stree
 def test_an_edited_agreement_is_named_and_nothing_is_cleared_on_it(
     committed_db: CommittedDatabase,
 ) -> None:
-    street = Street()
+    street = Street(**FORM_2)
     agreement = agree(street, draft(street), first="alice", second="charlie")
     with psycopg.connect(committed_db.owner_url, autocommit=True) as owner:
         owner.execute("UPDATE marketplace_agreement SET price_micro_per_kwh = 1")

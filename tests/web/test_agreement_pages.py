@@ -2,10 +2,25 @@
 
 import re
 
+import pytest
+
+from marketplace.domain.rules import preset
 from marketplace.models import Agreement, MeteringPoint
-from tests.web.city import City, signed_in
+from marketplace.services.places import add_rule_set
+from tests.web.city import NOW, City, signed_in
 from tests.web.test_rule_page import rule_path
 from tests.web.test_signing_pages import register, sent
+
+
+@pytest.fixture(autouse=True)
+def rules(city: City) -> None:
+    """Let the city's rules know agreements, from after its day on."""
+    add_rule_set(
+        community_id=city.community_id,
+        document=preset("demo-agreements"),
+        effective_from=NOW,
+        now=NOW,
+    )
 
 
 def meter(city: City, name: str) -> MeteringPoint:
