@@ -11,13 +11,14 @@ PAGES = {
     "alice": [
         "/household/{alice}/",
         "/member/{alice}/statement/",
+        "/member/{alice}/gaps/",
         "/member/{alice}/expected/",
         "/community/{community}/",
     ],
     "erin": ["/enterprise/{erin}/", "/data", "/data/requests"],
     "dora": ["/data/provide"],
     "paul": ["/planner/{paul}/"],
-    "olga": ["/operator/{olga}/"],
+    "olga": ["/operator/{olga}/", "/operator/{olga}/gaps/{community}/"],
 }
 LANGUAGES = ("en", "zh-hans")
 WIDTHS = (360, 1440)

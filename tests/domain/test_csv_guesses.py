@@ -103,6 +103,9 @@ def test_registers_are_differences_and_go_through_zero_once(tmp_path: Path) -> N
     readings, report = read(tmp_path, content)
     assert readings.import_wh.tolist() == [1500] * 23
     assert "went through zero at line 9" in report.notes[1]
+    # One that falls to its middle was changed, though it stood at its end.
+    with pytest.raises(ReadingsInvalid, match=r"fell from 99999\.0 to 50000\.5, so it was changed"):
+        read(tmp_path, content.replace("00000,5", "50000,5"))
     # An hour at which nobody read it is a gap of two: nobody knows how to part the difference.
     readings, report = read(tmp_path, content.replace(f"{stands[12]}\n".replace(".", ","), ""))
     assert (len(readings), report.missing) == (21, 2)

@@ -205,6 +205,7 @@ def test_mscons_says_what_a_value_is_worth(tmp_path: Path) -> None:
     flows = read(
         tmp_path,
         mscons(
+            "FTX+ACB+++it?'s LIN?+1",  # signs of the syntax within a text
             quantity("1.5", "0000", "0015"),
             quantity("2.5", "0015", "0030", "67"),
             quantity("3.5", "0030", "0045", "201"),

@@ -103,8 +103,7 @@ def test_rules_of_a_new_length_part_a_file(tmp_path: Path) -> None:
             ":2: no community knows meter 'nobody'",
         ),
         (
-            "meter,start,minutes,import kWh\nalice,2026-06-15 10:00,60,1\n"
-            "eve,2026-06-15 11:00,60,1\n",
+            "meter,start,minutes,use kWh\nalice,2026-06-15 10:00,60,1\neve,2026-06-15 11:00,60,1\n",
             ":3: meter 'eve' is not a metering",
         ),
         (
