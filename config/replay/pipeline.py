@@ -16,6 +16,7 @@ from ledger.errors import StaleWriter
 from ledger.services import SettlementWorker
 from marketplace.domain.readings_file import ReadingsFile, read_readings
 from marketplace.domain.rules import (
+    RulesInvalid,
     load_rules,
     rules_hash,
     with_interval,
@@ -76,6 +77,7 @@ def replay(
     now: datetime,
     local_name: str = "",
     members: Mapping[str, NewMember] | None = None,
+    on_members: Callable[[int, datetime], None] = lambda community_id, starts_at: None,
     on_progress: Callable[[int, int], None] = lambda settled, total: None,
 ) -> Replayed:
     """Carry every interval of a file to settled, rolled-up books.
@@ -87,18 +89,22 @@ def replay(
     ----------
     members : mapping, optional
         Who the meters of the file belong to; a household of the meter's name where absent.
+    on_members : callable
+        Called with (community, start of the file) when the members are there and nothing is
+        cleared yet; what it does must be safe to repeat.
     on_progress : callable
         Called with (settled intervals, all intervals).
 
     Raises
     ------
     ReadingsInvalid, RulesInvalid
-        Bad input; nothing of it was stored.
+        Bad input, or rules of a forward market; nothing of it was stored.
     CommunityDiffers
         A community of this name exists under other rules.
     """
     stopwatch = Stopwatch()
     with stopwatch.stage("import"):
+        _check_metered(rules_document)
         readings = read_readings(path)
         document = with_interval(rules_document, readings.minutes)
         if timezone is not None:
@@ -107,6 +113,7 @@ def replay(
         with transaction.atomic():
             community_id = _community(community_name, local_name, document, starts_at, now)
             _add_members(community_id, readings, members or {}, starts_at, now)
+            on_members(community_id, starts_at)
             imported = import_readings(
                 community_id=community_id,
                 readings=readings,
@@ -124,6 +131,16 @@ def replay(
         while roll_up_settled(community_id=community_id):
             pass
     return Replayed(community_id, imported, blocks, stopwatch)
+
+
+def _check_metered(document: Mapping[str, Any]) -> None:
+    """Refuse rules under which readings alone clear nothing: a replay has no orders to go by."""
+    if document.get("mode") == "forward":
+        raise RulesInvalid(
+            "mode",
+            "a forward market is cleared from orders, and a readings file has none",
+            "replay it under a rule set in metered mode",
+        )
 
 
 def _period(readings: ReadingsFile) -> tuple[datetime, datetime]:

@@ -11,14 +11,15 @@ import numpy as np
 import pandas as pd
 
 from ledger.queries import list_transfer_columns
-from marketplace.domain.rules import BandPrices, load_rules
+from marketplace.domain.rules import Rules, load_rules
 from marketplace.domain.transfer_codes import TransferCode
 from marketplace.queries.period import (
     CommunityParties,
     SettledInterval,
     get_community_parties,
-    get_energy_accounts,
+    get_energy_places,
     get_rule_documents,
+    get_zone_prices,
     list_settled_intervals,
     list_settlement_keys,
     list_trades,
@@ -26,7 +27,7 @@ from marketplace.queries.period import (
 from marketplace.queries.terms import list_current_readings
 
 POSITIONS_AT_ONCE = 100_000  # bounds memory
-MEMBER_PAYS = (TransferCode.POOL_PURCHASE, TransferCode.GRID_PURCHASE)
+MEMBER_PAYS = (TransferCode.POOL_PURCHASE, TransferCode.GRID_PURCHASE, TransferCode.GRID_FEE)
 
 
 class Comparison:
@@ -49,18 +50,24 @@ class Comparison:
 def compare_community(community_id: int) -> Comparison:
     """Recompute a community's whole history and compare it with the ledger."""
     parties = get_community_parties(community_id=community_id)
-    accounts = pd.Series(get_energy_accounts(community_id=community_id), dtype="int64")
+    places = pd.DataFrame.from_dict(
+        {
+            point: (place.account_id, place.zone, place.level)
+            for point, place in get_energy_places(community_id=community_id).items()
+        },
+        orient="index",
+        columns=["account", "zone", "level"],
+    )
     rules = {
         rule_set_id: load_rules(document)
         for rule_set_id, document in get_rule_documents(community_id=community_id).items()
     }
     comparison = Comparison()
     intervals = list_settled_intervals(community_id=community_id)
-    at_once = max(1, POSITIONS_AT_ONCE // max(1, len(accounts)))
+    at_once = max(1, POSITIONS_AT_ONCE // max(1, len(places)))
     while batch := list(islice(intervals, at_once)):
-        prices = {each.id: rules[each.rule_set_id].prices_at(each.starts_at) for each in batch}
         posted, transfers = _posted(batch, parties)
-        comparison.add(posted, _due(batch, prices, accounts, parties), transfers)
+        comparison.add(posted, _due(batch, rules, places, parties), transfers)
     return comparison
 
 
@@ -72,45 +79,71 @@ def _posted(
     columns = list_transfer_columns(keys=list(keys))
     frame = pd.DataFrame(columns.T, columns=["interval", "debit", "credit", "amount", "code"])
     frame["interval"] = np.array(list(keys.values()), dtype=np.int64)[frame["interval"]]
-    # The pool or the supplier is one side of every transfer; the other side is whose it is.
-    own = frame["debit"].isin([parties.pool_account_id, parties.supplier_account_id])
+    # A party of the community is one side of a transfer; the other side is whose it is.
+    own = frame["debit"] == frame["code"].map(_counterparts(parties))
     frame["account"] = frame["credit"].where(own, frame["debit"])
     forward = own != frame["code"].isin(MEMBER_PAYS)
     frame["amount"] = frame["amount"].where(forward, -frame["amount"])
-    return _summed([frame]), len(frame)
+    # What members agreed on has none: it is one's and, turned round, the other's.
+    agreed = frame[frame["code"] == TransferCode.AGREED_PURCHASE]
+    sides = [
+        agreed.assign(account=agreed[side], amount=sign * agreed["amount"].abs())
+        for side, sign in (("debit", 1), ("credit", -1))
+    ]
+    rest = frame[frame["code"] != TransferCode.AGREED_PURCHASE]
+    return _summed([rest, *sides]), len(frame)
+
+
+def _counterparts(parties: CommunityParties) -> dict[int, int | None]:
+    """Return the community's own side of each code; nothing else is settled from readings."""
+    supplied = (TransferCode.GRID_PURCHASE, TransferCode.GRID_SALE)
+    return {
+        **dict.fromkeys(map(int, TransferCode), parties.pool_account_id),
+        **dict.fromkeys(map(int, supplied), parties.supplier_account_id),
+        int(TransferCode.GRID_FEE): parties.grid_account_id,
+    }
 
 
 def _due(
     intervals: Sequence[SettledInterval],
-    prices: Mapping[int, BandPrices],
-    accounts: pd.Series,
+    rules: Mapping[int, Rules],
+    places: pd.DataFrame,
     parties: CommunityParties,
 ) -> pd.Series:
     """Return what intervals' trades and readings come to at their tariffs."""
     trades = pd.DataFrame(
-        list_trades(intervals=intervals).T, columns=["interval", "buyer", "seller", "wh", "price"]
+        list_trades(intervals=intervals).T,
+        columns=["interval", "buyer", "seller", "wh", "price", "agreement"],
     )
+    agreed, pooled = trades[trades["agreement"] > 0], trades[trades["agreement"] == 0]
     due = pd.DataFrame(
         list_current_readings(interval_ids=[each.id for each in intervals]).T,
         columns=["interval", "point", "version", "import_wh", "export_wh", "quality"],
     )
-    clearing_price = trades.groupby("interval")["price"].first()
-    for column, side in (("bought", "buyer"), ("sold", "seller")):
-        sums = trades.groupby(["interval", side])["wh"].sum()
-        positions = pd.MultiIndex.from_frame(due[["interval", "point"]])
-        due[column] = sums.reindex(positions, fill_value=0).to_numpy()
-    due["account"] = accounts.reindex(due["point"]).to_numpy()
-    due["price"] = due["interval"].map(clearing_price).fillna(0).astype("int64")
-    due["retail"] = due["interval"].map({key: each[0] for key, each in prices.items()})
-    due["feed_in"] = due["interval"].map({key: each[1] for key, each in prices.items()})
-    due["fee"] = due["interval"].map({key: each[2] for key, each in prices.items()})
-    paid, fees = _priced(due["bought"], due["price"]), _priced(due["bought"], due["fee"])
-    earned = _priced(due["sold"], due["price"])
+    for name, side, part in (
+        ("bought", "buyer", pooled),
+        ("sold", "seller", pooled),
+        ("agreed_in", "buyer", agreed),
+        ("agreed_out", "seller", agreed),
+    ):
+        due[name] = _by_position(due, part, side, part["wh"])
+    due["account"] = places.reindex(due["point"])["account"].to_numpy()
+    prices = {each.id: rules[each.rule_set_id].prices_at(each.starts_at) for each in intervals}
+    for index, name in enumerate(("retail", "feed_in", "fee")):
+        due[name] = due["interval"].map({key: each[index] for key, each in prices.items()})
+    due["zone"] = places.reindex(due["point"])["zone"].to_numpy()
+    paid, earned = _pool_amounts(due, pooled, rules, intervals)
+    fees = _priced(due["bought"], due["fee"])
     amounts = {
         TransferCode.POOL_PURCHASE: paid + fees,
         TransferCode.POOL_SALE: earned,
-        TransferCode.GRID_PURCHASE: _priced(due["import_wh"] - due["bought"], due["retail"]),
-        TransferCode.GRID_SALE: _priced(due["export_wh"] - due["sold"], due["feed_in"]),
+        TransferCode.GRID_PURCHASE: _priced(
+            due["import_wh"] - due["bought"] - due["agreed_in"], due["retail"]
+        ),
+        TransferCode.GRID_SALE: _priced(
+            due["export_wh"] - due["sold"] - due["agreed_out"], due["feed_in"]
+        ),
+        TransferCode.GRID_FEE: _grid_fees(due, agreed, places, rules, intervals),
     }
     rows = [
         due[["interval", "account"]].assign(code=int(code), amount=amounts[code])
@@ -121,7 +154,86 @@ def _due(
         (TransferCode.ROUNDING, parties.rounding_account_id, paid - earned),
     ):
         rows.append(due[["interval"]].assign(account=account, code=int(code), amount=left))
+    moved = _priced(agreed["wh"], agreed["price"])
+    for side, sign in (("buyer", 1), ("seller", -1)):
+        accounts = places.reindex(agreed[side])["account"].to_numpy()
+        rows.append(
+            agreed[["interval"]].assign(
+                account=accounts, code=int(TransferCode.AGREED_PURCHASE), amount=sign * moved
+            )
+        )
     return _summed(rows)
+
+
+def _pool_amounts(
+    due: pd.DataFrame,
+    pooled: pd.DataFrame,
+    rules: Mapping[int, Rules],
+    intervals: Sequence[SettledInterval],
+) -> tuple[pd.Series, pd.Series]:
+    """Return what each position paid and earned: at its zone's price, or trade by trade."""
+    by_zone = get_zone_prices(intervals=intervals)
+    one_price = pooled.groupby("interval")["price"].first().to_dict()
+    prices = pd.Series(
+        [
+            (by_zone[interval].get(zone) if interval in by_zone else one_price.get(interval)) or 0
+            for interval, zone in zip(due["interval"], due["zone"], strict=True)
+        ],
+        index=due.index,
+        dtype="int64",
+    )
+    by_bid = due["interval"].isin(
+        [each.id for each in intervals if rules[each.rule_set_id].pricing == "pay_as_bid"]
+    )
+    paid, earned = (
+        _priced(due[name], prices).where(
+            ~by_bid, _by_position(due, pooled, side, _priced(pooled["wh"], pooled["price"]))
+        )
+        for name, side in (("bought", "buyer"), ("sold", "seller"))
+    )
+    return paid, earned
+
+
+def _grid_fees(
+    due: pd.DataFrame,
+    agreed: pd.DataFrame,
+    places: pd.DataFrame,
+    rules: Mapping[int, Rules],
+    intervals: Sequence[SettledInterval],
+) -> pd.Series:
+    """Return each position's grid fee on what neighbours supplied. [micro]"""
+    told = {each.id: (rules[each.rule_set_id], each.starts_at) for each in intervals}
+
+    def fees(part: pd.DataFrame, origin: pd.Series, point: pd.Series) -> pd.Series:
+        target, level = (places.reindex(point)[name] for name in ("zone", "level"))
+        rows = zip(part["interval"], places.reindex(origin)["zone"], target, level, strict=True)
+        found = []
+        for interval, from_zone, to_zone, at_level in rows:
+            rule_set, starts_at = told[interval]
+            found.append(
+                rule_set.market.grid_fees.fee(
+                    from_zone=from_zone,
+                    to_zone=to_zone,
+                    level=at_level,
+                    moment=rule_set.moment_of(starts_at),
+                )
+            )
+        return pd.Series(found, index=part.index, dtype="int64")
+
+    if all(rule_set.market.form == 1 for rule_set, _ in told.values()):
+        return pd.Series(0, index=due.index)
+    local = _priced(due["bought"], fees(due, due["point"], due["point"]))
+    carried = _priced(agreed["wh"], fees(agreed, agreed["seller"], agreed["buyer"]))
+    return local + _by_position(due, agreed, "buyer", carried)
+
+
+def _by_position(due: pd.DataFrame, part: pd.DataFrame, side: str, values: pd.Series) -> pd.Series:
+    """Sum values of trades by the position on one side."""
+    sums = values.groupby([part["interval"], part[side]]).sum()
+    positions = pd.MultiIndex.from_frame(due[["interval", "point"]])
+    return pd.Series(
+        sums.reindex(positions, fill_value=0).to_numpy(), index=due.index, dtype="int64"
+    )
 
 
 def _priced(quantities_wh: pd.Series, prices: pd.Series) -> pd.Series:

@@ -41,6 +41,7 @@ def summarise(*, community_id: int, name: str, stopwatch: Stopwatch) -> dict[str
             "grid_received_micro": posted[TransferCode.GRID_SALE],
             "platform_micro": posted[TransferCode.PLATFORM_FEE],
             "rounding_micro": posted[TransferCode.ROUNDING],
+            "grid_fees_micro": posted[TransferCode.GRID_FEE],
             "imbalance_micro": compared.imbalance_micro,
         },
         "seconds": {**seconds, "total": round(sum(seconds.values()), 3)},

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import numpy as np
 from django.db.models import F, Sum
+from django.db.models.functions import Coalesce
 
 from marketplace.domain.interval_book import IntervalBook
 from marketplace.domain.settlement import settlement_key
@@ -15,9 +16,7 @@ from marketplace.models import (
     Kind,
     Match,
     MeteringPoint,
-    Offer,
     Reading,
-    Request,
 )
 from marketplace.queries.identity import names_of
 from marketplace.queries.pages import Place
@@ -119,8 +118,8 @@ def _member_intervals(
         ).defer("book")
     }
     points = MeteringPoint.objects.filter(site__participant_id=participant_id).values("id")
-    sold = _matched(ids, offer__in=Offer.objects.filter(metering_point__in=points))
-    bought = _matched(ids, request__in=Request.objects.filter(metering_point__in=points))
+    sold = _matched(ids, seller_point__in=points)
+    bought = _matched(ids, buyer_point__in=points)
     left_out = _left_out(participant_id, clearings.values())
     rows = []
     for interval in intervals:
@@ -190,7 +189,7 @@ def _matched(interval_ids: Iterable[int], **side: object) -> dict[int, int]:
             **side,
         )
         .values("interval_id")
-        .annotate(total=Sum("quantity"))
+        .annotate(total=Sum(Coalesce("delivered_wh", "quantity")))
         .order_by()
     )
     return {row["interval_id"]: row["total"] for row in found}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import F
 
 from ledger.domain.copy_format import packed_columns
 from marketplace.domain.interval_book import Int64Array
@@ -21,12 +22,11 @@ from marketplace.queries.intervals import IS_BOOKED
 _TRADES = """
 COPY (
     SELECT string_agg(
-        int8send(m.interval_id) || int8send(r.metering_point_id) || int8send(o.metering_point_id)
-            || int8send(m.quantity) || int8send(m.price_micro), '')
+        int8send(m.interval_id) || int8send(m.buyer_point_id) || int8send(m.seller_point_id)
+            || int8send(m.quantity) || int8send(m.price_micro)
+            || int8send(coalesce(m.agreement_id, 0)), '')
     FROM unnest(%s::bigint[], %s::smallint[]) AS i(id, revision)
     JOIN marketplace_match m ON m.interval_id = i.id AND m.revision = i.revision
-    JOIN marketplace_request r ON r.id = m.request_id
-    JOIN marketplace_offer o ON o.id = m.offer_id
     GROUP BY m.interval_id
 ) TO STDOUT (FORMAT BINARY)
 """
@@ -64,6 +64,16 @@ class CommunityParties:
     supplier_account_id: int
     platform_account_id: int
     rounding_account_id: int
+    grid_account_id: int | None
+
+
+@dataclass(frozen=True)
+class EnergyPlace:
+    """A metering point's energy account, and where it is."""
+
+    account_id: int
+    zone: str
+    level: str
 
 
 def get_period_totals(*, community_id: int) -> PeriodTotals:
@@ -81,9 +91,15 @@ def get_period_totals(*, community_id: int) -> PeriodTotals:
         cursor.execute(
             "SELECT count(*), count(*) FILTER (WHERE i.state < 4 OR i.has_news),"
             " coalesce(sum(c.volume_wh), 0),"
-            " coalesce(sum(c.volume_wh::numeric * c.price_micro_per_kwh), 0)"
+            " coalesce(sum(coalesce(c.volume_wh::numeric * c.price_micro_per_kwh, t.weight)), 0)"
             " FROM marketplace_deliveryinterval i LEFT JOIN marketplace_clearing c"
-            " ON c.interval_id = i.id AND c.revision = i.revision WHERE i.community_id = %s",
+            " ON c.interval_id = i.id AND c.revision = i.revision"
+            # Where trades have prices of their own there is none of the whole interval.
+            " LEFT JOIN LATERAL (SELECT sum(m.quantity::numeric * m.price_micro) AS weight"
+            " FROM marketplace_match m WHERE m.interval_id = i.id AND m.revision = i.revision"
+            " AND m.agreement_id IS NULL"
+            " AND c.price_micro_per_kwh IS NULL AND c.volume_wh > 0) t ON true"
+            " WHERE i.community_id = %s",
             [community_id],
         )
         intervals, unsettled, traded_wh, price_weight = map(int, cursor.fetchone())
@@ -128,6 +144,7 @@ def get_community_parties(*, community_id: int) -> CommunityParties:
             "supplier_account_id",
             "platform_account_id",
             "rounding_account_id",
+            "grid_account_id",
         ).get(id=community_id)
     )
 
@@ -137,20 +154,41 @@ def get_rule_documents(*, community_id: int) -> dict[int, dict[str, object]]:
     return dict(RuleSet.objects.filter(community_id=community_id).values_list("id", "document"))
 
 
-def get_energy_accounts(*, community_id: int) -> dict[int, int]:
-    """Return the energy account of each metering point's participant, by metering point."""
-    accounts = MeteringPoint.objects.filter(community_id=community_id).values_list(
-        "id", "site__participant__energy_account_id"
+def get_energy_places(*, community_id: int) -> dict[int, EnergyPlace]:
+    """Return the energy account, zone and voltage level of each metering point, by its number."""
+    places = MeteringPoint.objects.filter(community_id=community_id).values_list(
+        "id", "site__participant__energy_account_id", "site__zone__code", "voltage_level"
     )
-    return {point_id: account_id for point_id, account_id in accounts if account_id is not None}
+    return {
+        point_id: EnergyPlace(account_id, zone, level)
+        for point_id, account_id, zone, level in places
+        if account_id is not None
+    }
+
+
+def get_zone_prices(*, intervals: Sequence[SettledInterval]) -> dict[int, dict[str, int | None]]:
+    """Return the price of each zone in intervals of form 2, by interval."""
+    found = Clearing.objects.filter(
+        interval_id__in=[each.id for each in intervals],
+        revision=F("interval__revision"),
+        prices__isnull=False,
+    )
+    return {
+        interval_id: prices
+        for interval_id, prices in found.values_list("interval_id", "prices")
+        if prices is not None
+    }
 
 
 def list_trades(*, intervals: Sequence[SettledInterval]) -> Int64Array:
-    """Return trades as columns: interval, buyer's and seller's metering point, Wh, price."""
+    """Return trades as columns: interval, buyer's and seller's point, Wh, price, agreement.
+
+    The last is 0 where the pool made the trade.
+    """
     revisions = [[each.id for each in intervals], [each.revision for each in intervals]]
     with connection.cursor() as cursor, cursor.copy(_TRADES, revisions) as copy:
         copy.set_types(["bytea"])
-        return packed_columns((piece for (piece,) in copy.rows()), 5)
+        return packed_columns((piece for (piece,) in copy.rows()), 6)
 
 
 def list_settlement_keys(*, interval_ids: Sequence[int]) -> dict[str, int]:

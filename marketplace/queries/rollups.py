@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from marketplace.models import DeliveryInterval
 from marketplace.queries.intervals import IS_BOOKED
 
+# Of what was traded ahead only what was delivered counts.
 # One statement is one snapshot: state, readings and trades of an interval belong together. Each
 # zone of the community has its row, so that an interval without any reading is told from one
 # that was not looked at.
@@ -22,10 +23,6 @@ WITH chosen AS MATERIALIZED (
     SELECT m.id, s.zone_id FROM marketplace_meteringpoint m
     JOIN marketplace_site s ON s.id = m.site_id
     WHERE m.community_id IN (SELECT community_id FROM chosen)
-), seller AS MATERIALIZED (
-    SELECT o.id, p.zone_id FROM point p JOIN marketplace_offer o ON o.metering_point_id = p.id
-), buyer AS MATERIALIZED (
-    SELECT q.id, p.zone_id FROM point p JOIN marketplace_request q ON q.metering_point_id = p.id
 ), current_reading AS (
     SELECT DISTINCT ON (r.interval_id, r.metering_point_id)
         r.interval_id, r.metering_point_id, r.import_wh, r.export_wh
@@ -38,15 +35,16 @@ WITH chosen AS MATERIALIZED (
     FROM current_reading r JOIN point p ON p.id = r.metering_point_id
     GROUP BY r.interval_id, p.zone_id
 ), trade AS MATERIALIZED (
-    SELECT t.interval_id, t.offer_id, t.request_id, t.quantity
+    SELECT t.interval_id, t.seller_point_id, t.buyer_point_id,
+           coalesce(t.delivered_wh, t.quantity) AS quantity
     FROM chosen c
     JOIN marketplace_match t ON t.interval_id = c.id AND t.revision = c.revision
 ), sold AS (
     SELECT t.interval_id, s.zone_id, sum(t.quantity)::bigint AS wh
-    FROM trade t JOIN seller s ON s.id = t.offer_id GROUP BY t.interval_id, s.zone_id
+    FROM trade t JOIN point s ON s.id = t.seller_point_id GROUP BY t.interval_id, s.zone_id
 ), bought AS (
     SELECT t.interval_id, b.zone_id, sum(t.quantity)::bigint AS wh
-    FROM trade t JOIN buyer b ON b.id = t.request_id GROUP BY t.interval_id, b.zone_id
+    FROM trade t JOIN point b ON b.id = t.buyer_point_id GROUP BY t.interval_id, b.zone_id
 )
 SELECT c.id, z.id, c.community_id, c.starts_at, c.revision, coalesce(metered.meter_count, 0),
        coalesce(metered.import_wh, 0), coalesce(metered.export_wh, 0),

@@ -7,7 +7,15 @@ from typing import Any
 
 from django.db.models import F, Q
 
-from marketplace.models import Clearing, DeliveryInterval, Kind, Match, Offer, Request
+from marketplace.models import (
+    Clearing,
+    DeliveryInterval,
+    Kind,
+    Match,
+    MeteringPoint,
+    Offer,
+    Request,
+)
 
 
 @dataclass(frozen=True)
@@ -106,12 +114,17 @@ def list_trades(
     limit: int,
 ) -> list[TradeLine]:
     """Return the trades of some participants in their intervals' latest revision, newest first."""
-    # As lists: so few ids find their trades by index on either side.
+    # As lists: so few ids find their trades by index on either side. Offers and requests lead to
+    # most; agreements and orders made ahead have none, and are few.
     offers = list(_own_terms(Offer, participant_ids))
     requests = list(_own_terms(Request, participant_ids))
+    points = list(_own_points(participant_ids))
     found = _in_period(
         Match.objects.filter(
-            Q(offer__in=offers) | Q(request__in=requests),
+            Q(offer__in=offers)
+            | Q(request__in=requests)
+            | Q(offer__isnull=True, seller_point__in=points)
+            | Q(request__isnull=True, buyer_point__in=points),
             kind=Kind.ENERGY,
             revision=F("interval__revision"),
         ),
@@ -122,7 +135,7 @@ def list_trades(
     if before_id is not None:
         found = found.filter(id__lt=before_id)
     trades = found.select_related(
-        "interval", "offer__metering_point__site__zone", "request__metering_point__site__zone"
+        "interval", "seller_point__site__zone", "buyer_point__site__zone"
     ).order_by("-id")[:limit]
     own = set(participant_ids)
     return [_trade_line(trade, own) for trade in trades]
@@ -134,6 +147,12 @@ def _own_terms(listing: type[Offer] | type[Request], participant_ids: Collection
     ).values_list("id", flat=True)
 
 
+def _own_points(participant_ids: Collection[int]) -> Any:
+    return MeteringPoint.objects.filter(site__participant__in=list(participant_ids)).values_list(
+        "id", flat=True
+    )
+
+
 def _in_period(found: Any, path: str, start: datetime | None, end: datetime | None) -> Any:
     if start is not None:
         found = found.filter(**{f"{path}__gte": start})
@@ -141,8 +160,8 @@ def _in_period(found: Any, path: str, start: datetime | None, end: datetime | No
 
 
 def _trade_line(trade: Match, own: set[int]) -> TradeLine:
-    seller, buyer = trade.offer.metering_point, trade.request.metering_point
-    # Constraints: an energy match has an interval, energy terms have a metering point.
+    seller, buyer = trade.seller_point, trade.buyer_point
+    # A constraint: an energy match has an interval and two metering points.
     assert trade.interval is not None, trade.id
     assert seller is not None, trade.id
     assert buyer is not None, trade.id

@@ -204,7 +204,7 @@ def test_two_without_readings_and_deviations_that_even_out() -> None:
     numbers = np.array([1, 2, 3], dtype=np.int64)
     changes = {"mode": "forward", "deviation": "single_price", "delivery": "fifo"}
     for present, imports, exports in (
-        (numbers[1:2], [0], [400]),
+        (numbers[2:], [700], [0]),
         (numbers, [0, 30, 1002], [612, 420, 0]),
     ):
         columns = (np.array(each, dtype=np.int64) for each in (imports, exports))

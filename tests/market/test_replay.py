@@ -17,7 +17,7 @@ from config.replay.pipeline import Replayed, replay
 from config.replay.summary import summarise
 from ledger.services import verify_book
 from marketplace.domain.readings_file import ReadingsFile, ReadingsInvalid, read_readings
-from marketplace.domain.rules import load_rules, preset
+from marketplace.domain.rules import RulesInvalid, load_rules, preset
 from marketplace.errors import SettlementRefused
 from marketplace.models import (
     Clearing,
@@ -28,6 +28,7 @@ from marketplace.models import (
     Settlement,
 )
 from marketplace.services.standing import set_standing_rule
+from marketplace.services.verification import verify_clearings
 from tests.conftest import CommittedDatabase
 from tests.real_data import fontana_csv
 
@@ -238,3 +239,24 @@ def test_a_year_of_real_homes(
     assert (summary["households"], summary["intervals"]) == (17, 8760)
     assert summary["traded_wh"] == tradable_wh(readings)
     assert summary["money"]["imbalance_micro"] == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["eu-energy-sharing", "cn-1901-pilot"])
+def test_a_week_under_rules_of_form_2_balances(name: str) -> None:
+    done = replay(SUMMER, community_name=name, rules_document=preset(name), timezone=None, now=NOW)
+    summary = summary_of(done, name)
+
+    money = summary["money"]
+    assert money["imbalance_micro"] == 0
+    assert money["grid_fees_micro"] > 0
+    assert summary["traded_wh"] > 500_000
+    assert verify_clearings() == summary["intervals"]
+    with pytest.raises(RulesInvalid, match="mode"):
+        replay(
+            SUMMER,
+            community_name="Ahead",
+            rules_document=preset("demo-forward"),
+            timezone=None,
+            now=NOW,
+        )
