@@ -9,6 +9,7 @@ from django.db import Error, IntegrityError, transaction
 from django.db.models import F
 
 from marketplace.domain.certificate_rows import unpack_moves
+from marketplace.domain.readings_rows import ReadingRow, readings_of_rows
 from marketplace.errors import Invalid, NameTaken
 from marketplace.models import (
     CertificateBundle,
@@ -23,6 +24,7 @@ from marketplace.queries.certificate_pages import get_cancellation
 from marketplace.services.certificate_use import Choice, hand_over_certificates
 from marketplace.services.certificates import issue_due_certificates
 from marketplace.services.production_devices import NewDevice, end_device, register_devices
+from marketplace.services.readings import import_readings
 from tests.market.certified_street import (
     FLOWS,
     NEXT_DAY,
@@ -73,10 +75,25 @@ def test_as_many_are_issued_as_were_exported_and_go_with_the_trades(street: Stre
 
 def test_what_is_estimated_or_has_no_device_is_not_certified() -> None:
     street = certified_street()
-    street.send({**FLOWS, "dora": (0, 400), "charlie": (500, 100)})
+    flows = {**FLOWS, "charlie": (500, 100)}
+    rows = [
+        ReadingRow(meter, START.isoformat(), *energies, quality=int(meter == "bob"))
+        for meter, energies in flows.items()
+    ]
+    import_readings(
+        community_id=street.community.id,
+        readings=readings_of_rows(minutes=60, rows=rows),
+        source="estimated.csv",
+        sha256="0" * 64,
+        now=START,
+    )
     street.run(at(1))
     issue(street)
-    assert CertificateIssuance.objects.get().end_wh == 1500
+    assert CertificateIssuance.objects.get().end_wh == 900
+    street.send({"bob": (0, 650)}, now=NEXT_DAY)
+    street.run(NEXT_DAY)
+    issue(street)
+    assert sum(held(street).values()) == 900 + 650
 
 
 def test_no_certificate_can_be_in_two_bundles(street: Street) -> None:
@@ -251,5 +268,8 @@ def test_what_dies_halfway_has_not_begun() -> None:
         assert CertificateBundle.objects.exists()
         transaction.set_rollback(True)  # as when the connection goes
     assert not CertificateBundle.objects.exists() and not CertificateIssuance.objects.exists()
+    street.send({"bob": (0, 650)}, now=NEXT_DAY)
+    assert issue(street) == 0  # first the market takes the reading in
+    street.run(NEXT_DAY)
     assert issue(street) == 1
-    assert ledger(street)["issued"] == -1500
+    assert ledger(street)["issued"] == -1550
