@@ -1,4 +1,4 @@
-"""The demo city of Heliopolis: two communities on real homes, and somebody for every role.
+"""The demo city of Heliopolis: communities on real homes, and somebody for every role.
 
 The readings are real, the people are not. The homes' local clock was re-dated into the city's
 time zone, and two of the homes stand in for small enterprises; see ``fixtures/README.md``.
@@ -11,14 +11,23 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from config import demo_forward
+from config.demo_forward import build_forward_quarter
 from config.replay.pipeline import Replayed, replay
 from ledger.errors import StaleWriter
 from ledger.services import SettlementWorker
+from marketplace.domain.agreement_text import AgreementKind
 from marketplace.domain.rules import preset
+from marketplace.queries.agreements import list_agreements
 from marketplace.queries.certificates import list_exporting_meters
 from marketplace.queries.data import list_own_offers, list_own_requests
 from marketplace.queries.identity import is_erased
-from marketplace.queries.people import find_member
+from marketplace.queries.people import find_member, list_meter_points
+from marketplace.services.agreements import (
+    accept_agreement,
+    draft_agreement,
+    propose_agreement,
+)
 from marketplace.services.certificates import issue_due_certificates
 from marketplace.services.data import post_data_request, publish_data_offer
 from marketplace.services.data_answers import resolve_data_matches
@@ -34,6 +43,7 @@ CURRENCY = "CNY"
 # Nobody knows how large the homes' roofs are; a common size stands for each.
 ROOF_CAPACITY_W = 6_000
 ROOF_COMMISSIONED = date(2024, 5, 1)
+CONTRACT_PRICE_MICRO = 430_000
 BIKE_PRICE_MICRO = 25_000_000
 BIKE_LIMIT_MICRO = 40_000_000
 DEPOSIT_MICRO = 200_000_000
@@ -47,6 +57,7 @@ class DemoCommunity:
     local_name: str
     meters: tuple[str, ...]
     enterprise: NewMember
+    rules: str
 
 
 @dataclass(frozen=True)
@@ -63,17 +74,20 @@ SHANCHENG = DemoCommunity(
     "山城苑",
     tuple(f"H{number:02d}" for number in range(1, 10)),
     NewMember(meter="H09", name="Sunrise Bakery", role="enterprise"),
+    "demo",
 )
 HUPAN = DemoCommunity(
     "Hupan Lane",
     "湖畔里",
     tuple(f"H{number:02d}" for number in range(10, 18)),
     NewMember(meter="H17", name="Lakeside Workshop", role="enterprise"),
+    "demo-agreements",
 )
 PEOPLE = (
     DemoPerson("alice@heliopolis.example", "en", "household H01 in Shancheng Court"),
     DemoPerson("bo@heliopolis.example", "zh-hans", "household H10 in Hupan Lane 湖畔里"),
     DemoPerson("baker@heliopolis.example", "en", "enterprise Sunrise Bakery"),
+    DemoPerson("mill@heliopolis.example", "en", "enterprise Old Mill in Xihe Quarter 曦和坊"),
     DemoPerson("bikes@heliopolis.example", "en", "data provider Heliopolis Bikes"),
     DemoPerson("planner@heliopolis.example", "en", "city planner"),
     DemoPerson("operator@heliopolis.example", "en", "operator"),
@@ -106,17 +120,56 @@ def build_city(
             path,
             community_name=community.name,
             local_name=community.local_name,
-            rules_document=preset("demo"),
+            rules_document=preset(community.rules),
             timezone=None,
             now=now,
             members={community.enterprise.meter: community.enterprise},
+            on_members=_agree if community is HUPAN else _agree_on_nothing,
             on_progress=partial(on_progress, community.name),
         )
         replayed.append((community, done))
         _certificates(done.community_id, now)
-    _people(password, {each.name: done.community_id for each, done in replayed})
+    quarter_id = build_forward_quarter(now=now)
+    communities = {each.name: done.community_id for each, done in replayed}
+    _people(password, {**communities, demo_forward.NAME: quarter_id})
     _data_market(now)
     return replayed
+
+
+def _agree_on_nothing(community_id: int, starts_at: datetime) -> None:
+    """Leave everything to the pool."""
+
+
+def _agree(community_id: int, starts_at: datetime) -> None:
+    """Let H10 and the workshop fix a price, and H11 give to H12 for nothing, before the week."""
+    points = list_meter_points(community_id=community_id)
+    agreed: tuple[tuple[AgreementKind, str, str, int], ...] = (
+        ("contract", "H10", "H17", CONTRACT_PRICE_MICRO),
+        ("gift", "H11", "H12", 0),
+    )
+    for kind, seller, buyer, price in agreed:
+        if list_agreements(participant_id=points[seller][1]):
+            continue
+        text = draft_agreement(
+            kind=kind,
+            seller_point_id=points[seller][0],
+            buyer_point_id=points[buyer][0],
+            price_micro_per_kwh=price,
+            maximum_wh=None,
+            rank=None,
+            valid_from=starts_at,
+            valid_until=None,
+            now=starts_at,
+        )
+        proposal = propose_agreement(
+            text=text, participant_id=points[seller][1], signature=None, now=starts_at
+        )
+        accept_agreement(
+            agreement_id=proposal.pk,
+            participant_id=points[buyer][1],
+            signature=None,
+            now=starts_at,
+        )
 
 
 def _certificates(community_id: int, now: datetime) -> None:
@@ -150,6 +203,9 @@ def _people(password: str, communities: dict[str, int]) -> None:
         "alice": find_member(community_id=communities[SHANCHENG.name], meter="H01"),
         "bo": find_member(community_id=communities[HUPAN.name], meter="H10"),
         "baker": find_member(community_id=communities[SHANCHENG.name], meter="H09"),
+        "mill": find_member(
+            community_id=communities[demo_forward.NAME], meter=demo_forward.ENTERPRISE.meter
+        ),
         "bikes": add_participant(role="data_provider", name="Heliopolis Bikes"),
         "planner": add_participant(role="planner", name="City planning office"),
         "operator": add_participant(role="operator", name="Heliopolis hall"),
