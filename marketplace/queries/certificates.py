@@ -60,19 +60,21 @@ COPY (
 ) TO STDOUT (FORMAT BINARY)
 """
 
+# Of what was traded ahead only what was delivered is a trade of metered energy.
 _SALES = """
 COPY (
     SELECT string_agg(
-        int8send(i.id) || int8send(d.id) || int8send(q.participant_id) || int8send(t.quantity),
-        '' ORDER BY t.id)
+        int8send(i.id) || int8send(d.id) || int8send(s.participant_id)
+            || int8send(coalesce(t.delivered_wh, t.quantity)), '' ORDER BY t.id)
     FROM unnest(%s::bigint[]) AS wanted(id)
     JOIN marketplace_deliveryinterval i ON i.id = wanted.id
     JOIN marketplace_match t ON t.interval_id = i.id AND t.revision = i.revision AND t.kind = 1
-    JOIN marketplace_offer o ON o.id = t.offer_id
-    JOIN marketplace_request q ON q.id = t.request_id
-    JOIN marketplace_productiondevice d ON d.metering_point_id = o.metering_point_id
+    JOIN marketplace_meteringpoint m ON m.id = t.buyer_point_id
+    JOIN marketplace_site s ON s.id = m.site_id
+    JOIN marketplace_productiondevice d ON d.metering_point_id = t.seller_point_id
         AND d.active_from <= i.starts_at
         AND (d.active_until IS NULL OR d.active_until > i.starts_at)
+    WHERE coalesce(t.delivered_wh, t.quantity) > 0
     GROUP BY i.id ORDER BY i.id
 ) TO STDOUT (FORMAT BINARY)
 """
