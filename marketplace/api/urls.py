@@ -7,6 +7,7 @@ from marketplace.api import (
     billing,
     certificates,
     data,
+    gaps,
     halts,
     market,
     order_events,
@@ -23,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("communities/", places.CommunityList.as_view(), name="api_communities"),
     path("metering-points/", places.MeteringPointList.as_view(), name="api_metering_points"),
     path("readings/", readings.ReadingList.as_view(), name="api_readings"),
+    path("gaps/", gaps.GapList.as_view(), name="api_gaps"),
     path("standing-rules/", standing_rules.StandingRuleList.as_view(), name="api_standing_rules"),
     path(
         "standing-rules/<int:metering_point_id>/",

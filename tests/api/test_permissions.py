@@ -31,6 +31,7 @@ def test_charlie_may_not_name_what_is_not_his(town: Town, charlie: Client) -> No
     point = town.point("alice-1").id
     for path in (
         f"readings/?metering_point={point}",
+        f"gaps/?metering_point={point}&first=2026-06-01&last=2026-06-02",
         f"standing-rules/{point}/",
         f"trades/?participant={alice_id}",
         f"statements/?participant={alice_id}",
@@ -55,6 +56,7 @@ def test_bob_does_not_see_alice(town: Town, alice: Client, bob: Client) -> None:
             assert ids == own
     for path in (
         f"readings/?metering_point={point.id}",
+        f"gaps/?metering_point={point.id}&first=2026-06-01&last=2026-06-02",
         f"standing-rules/{point.id}/",
         f"trades/?participant={alice_id}",
         f"statements/?participant={alice_id}",

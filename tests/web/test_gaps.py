@@ -53,7 +53,7 @@ def test_calendars_show_gaps_and_are_closed_to_others(city: City) -> None:
     assert (of_alice.expected, of_alice.missing, of_alice.state) == (24, 0, "full")
 
     # The last home lacks an hour; its reading comes from the meter's operator as an estimate.
-    rows = [ReadingRow("m5", f"{DAY}T23:00:00+08:00", 500, 0)]
+    rows = [ReadingRow("m5", f"{DAY}T23:00:00+08:00", 500, 0, quality=1)]
     path = f"/operator/{ids['olga']}/gaps/{city.community_id}/"
     month = f"?month={DAY[:7]}"
     olga = signed_in("olga")
@@ -67,11 +67,22 @@ def test_calendars_show_gaps_and_are_closed_to_others(city: City) -> None:
         now=NOW,
     )
     page = olga.get(path + month).content.decode()
-    assert page.count('class="gap full" title="24 of 24 readings">·</td>') == 6
+    assert page.count('class="gap full" title="24 of 24 readings">·</td>') == 5
+    assert 'class="gap estimated" title="24 of 24 readings, 1 estimated">≈1</td>' in page
     assert "late.csv" in page and "1 of 1 intervals have a reading" in page
 
+    asked = f"?metering_point={sixth.pk}&first={DAY}"
+    answer = olga.get(f"/api/v1/gaps/{asked}&last={DAY}").json()
+    assert answer["timezone"] == "Asia/Shanghai"
+    assert answer["days"] == [
+        {"day": DAY, "expected": 24, "present": 24, "estimated": 1, "substituted": 0, "missing": 0}
+    ]
+    for last in ("2026-06-14", "2027-06-16", "soon"):
+        refused = olga.get(f"/api/v1/gaps/{asked}&last={last}")
+        assert (refused.status_code, list(refused.json()["fields"])) == (400, ["last"])
+
     one = olga.get(f"{path}{sixth.pk}/{month}").content.decode()
-    assert "24 of 24 readings" in one and ">m5</h2>" in one
+    assert "24 of 24 readings, 1 estimated" in one and ">m5</h2>" in one
     own = signed_in("alice").get(f"/member/{ids['alice']}/gaps/{month}").content.decode()
     assert "24 of 24 readings" in own and "m5" not in own
     for stranger in ("bob", "charlie"):

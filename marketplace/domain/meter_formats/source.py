@@ -54,7 +54,7 @@ class Source:
             raise ReadingsInvalid(
                 self.name, 0, f"cannot be unpacked: {error}", "send the file again"
             ) from error
-        except (RuntimeError, NotImplementedError) as error:  # what zipfile says of passwords
+        except RuntimeError as error:  # what zipfile says of passwords and of unknown packing
             raise ReadingsInvalid(
                 self.name, 0, f"cannot be unpacked: {error}", "send it without a password"
             ) from error
