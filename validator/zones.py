@@ -180,8 +180,6 @@ def duals_of(
     Broken
         If fills and flows are not optimal.
     """
-    # Without an anchor nothing moves: a circle among zones that have no orders shows from one.
-    narrowed(dict.fromkeys(bands, Band(None, 0)), links, flows)
     settled: dict[str, int] = {}
     while True:
         fixed = {zone: Band(price, price) for zone, price in settled.items()}

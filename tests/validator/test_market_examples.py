@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tests.databases import PROJECT
+from tests.validator.agreeing_members import Members
 from tests.validator.interval_story import SEED, Auction, Revision, Story, logged, objection_to
 from tests.validator.ledger_twin import base64
-from tests.validator.market_story import Members
 
 EXAMPLES: list[dict[str, Any]] = json.loads(
     (PROJECT / "docs" / "examples" / "market_books.json").read_text(encoding="utf-8")

@@ -1,32 +1,25 @@
-"""Every lie about agreements, auctions before delivery and books of form 2."""
+"""Every lie about auctions before delivery and books of form 2."""
 
 import copy
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from tests.validator.fake_hall import FakeHall, serving
-from tests.validator.following import cosigned_sizes, following, objected, set_up
-from tests.validator.interval_story import Logged, Story, logged, objection_to
-from tests.validator.ledger_twin import Leg, base64
+from tests.validator.interval_story import Story, objection_to
+from tests.validator.ledger_twin import Leg
 from tests.validator.market_story import (
     DUAL,
     FORWARD,
-    Members,
     agreed_story,
     coupled_story,
     forward_story,
     held,
-    key_of,
     market_rules,
     pool_story,
 )
-from tests.validator.signing_member import STARTS, hashed, public
+from tests.validator.signing_member import STARTS
 from tests.validator.test_market import AS_BID, corrected_story
-from validator.market_store import MarketStore
-from validator.store import Store
 
 Change = Callable[[Story], None]
 
@@ -45,59 +38,6 @@ def told_forward() -> Story:
 
 def told_bids() -> Story:
     return pool_story("pay_as_bid", (220, 260, 120, 170), (700, 500), AS_BID, price=None)
-
-
-def agreement(
-    number: int = 7,
-    kind: str = "contract",
-    *,
-    price: int | None = 150,
-    signers: tuple[int, ...] | None = None,
-    document: dict[str, Any] | None = None,
-    **changes: Any,
-) -> Change:
-    """Log one more agreement, of which something is not as it should be."""
-
-    def change(story: Story) -> None:
-        members = Members()
-        text = members.agree(number, kind, 3, 1, price, **changes)
-        if signers is not None:
-            members.log(f"agreement:{number}", text, *signers)
-        story.signed.append(members.documents[-1]._replace(**document or {}))
-
-    return change
-
-
-def end(number: int = 5, by: int = 103, *, of: str = "agreement:5", **changes: Any) -> Change:
-    """Log the end of an agreement, of which something is not as it should be."""
-
-    def change(story: Story) -> None:
-        told = next(one.told for one in story.signed if one.key == of)
-        members = Members()
-        members.end(number, told.split(b"\n")[0], by, **changes)
-        story.signed.append(members.documents[-1])
-
-    return change
-
-
-def new_key(story: Story) -> None:
-    """Metering point 3's member begins another key; an agreement is signed with the old one."""
-    private = {"participant": "103", "public_key": hashed(public(key_of(999)))}
-    story.signed.append(Logged("signing-key:999", "signing-key", private))
-    agreement()(story)
-
-
-def told_otherwise(change: Callable[[bytes], bytes]) -> Change:
-    def act(story: Story) -> None:
-        agreement()(story)
-        story.signed.append(story.signed.pop()._replace(told=change(story.signed[-1].told)))
-
-    return act
-
-
-def swapped(told: bytes) -> bytes:
-    text, seller, buyer, _ = told.split(b"\n")
-    return b"\n".join((text, buyer, seller, b""))
 
 
 def in_match(at: int, **values: str) -> Change:
@@ -204,37 +144,7 @@ def order_at_the_margin(story: Story) -> None:
     in_order(0, filled="400")(story)
 
 
-FORGED = [
-    ("another text than its hash", told_otherwise(lambda told: told.replace(b"150000", b"150001"))),
-    ("signed by the seller alone", agreement(signers=(103,))),
-    ("signed by the seller twice", agreement(signers=(103, 103))),
-    ("signatures exchanged", told_otherwise(swapped)),
-    ("a third signature", agreement(signers=(103, 101, 101))),
-    ("nobody's signature", told_otherwise(lambda told: told[:-90] + base64(bytes(64)).encode())),
-    ("a key that ended", new_key),
-    ("a name too many", agreement(more="1")),
-    ("a name too few", agreement(rank="absent")),
-    ("of a kind that there is not", agreement(kind="barter")),
-    ("a gift that costs", agreement(kind="gift")),
-    ("a contract without a price", agreement(price=None)),
-    ("a contract with a rank", agreement(rank="1")),
-    ("a fourth partner", agreement(kind="partner", rank="4")),
-    ("with oneself", agreement(buyer_metering_point="3")),
-    ("a maximum below nothing", agreement(maximum_wh="-1")),
-    ("of another type", agreement(type="heliopolis/agreement/2")),
-    ("another kind of document", agreement(document={"kind": "treaty"})),
-    ("a public field", agreement(document={"public": {"more": ""}})),
-    ("under another key", agreement(document={"key": "treaty:7"})),
-]
-ENDED = [
-    ("ended by a stranger", end(by=102)),
-    ("ended for another", end(by=103, participant="101")),
-    ("an end of another agreement", end(of="agreement:6")),
-    ("an end of no agreement", end(number=77)),
-    ("an end of another type", end(type="heliopolis/revocation/1")),
-]
 LIES = [
-    *(Lie(name, change, "", "agreement") for name, change in (*FORGED, *ENDED)),
     Lie(
         "send more than a link carries",
         in_header(links=flows((51, 51), (1, 1))),
@@ -268,8 +178,6 @@ LIES = [
     Lie("move less than agreed", in_match(0, wh="299"), "book:7:1", "matches"),
     Lie("at another price", in_match(2, price="175001"), "book:7:1", "matches"),
     Lie("an agreement that was not signed", in_match(0, agreement="4"), "book:7:1", "matches"),
-    Lie("go on after the end", end(), "book:7:1", "matches"),
-    Lie("an agreement before its time", agreement(valid_from=str(STARTS)), "book:7:1", "matches"),
     Lie("more matches than told", in_header(matches="5"), "book:7:1", "rows"),
     Lie("a weight where nothing is shared", in_row("1", weight="1"), "book:7:1", "rows"),
     Lie("a header of form 1", in_header(form="1"), "book:7:1", "rows"),
@@ -416,49 +324,9 @@ def test_a_lie_about_the_market_is_caught_by_its_check(lie: Lie) -> None:
     story = lie.tell()
     lie.change(story)
 
-    assert objection_to(story) == (lie.leaf or story.signed[-1].key, lie.code)
+    assert objection_to(story) == (lie.leaf, lie.code)
 
 
 @pytest.mark.parametrize("code", [7, 8, 9, 11, 12, 13, 14, 15])
 def test_the_market_s_codes_are_of_settlements_alone(code: int) -> None:
     assert objection_to(Story(extra=[Leg(11, 12, 3, code=code)])) == (f"extra {code}", "code")
-
-
-def test_the_market_is_followed_across_restarts(tmp_path: Path) -> None:
-    """A validator that forgets all but its file: agreements, holds, auction and what it amends."""
-    story = corrected_story()
-    signed = agreed_story().signed
-    # Nothing is left for a partner of a metering point that has no position, nor after the end.
-    story.signed = [one for one in signed if not one.key.startswith("agreement:")]
-    members = Members()
-    text = members.agree(5, "contract", 3, 1, 150)
-    members.end(5, text, 101)
-    story.signed += members.documents[-2:]
-    in_money(0, "1001", 3)(story)
-    ledger, keys = logged(story)
-    with serving(FakeHall(ledger)) as hall:
-        folder = set_up(tmp_path, hall)
-        for sealed in ledger.blocks[::-2][::-1]:
-            hall.size = sealed.first + len(sealed.entries)
-            with following(folder, hall) as follower:
-                follower.step()
-
-        ((leaf, code),) = objected(hall, folder)
-        assert (keys[int(leaf)], code) == ("settle:7:4", "settlement")
-        assert len(cosigned_sizes(hall, folder)) == (len(ledger.blocks) - 1) // 2
-    store = Store(folder / "state")
-    market = MarketStore(store)
-
-    ended = market.agreement(5)
-    assert ended is not None
-    assert (ended.price, ended.maximum, market.in_force(STARTS)) == (150_000, None, {})
-    assert market.in_force(STARTS - 2 * 3_600_000_000) == {5: ended}
-    # Two orders of one member need all that one command held for them.
-    margin = market.margin("hold:32")
-    assert margin is not None
-    assert margin.left == 0
-    assert market.is_whole
-    market.start_anew()
-    assert (market.agreement(5), market.is_whole) == (None, False)
-    assert market.auction(7) is not None
-    store.close()

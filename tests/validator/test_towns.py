@@ -15,9 +15,9 @@ from marketplace.domain.market import clear_market
 from marketplace.domain.settlement import entries_of, transfers_between
 from tests.market.form_2 import ACCOUNTS, FIRST_ACCOUNT, START, Town, readings, towns
 from tests.market.interval_example import body_of
+from tests.validator.agreeing_members import Members
 from tests.validator.interval_story import Auction, Revision, Story, objection_to
 from tests.validator.ledger_twin import canonical
-from tests.validator.market_story import Members
 
 METERS_MAX = 6
 MICROSECONDS = 1_000_000

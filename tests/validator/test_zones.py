@@ -282,6 +282,27 @@ def test_the_eager_come_first_in_every_zone() -> None:
     assert not is_accepted(TOWN, Cleared([*TOWN.orders, eager], SENT), PRICES)
 
 
+def test_nothing_is_sent_round_in_a_circle_where_nobody_orders() -> None:
+    """The pool would pay the fees of it to the grid."""
+    network = Network([Link("A", "B", 1, 0, 0), Link("B", "A", 1, 5, 0)], [])
+    none: dict[str, int | None] = dict.fromkeys(ZONES)
+
+    assert is_accepted(network, Cleared([], [Flow(0, 0), Flow(0, 0)]), none)
+    assert not is_accepted(network, Cleared([], [Flow(1, 1), Flow(1, 1)]), none)
+
+
+def test_of_two_bids_alike_the_one_that_needs_no_link_is_filled() -> None:
+    links = [Link("A", "B", 2, 0, 0)]
+    offer = ZoneOrder("A", False, 100, 1, 0, 1)
+    near, far = ZoneOrder("A", True, 150, 1, 1, 0), ZoneOrder("B", True, 150, 1, 2, 0)
+    prices: dict[str, int | None] = {"A": 150, "B": 150, "C": None}
+    at_home = Cleared([offer, near._replace(filled=1), far], [Flow(0, 0)])
+    sent = Cleared([offer, near, far._replace(filled=1)], [Flow(1, 1)])
+
+    assert is_accepted(Network(links, at_home.orders), at_home, prices)
+    assert not is_accepted(Network(links, sent.orders), sent, prices)
+
+
 def test_a_network_with_losses_is_held_to_its_gap() -> None:
     """Of 1,000 Wh that A sends 960 arrive; B pays for what was lost: 104,167 for A's 100,000."""
     network = Network(
