@@ -53,7 +53,10 @@ def test_calendars_show_gaps_and_are_closed_to_others(city: City) -> None:
     assert (of_alice.expected, of_alice.missing, of_alice.state) == (24, 0, "full")
 
     # The last home lacks an hour; its reading comes from the meter's operator as an estimate.
-    rows = [ReadingRow("m5", f"{DAY}T23:00:00+08:00", 500, 0, quality=1)]
+    rows = [
+        ReadingRow("m5", f"{DAY}T23:00:00+08:00", 500, 0, quality=1),
+        ReadingRow("m5", f"{DAY}T20:00:00+08:00", 5660, 0),
+    ]
     path = f"/operator/{ids['olga']}/gaps/{city.community_id}/"
     month = f"?month={DAY[:7]}"
     olga = signed_in("olga")
@@ -69,7 +72,8 @@ def test_calendars_show_gaps_and_are_closed_to_others(city: City) -> None:
     page = olga.get(path + month).content.decode()
     assert page.count('class="gap full" title="24 of 24 readings">·</td>') == 5
     assert 'class="gap estimated" title="24 of 24 readings, 1 estimated">≈1</td>' in page
-    assert "late.csv" in page and "1 of 1 intervals have a reading" in page
+    assert "late.csv" in page and "2 of 4 intervals have a reading" in page
+    assert f"m5: 2 missing from {DAY} 21:00 on" in page
 
     asked = f"?metering_point={sixth.pk}&first={DAY}"
     answer = olga.get(f"/api/v1/gaps/{asked}&last={DAY}").json()
