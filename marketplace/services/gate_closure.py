@@ -85,8 +85,15 @@ def close_due_gates(*, community_id: int, now: datetime, limit: int = CLOSE_AT_O
 
     One whose holds are not all answered yet is left for the next scan, and the others go on.
     """
-    due = due_gate_ids(community_id=community_id, now=now, limit=limit)
-    return sum(close_gate(interval_id=interval_id, now=now) for interval_id in due)
+    held, failures = 0, []
+    for interval_id in due_gate_ids(community_id=community_id, now=now, limit=limit):
+        try:
+            held += close_gate(interval_id=interval_id, now=now)
+        except Exception as failure:  # one bad auction must not hold up the others
+            failures.append(failure)
+    if failures:
+        raise ExceptionGroup(f"auctions of community {community_id} that failed", failures)
+    return held
 
 
 @transaction.atomic
