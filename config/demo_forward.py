@@ -31,6 +31,7 @@ LINK_FEE_MICRO: Final = 5_000
 ROOF_WH: Final = 900
 HOME_WH: Final = 350
 MILL_WH: Final = 4_000
+BATTERY_WH: Final = 600
 
 
 def forward_rules() -> dict[str, Any]:
@@ -87,7 +88,7 @@ def _create(now: datetime) -> int:
 def _orders(meter: str, point_id: int, now: datetime) -> OrderColumns:
     """Return a member's orders: roofs sell what they have over, the others buy what they lack."""
     zone = ZoneInfo(str(forward_rules()["timezone"]))
-    gate = timedelta(minutes=int(forward_rules()["gate_closure_minutes"]) + MINUTES)
+    gate = timedelta(minutes=int(forward_rules()["gate_closure_minutes"]))
     first = _next_quarter(now + gate)
     starts = [first + timedelta(minutes=MINUTES * n) for n in range(HOURS_AHEAD * 60 // MINUTES)]
     number = int(meter[1:])
@@ -119,6 +120,8 @@ def _line(number: int, civil: datetime) -> tuple[int, int, int]:
     surplus = int(ROOF_WH * sun * (0.7 + number / 20)) - HOME_WH
     if number % 3 and surplus > 0:
         return SELL, 380_000 + 9_000 * spread, surplus
+    if number % 4 == 1:  # a battery, filled at noon
+        return SELL, 420_000 + 6_000 * spread, BATTERY_WH
     return BUY, 400_000 + 9_000 * spread, HOME_WH + 20 * number
 
 
