@@ -23,8 +23,7 @@ from benchmarks.table import Row, format_table
 
 BENCHMARKS: Final = (
     "bench_clearing",
-    "bench_coupled",
-    "bench_intake",
+    "bench_market",
     "bench_receipt",
     "bench_city_day",
     "bench_ledger",
