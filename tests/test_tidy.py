@@ -15,7 +15,8 @@ NOT_IN_THE_LEDGER = re.compile(
     r"|dataset|data product|auction|\bgrid\b|marketplace|analytics",
     re.IGNORECASE,
 )
-UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|NotImplementedError")
+# An "except" that names the error of others is no unfinished work.
+UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|raise NotImplementedError")
 # Written apart, so that this file does not find itself.
 OF_ONE_MACHINE = re.compile(
     "|".join(("/ro" + "ot/", "/wo" + "rk/", "/ho" + "me/[a-z]", "/Us" + "ers/"))

@@ -7,7 +7,13 @@ import numpy as np
 from marketplace.domain.agreement_matching import Agreed
 from marketplace.domain.auction import Cleared, Matches
 from marketplace.domain.clearing import Int64Array
-from marketplace.domain.forward_delivery import HeldAuction, laid_on_trades, pair_auction
+from marketplace.domain.forward_delivery import (
+    ForwardTrades,
+    HeldAuction,
+    laid_on_trades,
+    pair_auction,
+)
+from marketplace.domain.interval_book import IntervalBook
 from marketplace.domain.interval_rules import IntervalRules
 from marketplace.domain.keyed_sums import rows_of
 from marketplace.domain.market_part import MarketPart
@@ -72,9 +78,42 @@ def clear_forward(
         )
     if not own:
         part = _with_absent(part, positions, auction)
+    traded = _matches_of(trades, auction, delivered_wh=np.minimum(given, taken))
+    book = _book_of(rules, positions, part, missing_ids, auction)
+    return Cleared(book, None, None, Matches.joined([agreed_matches(part), traded]))
+
+
+def _matches_of(
+    trades: ForwardTrades, auction: HeldAuction, *, delivered_wh: Int64Array
+) -> Matches:
+    """Return the trades by their orders; no offer, request or agreement stands behind them."""
+    no_terms = np.zeros(len(trades.wh), dtype=np.int64)
+    points = auction.metering_point_ids
+    return Matches(
+        sellers=points[trades.sell_rows],
+        buyers=points[trades.buy_rows],
+        offers=no_terms,
+        requests=no_terms,
+        sell_orders=auction.order_ids[trades.sell_rows],
+        buy_orders=auction.order_ids[trades.buy_rows],
+        agreements=no_terms,
+        wh=trades.wh,
+        prices=trades.prices,
+        delivered_wh=delivered_wh,
+    )
+
+
+def _book_of(
+    rules: IntervalRules,
+    positions: MarketPositions,
+    part: MarketPart,
+    missing_ids: Int64Array,
+    auction: HeldAuction,
+) -> IntervalBook:
+    """Return the book, which has no orders of its own: the auction's document has them."""
     none = np.zeros(len(positions.ids), dtype=np.int64)
     bought, sold = auction.filled_by_point(positions.ids)
-    book = market_book(
+    return market_book(
         rules,
         positions,
         part,
@@ -86,20 +125,6 @@ def clear_forward(
         sold_wh=sold,
         bought_wh=bought,
     )
-    no_terms = np.zeros(len(trades.wh), dtype=np.int64)
-    traded = Matches(
-        sellers=points[trades.sell_rows],
-        buyers=points[trades.buy_rows],
-        offers=no_terms,
-        requests=no_terms,
-        sell_orders=auction.order_ids[trades.sell_rows],
-        buy_orders=auction.order_ids[trades.buy_rows],
-        agreements=no_terms,
-        wh=trades.wh,
-        prices=trades.prices,
-        delivered_wh=np.minimum(given, taken),
-    )
-    return Cleared(book, None, None, Matches.joined([agreed_matches(part), traded]))
 
 
 def _with_absent(part: MarketPart, positions: MarketPositions, auction: HeldAuction) -> MarketPart:

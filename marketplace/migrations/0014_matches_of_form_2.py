@@ -5,89 +5,158 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('marketplace', '0013_certificate_debts'),
+        ("marketplace", "0013_certificate_debts"),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name='clearing',
-            name='clearing_price_with_volume',
+            model_name="clearing",
+            name="clearing_price_with_volume",
         ),
         migrations.RemoveConstraint(
-            model_name='match',
-            name='match_fits_its_kind',
+            model_name="match",
+            name="match_fits_its_kind",
         ),
         migrations.AddField(
-            model_name='clearing',
-            name='flows',
-            field=models.JSONField(help_text='Form 2: per link of the rule set, sent and received Wh.', null=True),
+            model_name="clearing",
+            name="flows",
+            field=models.JSONField(
+                help_text="Form 2: per link of the rule set, sent and received Wh.", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='clearing',
-            name='prices',
-            field=models.JSONField(help_text='Form 2: zone to price per kWh, or null. NULL: form 1.', null=True),
+            model_name="clearing",
+            name="prices",
+            field=models.JSONField(
+                help_text="Form 2: zone to price per kWh, or null. NULL: form 1.", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='match',
-            name='agreement',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='matches', to='marketplace.agreement'),
+            model_name="match",
+            name="agreement",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="matches",
+                to="marketplace.agreement",
+            ),
         ),
         migrations.AddField(
-            model_name='match',
-            name='buy_order',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='marketplace.order'),
+            model_name="match",
+            name="buy_order",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="marketplace.order",
+            ),
         ),
         migrations.AddField(
-            model_name='match',
-            name='buyer_point',
-            field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='purchases', to='marketplace.meteringpoint'),
+            model_name="match",
+            name="buyer_point",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="purchases",
+                to="marketplace.meteringpoint",
+            ),
         ),
         migrations.AddField(
-            model_name='match',
-            name='delivered_wh',
-            field=models.BigIntegerField(help_text='Of energy traded ahead: what was kept. NULL: all of it.', null=True),
+            model_name="match",
+            name="delivered_wh",
+            field=models.BigIntegerField(
+                help_text="Of energy traded ahead: what was kept. NULL: all of it.", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='match',
-            name='sell_order',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='marketplace.order'),
+            model_name="match",
+            name="sell_order",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="marketplace.order",
+            ),
         ),
         migrations.AddField(
-            model_name='match',
-            name='seller_point',
-            field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='sales', to='marketplace.meteringpoint'),
+            model_name="match",
+            name="seller_point",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="sales",
+                to="marketplace.meteringpoint",
+            ),
         ),
         migrations.AlterField(
-            model_name='clearing',
-            name='price_micro_per_kwh',
-            field=models.BigIntegerField(help_text='NULL: nothing was traded, or not at one price.', null=True),
+            model_name="clearing",
+            name="price_micro_per_kwh",
+            field=models.BigIntegerField(
+                help_text="NULL: nothing was traded, or not at one price.", null=True
+            ),
         ),
         migrations.AlterField(
-            model_name='match',
-            name='offer',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='matches', to='marketplace.offer'),
+            model_name="match",
+            name="offer",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="matches",
+                to="marketplace.offer",
+            ),
         ),
         migrations.AlterField(
-            model_name='match',
-            name='request',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='matches', to='marketplace.request'),
+            model_name="match",
+            name="request",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="matches",
+                to="marketplace.request",
+            ),
         ),
         migrations.AddIndex(
-            model_name='match',
-            index=models.Index(condition=models.Q(('kind', 1), ('offer__isnull', True)), fields=['seller_point'], name='match_seller_without_offer'),
+            model_name="match",
+            index=models.Index(
+                condition=models.Q(("kind", 1), ("offer__isnull", True)),
+                fields=["seller_point"],
+                name="match_seller_without_offer",
+            ),
         ),
         migrations.AddIndex(
-            model_name='match',
-            index=models.Index(condition=models.Q(('kind', 1), ('request__isnull', True)), fields=['buyer_point'], name='match_buyer_without_request'),
+            model_name="match",
+            index=models.Index(
+                condition=models.Q(("kind", 1), ("request__isnull", True)),
+                fields=["buyer_point"],
+                name="match_buyer_without_request",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='clearing',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('price_micro_per_kwh__isnull', True), ('volume_wh', 0)), models.Q(('price_micro_per_kwh__isnull', False), ('volume_wh__gt', 0)), ('prices__isnull', False), _connector='OR'), name='clearing_price_with_volume'),
+            model_name="clearing",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("price_micro_per_kwh__isnull", True), ("volume_wh", 0)),
+                    models.Q(("price_micro_per_kwh__isnull", False), ("volume_wh__gt", 0)),
+                    ("prices__isnull", False),
+                    _connector="OR",
+                ),
+                name="clearing_price_with_volume",
+            ),
         ),
         migrations.AddIndex(
-            model_name='match',
-            index=models.Index(condition=models.Q(('agreement__isnull', False)), fields=['agreement'], name='match_of_agreement'),
+            model_name="match",
+            index=models.Index(
+                condition=models.Q(("agreement__isnull", False)),
+                fields=["agreement"],
+                name="match_of_agreement",
+            ),
         ),
     ]

@@ -296,6 +296,12 @@ class Match(models.Model):
             ),
         ]
 
+    @property
+    def listings(self) -> tuple[Offer, Request]:
+        """Return the two sides of a match of data, which has both by constraint."""
+        assert self.offer is not None and self.request is not None, self.pk
+        return self.offer, self.request
+
     def __str__(self) -> str:
         return f"match {self.pk}"
 

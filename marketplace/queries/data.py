@@ -191,7 +191,7 @@ def list_matches(
     if before_id is not None:
         found = found.filter(id__lt=before_id)
     matches = list(found.order_by("-id")[:limit])
-    names = names_of(side.participant for match in matches for side in (match.offer, match.request))
+    names = names_of(side.participant for match in matches for side in match.listings)
     return [_match_line(match, own, names, now) for match in matches]
 
 
@@ -248,19 +248,20 @@ def _matches(own: set[int]) -> QuerySet[Match]:
 
 
 def _match_line(match: Match, own: set[int], names: Mapping[int, str], now: datetime) -> MatchLine:
-    is_buyer = match.request.participant_id in own
+    offer, request = match.listings
+    is_buyer = request.participant_id in own
     hold: Any = getattr(match, "hold", None)  # free data has none
     delivery: Any = getattr(match, "delivery", None)
-    file = match.offer.file
+    file = offer.file
     is_late = delivery is None and match.deadline_at is not None and now >= match.deadline_at
     return MatchLine(
         id=match.id,
-        terms=DataTerms.of(match.offer.terms),
+        terms=DataTerms.of(offer.terms),
         price_micro=match.price_micro,
         state=Match.State(match.state).name.lower(),
         refusal=hold.refusal if hold else "",
         is_buyer=is_buyer,
-        counterparty_name=names[(match.offer if is_buyer else match.request).participant_id],
+        counterparty_name=names[(offer if is_buyer else request).participant_id],
         matched_at=match.matched_at,
         deadline_at=match.deadline_at,
         delivered_at=delivery.delivered_at if delivery else None,

@@ -249,7 +249,7 @@ def deliver_data_file(
         raise NotDeliverable(N_("The price is not held, so the file cannot be handed over."))
     if is_first and match.deadline_at is not None and now >= match.deadline_at:
         raise NotDeliverable(N_("The deadline of delivery has passed; the hold is released."))
-    file = DataFile.objects.get(offer_id=match.offer_id)
+    file = DataFile.objects.get(offer=match.listings[0])
     content = bytes(file.content)
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise FileDamaged(N_("The stored file is not what was published; nothing was paid."))
@@ -318,8 +318,9 @@ def _match(*, offer: DataListing, request: DataListing, now: datetime) -> Match:
 
 
 def _payment(key: str, match: Match, *, kind: TransferKind, hold: str) -> Command:
-    buyer = match.request.participant.wallet_account_id
-    seller = match.offer.participant.wallet_account_id
+    offer, request = match.listings
+    buyer = request.participant.wallet_account_id
+    seller = offer.participant.wallet_account_id
     assert buyer is not None and seller is not None, match  # checked when they were listed
     transfers = Transfers(
         debit=np.array([buyer]),

@@ -37,6 +37,6 @@ def test_a_certificates_life(town: Town, alice: Client, bob: Client, operator: C
     hand = {"participant": own, "receiver": other, **PERIOD}
     assert refusal(send_json(bob, "POST", "certificates/handovers/", hand))[0] == 404
     assert send_json(alice, "POST", "certificates/handovers/", hand).json()["wh"] == held - 60
-    hours = alice.get("/api/v1/certificates/matching/", {"participant": own, **PERIOD}).json()
+    hours = alice.get("/api/v1/certificates/matching/", PERIOD | {"participant": str(own)}).json()
     assert len(hours["hours"]) == 3
     assert sum(hour["cancelled_wh"] for hour in hours["hours"]) == 60

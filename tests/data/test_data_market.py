@@ -227,7 +227,7 @@ def test_withdrawn_offer_matches_nobody_new_but_serves_who_was_matched(
 
     assert list_open_offers(now=NOW) == []
     match = Match.objects.get()
-    assert match.request.participant_id == bob.id
+    assert match.listings[1].participant_id == bob.id
     book_and_resolve()
     assert fetch(bob, match).content == CONTENT
 

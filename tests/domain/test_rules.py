@@ -43,7 +43,7 @@ def test_a_preset_is_a_copy_of_its_own() -> None:
 
 
 def test_an_unknown_preset_names_the_known_ones() -> None:
-    with pytest.raises(RulesInvalid, match="use one of: .*demo"):
+    with pytest.raises(RulesInvalid, match=r"use one of: .*demo"):
         preset("../../secret")
 
 

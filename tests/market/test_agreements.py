@@ -172,7 +172,11 @@ def test_what_does_not_fit_is_refused_by_name(
 
 def test_rules_without_the_stage_take_no_agreement(street: Street) -> None:
     contracts_only = Street("Contracts", **{**FORM_2, "matching_order": ["contracts", "pool"]})
-    for town, kind in ((Street("Form 1"), "gift"), (contracts_only, "partner")):
+    unknown: list[tuple[Street, AgreementKind]] = [
+        (Street("Form 1"), "gift"),
+        (contracts_only, "partner"),
+    ]
+    for town, kind in unknown:
         with pytest.raises(Invalid, match="know no such agreements"):
             draft(town, kind)
     draft(contracts_only, "gift")

@@ -67,10 +67,8 @@ def test_one_proposes_the_other_signs_and_either_ends(city: City) -> None:
     ended = alice.post(f"{own}end", follow=True).content.decode()
     assert "The agreement has ended" in ended
     agreement.refresh_from_db()
-    assert (
-        agreement.ended_at is not None
-        and agreement.end_key.participant_id == (city.participant_ids["alice"])
-    )
+    assert agreement.ended_at is not None and agreement.end_key is not None
+    assert agreement.end_key.participant_id == city.participant_ids["alice"]
 
 
 def test_what_does_not_fit_stays_beside_its_field(city: City) -> None:
