@@ -16,10 +16,12 @@ from marketplace.domain.transfer_codes import TransferCode
 from marketplace.queries.period import (
     CommunityParties,
     SettledInterval,
+    ZoneOutcome,
     get_community_parties,
     get_energy_places,
     get_rule_documents,
-    get_zone_prices,
+    get_zone_outcomes,
+    list_sales,
     list_settled_intervals,
     list_settlement_keys,
     list_trades,
@@ -127,12 +129,19 @@ def _due(
         ("agreed_out", "seller", agreed),
     ):
         due[name] = _by_position(due, part, side, part["wh"])
+    lossy = [each for each in intervals if _has_losses(rules[each.rule_set_id])]
+    if lossy:
+        sales = pd.DataFrame(list_sales(intervals=lossy).T, columns=["interval", "seller", "wh"])
+        sold = _by_position(due, sales, "seller", sales["wh"])
+        due["sold"] = due["sold"].where(~due["interval"].isin(sales["interval"]), sold)
     due["account"] = places.reindex(due["point"])["account"].to_numpy()
     prices = {each.id: rules[each.rule_set_id].prices_at(each.starts_at) for each in intervals}
     for index, name in enumerate(("retail", "feed_in", "fee")):
         due[name] = due["interval"].map({key: each[index] for key, each in prices.items()})
     due["zone"] = places.reindex(due["point"])["zone"].to_numpy()
-    paid, earned = _pool_amounts(due, pooled, rules, intervals)
+    outcomes = get_zone_outcomes(intervals=intervals)
+    by_bid = {each.id for each in intervals if rules[each.rule_set_id].pricing == "pay_as_bid"}
+    paid, earned = _pool_amounts(due, pooled, outcomes, by_bid)
     fees = _priced(due["bought"], due["fee"])
     amounts = {
         TransferCode.POOL_PURCHASE: paid + fees,
@@ -154,6 +163,7 @@ def _due(
         (TransferCode.ROUNDING, parties.rounding_account_id, paid - earned),
     ):
         rows.append(due[["interval"]].assign(account=account, code=int(code), amount=left))
+    rows.append(_link_money(outcomes, rules, intervals, parties))
     moved = _priced(agreed["wh"], agreed["price"])
     for side, sign in (("buyer", 1), ("seller", -1)):
         accounts = places.reindex(agreed[side])["account"].to_numpy()
@@ -168,30 +178,64 @@ def _due(
 def _pool_amounts(
     due: pd.DataFrame,
     pooled: pd.DataFrame,
-    rules: Mapping[int, Rules],
-    intervals: Sequence[SettledInterval],
+    outcomes: Mapping[int, ZoneOutcome],
+    by_bid: set[int],
 ) -> tuple[pd.Series, pd.Series]:
     """Return what each position paid and earned: at its zone's price, or trade by trade."""
-    by_zone = get_zone_prices(intervals=intervals)
     one_price = pooled.groupby("interval")["price"].first().to_dict()
     prices = pd.Series(
         [
-            (by_zone[interval].get(zone) if interval in by_zone else one_price.get(interval)) or 0
+            (
+                outcomes[interval].prices.get(zone)
+                if interval in outcomes
+                else one_price.get(interval)
+            )
+            or 0
             for interval, zone in zip(due["interval"], due["zone"], strict=True)
         ],
         index=due.index,
         dtype="int64",
     )
-    by_bid = due["interval"].isin(
-        [each.id for each in intervals if rules[each.rule_set_id].pricing == "pay_as_bid"]
-    )
+    at_one_price = ~due["interval"].isin(by_bid)
     paid, earned = (
         _priced(due[name], prices).where(
-            ~by_bid, _by_position(due, pooled, side, _priced(pooled["wh"], pooled["price"]))
+            at_one_price, _by_position(due, pooled, side, _priced(pooled["wh"], pooled["price"]))
         )
         for name, side in (("bought", "buyer"), ("sold", "seller"))
     )
     return paid, earned
+
+
+def _has_losses(rules: Rules) -> bool:
+    return any(link.loss_ppm for link in rules.market.links)
+
+
+def _link_money(
+    outcomes: Mapping[int, ZoneOutcome],
+    rules: Mapping[int, Rules],
+    intervals: Sequence[SettledInterval],
+    parties: CommunityParties,
+) -> pd.DataFrame:
+    """Return fees of links and congestion rents, which rounding leaves out."""
+    rows = []
+    for each in intervals:
+        market = rules[each.rule_set_id].market
+        if each.id not in outcomes or not market.links:
+            continue
+        outcome, fees, rent = outcomes[each.id], 0, 0
+        prices = [outcome.prices[zone] or 0 for zone in market.zones]
+        for link, (sent, received) in zip(market.links, outcome.flows, strict=True):
+            fee = _amount(sent * link.fee_micro_per_kwh)
+            fees += fee
+            rent += _amount(received * prices[link.to_zone]) - fee
+            rent -= _amount(sent * prices[link.from_zone])
+        for code, account, amount in (
+            (TransferCode.LINK_FEE, parties.grid_account_id, fees),
+            (TransferCode.CONGESTION_RENT, parties.grid_account_id, rent),
+            (TransferCode.ROUNDING, parties.rounding_account_id, -fees - rent),
+        ):
+            rows.append((each.id, account, int(code), amount))
+    return pd.DataFrame(rows, columns=["interval", "account", "code", "amount"], dtype="int64")
 
 
 def _grid_fees(
@@ -238,8 +282,12 @@ def _by_position(due: pd.DataFrame, part: pd.DataFrame, side: str, values: pd.Se
 
 def _priced(quantities_wh: pd.Series, prices: pd.Series) -> pd.Series:
     """Price energies; ``round(n, -3)`` of an int is exact, and half goes to even."""
-    amounts = [round(product, -3) // 1000 for product in (quantities_wh * prices).tolist()]
+    amounts = [_amount(product) for product in (quantities_wh * prices).tolist()]
     return pd.Series(amounts, index=quantities_wh.index, dtype="int64")
+
+
+def _amount(product: int) -> int:
+    return round(product, -3) // 1000
 
 
 def _summed(rows: Sequence[pd.DataFrame]) -> pd.Series:

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 from django.db import connection
 from django.db.models import F
 
 from ledger.domain.copy_format import packed_columns
-from marketplace.domain.interval_book import Int64Array
+from marketplace.domain.interval_book import Int64Array, IntervalBook
 from marketplace.models import (
     Clearing,
     Community,
@@ -74,6 +75,14 @@ class EnergyPlace:
     account_id: int
     zone: str
     level: str
+
+
+@dataclass(frozen=True)
+class ZoneOutcome:
+    """An interval's price in each zone, and what was sent and received over each link. [Wh]"""
+
+    prices: dict[str, int | None]
+    flows: list[tuple[int, int]]
 
 
 def get_period_totals(*, community_id: int) -> PeriodTotals:
@@ -166,18 +175,37 @@ def get_energy_places(*, community_id: int) -> dict[int, EnergyPlace]:
     }
 
 
-def get_zone_prices(*, intervals: Sequence[SettledInterval]) -> dict[int, dict[str, int | None]]:
-    """Return the price of each zone in intervals of form 2, by interval."""
+def get_zone_outcomes(*, intervals: Sequence[SettledInterval]) -> dict[int, ZoneOutcome]:
+    """Return prices of zones and flows between them in intervals of form 2, by interval."""
     found = Clearing.objects.filter(
         interval_id__in=[each.id for each in intervals],
         revision=F("interval__revision"),
         prices__isnull=False,
     )
     return {
-        interval_id: prices
-        for interval_id, prices in found.values_list("interval_id", "prices")
-        if prices is not None
+        interval_id: ZoneOutcome(prices or {}, [(each["sent"], each["received"]) for each in flows])
+        for interval_id, prices, flows in found.values_list("interval_id", "prices", "flows")
+        if flows is not None
     }
+
+
+def list_sales(*, intervals: Sequence[SettledInterval]) -> Int64Array:
+    """Return what the pool took of each position, as columns: interval, metering point, Wh.
+
+    By the books: what is lost on the way between zones was sold and has no buyer, so no trade.
+    """
+    books = Clearing.objects.filter(
+        interval_id__in=[each.id for each in intervals], revision=F("interval__revision")
+    ).values_list("interval_id", "book")
+    parts = []
+    for interval_id, packed in books:
+        book = IntervalBook.unpacked(bytes(packed))
+        parts.append(
+            np.stack(
+                [np.full_like(book.sold_wh, interval_id), book.metering_point_ids, book.sold_wh]
+            )
+        )
+    return np.concatenate(parts, axis=1) if parts else np.zeros((3, 0), dtype=np.int64)
 
 
 def list_trades(*, intervals: Sequence[SettledInterval]) -> Int64Array:

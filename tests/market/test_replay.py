@@ -27,6 +27,7 @@ from marketplace.models import (
     Reading,
     Settlement,
 )
+from marketplace.services.places import NewMember
 from marketplace.services.standing import set_standing_rule
 from marketplace.services.verification import verify_clearings
 from tests.conftest import CommittedDatabase
@@ -241,17 +242,52 @@ def test_a_year_of_real_homes(
     assert summary["money"]["imbalance_micro"] == 0
 
 
+TWO_ZONES = {
+    **preset("eu-energy-sharing"),
+    "pricing": "uniform",
+    "zones": ["west", "east"],
+    "links": [
+        {
+            "from": one,
+            "to": other,
+            "limit_wh": limit,
+            "loss_ppm": loss,
+            "fee_micro_per_kwh": 5_000 - loss // 4,
+        }
+        for one, other, limit, loss in (("west", "east", 1_500, 0), ("east", "west", 1_000, 20_000))
+    ],
+}
+
+
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", ["eu-energy-sharing", "cn-1901-pilot"])
-def test_a_week_under_rules_of_form_2_balances(name: str) -> None:
-    done = replay(SUMMER, community_name=name, rules_document=preset(name), timezone=None, now=NOW)
-    summary = summary_of(done, name)
+@pytest.mark.parametrize(
+    "document", [preset("cn-1901-pilot"), TWO_ZONES], ids=["pay as bid", "zones with losses"]
+)
+def test_a_week_under_rules_of_form_2_balances(document: dict[str, Any]) -> None:
+    done = replay(
+        SUMMER,
+        community_name="Week",
+        rules_document=document,
+        timezone=None,
+        now=NOW,
+        members={
+            name: NewMember(meter=name, name=name, zone=document["zones"][-1])
+            for name in ("H01", "H05", "H07", "H09", "H12")
+        },
+    )
+    summary = summary_of(done, "Week")
 
     money = summary["money"]
     assert money["imbalance_micro"] == 0
     assert money["grid_fees_micro"] > 0
     assert summary["traded_wh"] > 500_000
     assert verify_clearings() == summary["intervals"]
+    sent = [
+        link["sent"]
+        for flows in Clearing.objects.values_list("flows", flat=True)
+        for link in flows or []
+    ]
+    assert any(sent) == bool(document["links"])
     with pytest.raises(RulesInvalid, match="mode"):
         replay(
             SUMMER,
