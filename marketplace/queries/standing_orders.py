@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from marketplace.models import MeteringPoint, Order
-from marketplace.queries.forward import closes_at, get_rules_at, list_rules_in_force
+from marketplace.queries.forward import closes_at, list_rules_in_force
 
 
 def list_meters_with_orders(*, community_id: int, starts_at: datetime) -> set[int]:
@@ -27,22 +27,16 @@ def closing_intervals(*, community_id: int, now: datetime, within: timedelta) ->
     within : timedelta
         Gates that close after ``now`` and not later than this.
     """
-    in_force = list_rules_in_force(community_id=community_id)
-    current = get_rules_at(in_force=in_force, moment=now)
-    if current is None or current.rules.market.forward is None:
-        return []
-    step = current.length
-    ahead = now - closes_at(starts_at=now, rules=current.rules)  # from a gate to its start
-    first = now + ahead
-    start = first - (first.timestamp() % step.total_seconds()) * timedelta(seconds=1) + step
     found = []
-    while start <= first + within:
-        governing = get_rules_at(in_force=in_force, moment=start)
-        if (
-            governing is not None
-            and governing.rules.market.forward
-            and governing.has_interval(start)
-        ):
-            found.append(start)
-        start += step
-    return found
+    # Each rule set by itself: the first gates of a new one close while the one before is in force.
+    for each in list_rules_in_force(community_id=community_id):
+        if each.rules.market.forward is None:
+            continue
+        step = each.length
+        first = now + (now - closes_at(starts_at=now, rules=each.rules))
+        start = first - (first.timestamp() % step.total_seconds()) * timedelta(seconds=1) + step
+        while start <= first + within:
+            if each.has_interval(start):
+                found.append(start)
+            start += step
+    return sorted(found)

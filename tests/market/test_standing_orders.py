@@ -7,8 +7,10 @@ import pytest
 from analytics.models import Forecast, ForecastRun
 from config.forward.standing_orders import place_due_standing_orders
 from marketplace.domain.orders import BUY, SELL
+from marketplace.domain.rules import preset
 from marketplace.models import Order
 from marketplace.queries.standing_orders import closing_intervals
+from marketplace.services.places import add_rule_set
 from marketplace.services.standing import set_standing_rule
 from marketplace.services.standing_orders import place_standing_orders
 from tests.market.forward_street import CLOSES, NOW, START, ForwardStreet
@@ -123,3 +125,15 @@ def test_gates_that_close_soon_are_found_and_metered_markets_have_none(
         community_id=street.community.id, now=CLOSES, within=timedelta(minutes=30)
     )
     assert at_closure == []
+    # New rules: shorter intervals, whose first gate closes while those before are in force.
+    soon = {**preset("demo-forward"), "gate_closure_minutes": 90}
+    begins = START + timedelta(hours=1)
+    add_rule_set(community_id=street.community.id, document=soon, effective_from=begins, now=CLOSES)
+    assert (found(19), found(20), found(49), found(50)) == ([], [0], [0], [0, 1])
+    add_rule_set(
+        community_id=street.community.id,
+        document=preset("demo-agreements"),
+        effective_from=begins + timedelta(minutes=15),
+        now=CLOSES,
+    )
+    assert found(180) == [0, 1]
