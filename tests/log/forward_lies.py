@@ -67,8 +67,8 @@ class ForwardCity(City):
 class ForwardOperator(Operator):
     """Runs one copy of a forward city, honestly step by step, and lies in between."""
 
-    def __init__(self, city: ForwardCity, database: str, state: Path) -> None:
-        super().__init__(city, database, state)
+    def __init__(self, city: ForwardCity, state: Path) -> None:
+        super().__init__(city, state)
         self.forward, self.start = city.forward, city.start
 
     def close_gate(self) -> str:
@@ -119,13 +119,13 @@ def forward_city(state: Path) -> Iterator[ForwardCity]:
     with new_city(f"{databases.worker_name()}_forward", state) as name:
         with working_on(name, places_of(state)):
             credential = grant_openings(name="vera", now=datetime.now(UTC))
-            before = Operator(City(name, state, Street(), credential), name, state).now
+            before = datetime.now(UTC)
             now = before.replace(minute=0, second=0, microsecond=0) - timedelta(days=1)
             street = ForwardStreet(now=now, **ZONES)
             city = ForwardCity(
                 name, state, Street("Elsewhere"), credential, street, now + timedelta(hours=4)
             )
-            operator = ForwardOperator(city, name, state)
+            operator = ForwardOperator(city, state)
             east = street.community.zones.get(code="east")
             Site.objects.filter(metering_points=street.points["charlie"]).update(zone=east)
             agree(street, "alice", "dora", now=now, start=city.start)
@@ -141,10 +141,10 @@ def forward_city(state: Path) -> Iterator[ForwardCity]:
 
 
 @contextmanager
-def operator_ahead(city: ForwardCity, state: Path, number: int) -> Iterator[ForwardOperator]:
-    """Copy a forward city, database and files, for one who will lie about it."""
-    with copied(city, state, number) as name:
-        yield ForwardOperator(city, name, state)
+def operator_ahead(city: ForwardCity, state: Path) -> Iterator[ForwardOperator]:
+    """Copy a forward city for one who will lie about it."""
+    with copied(city, state):
+        yield ForwardOperator(city, state)
 
 
 def agree(

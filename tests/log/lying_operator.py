@@ -1,7 +1,8 @@
 """A hall run by a liar: its database's owner, its program, its key, its server, all at once.
 
-A small city with one settled hour is made once and copied for each lie. The validator is the real
-one: its classes, its state in a file, and its client, whose requests reach the hall's views.
+A small city with one settled hour is made once. Each lie has its files as a copy, and its database
+in a transaction that is rolled back in the end. The validator is the real one: its classes, its
+state in a file, and its client, whose requests reach the hall's views.
 """
 
 import json
@@ -15,13 +16,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
-import psycopg
-from django.db import connection
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.http import StreamingHttpResponse
 from django.test import Client, override_settings
-from psycopg import sql
 
 from config.log.keys import read_policy
 from ledger.domain.commands import Command, Transfers
@@ -104,14 +105,15 @@ def transfer(key: str, payer: int, receiver: int, micro: int) -> Command:
 
 
 class Operator:
-    """Runs one copy of the city, honestly step by step, and lies in between."""
+    """Runs the city, honestly step by step, and lies in between."""
 
-    def __init__(self, city: City, database: str, state: Path) -> None:
-        self.city, self.database, self.state = city, database, state
+    def __init__(self, city: City, state: Path) -> None:
+        self.city, self.state = city, state
         self.street = city.street
         self.folder = LogFolder(state / "publication")
         self.client = ViewsClient(city.credential)
         self.now = datetime.now(UTC)
+        self._begun = transaction.savepoint()
 
     # What an honest hall does.
 
@@ -167,13 +169,12 @@ class Operator:
 
     # What a liar can do beside.
 
-    def own(self, statement: str, *values: object) -> None:
+    def own(self, statement: str, *values: str | int | bytes) -> None:
         """Change rows as the owner of the tables, past every guard."""
-        with psycopg.connect(
-            databases.url_of(os.environ["DATABASE_OWNER_URL"], self.database)
-        ) as owner:
+        with connection.cursor() as owner:
             take_guards_away(owner)
-            assert owner.execute(statement.encode(), values or None).rowcount, statement
+            owner.execute(statement, values or None)
+            assert owner.rowcount, statement
 
     def rewrite_book(
         self,
@@ -240,9 +241,7 @@ class Operator:
 
     def restore_old_copy(self) -> None:
         """Go back to the city's first hour; what the validator knows stays."""
-        connection.close()
-        databases.drop(self.database)
-        _copy_database(self.city.database, self.database)
+        transaction.savepoint_rollback(self._begun)
         shutil.rmtree(self.folder.root)
         shutil.copytree(self.city.state / "publication", self.folder.root)
 
@@ -275,7 +274,7 @@ def honest_city(state: Path) -> Iterator[City]:
     with new_city(f"{databases.worker_name()}_city", state) as name:
         with working_on(name, places_of(state)):
             city = City(name, state, Street(meters=METERS), grant_openings(name="vera", now=at(0)))
-            operator = Operator(city, name, state)
+            operator = Operator(city, state)
             operator.accounts("till", limit=0)
             operator.clear(hour=0)
             operator.settle()
@@ -308,30 +307,34 @@ def new_city(name: str, state: Path) -> Iterator[str]:
 
 
 @contextmanager
-def operator_of_a_copy(city: City, state: Path, number: int) -> Iterator[Operator]:
-    """Copy the city, database and files, for one who will lie about it."""
-    with copied(city, state, number) as name:
-        yield Operator(city, name, state)
+def operator_of_a_copy(city: City, state: Path) -> Iterator[Operator]:
+    """Copy the city for one who will lie about it."""
+    with copied(city, state):
+        yield Operator(city, state)
 
 
 @contextmanager
-def copied(city: City, state: Path, number: int) -> Iterator[str]:
-    """Copy a city, and work on the copy; return the name of its database."""
-    name = f"{city.database}_{number}"
-    _copy_database(city.database, name)
+def copied(city: City, state: Path) -> Iterator[None]:
+    """Copy a city's files, and work on its database as its owner; nothing of that stays."""
     shutil.copytree(city.state, state)
+    with as_owner(), working_on(city.database, places_of(state)), transaction.atomic():
+        try:
+            yield
+        finally:
+            transaction.set_rollback(True)
+
+
+@contextmanager
+def as_owner() -> Iterator[None]:
+    """Let this process connect as the owner of the tables."""
+    usual = {name: connection.settings_dict[name] for name in ("USER", "PASSWORD")}
+    owner = urlsplit(os.environ["DATABASE_OWNER_URL"])
+    connection.settings_dict["USER"] = unquote(owner.username or "")
+    connection.settings_dict["PASSWORD"] = unquote(owner.password or "")
     try:
-        with working_on(name, places_of(state)):
-            yield name
+        yield
     finally:
-        databases.drop(name)
-
-
-def _copy_database(source: str, name: str) -> None:
-    url = databases.url_of(os.environ["DATABASE_OWNER_URL"], "postgres")
-    with psycopg.connect(url, autocommit=True) as owner:
-        names = sql.Identifier(name), sql.Identifier(source)
-        owner.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
+        connection.settings_dict.update(usual)
 
 
 @contextmanager
@@ -367,19 +370,17 @@ def written(body: bytes) -> dict[str, Any]:
     return document
 
 
-def take_guards_away(owner: psycopg.Connection) -> None:
+def take_guards_away(owner: CursorWrapper) -> None:
     """Disable triggers and drop checks and foreign keys, as the owner of tables can."""
-    for (table,) in owner.execute(
-        "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-        " AND tablename ~ '^(ledger|marketplace)_'"
-    ).fetchall():
-        owner.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(sql.Identifier(table)))
-    for table, name in owner.execute(
-        "SELECT conrelid::regclass::text, conname FROM pg_constraint"
-        " WHERE conrelid::regclass::text ~ '^(ledger|marketplace)_' AND contype IN ('c', 'f')"
-    ).fetchall():
-        owner.execute(
-            sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(
-                sql.Identifier(table), sql.Identifier(name)
-            )
-        )
+    # What waits for the end of the transaction would hold its table.
+    owner.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    owner.execute(
+        "SELECT format('ALTER TABLE %I DISABLE TRIGGER USER', tablename) FROM pg_tables"
+        " WHERE schemaname = 'public' AND tablename ~ '^(ledger|marketplace)_'"
+        " UNION ALL"
+        " SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)"
+        " FROM pg_constraint WHERE conrelid::regclass::text ~ '^(ledger|marketplace)_'"
+        " AND contype IN ('c', 'f')"
+    )
+    for (statement,) in owner.fetchall():
+        owner.execute(statement)

@@ -74,7 +74,7 @@ def test_a_real_hall_s_orders_are_what_its_members_signed(
     with (
         django_db_blocker.unblock(),
         honest_city(tmp_path / "city") as city,
-        operator_of_a_copy(city, tmp_path / "copy", 1) as hall,
+        operator_of_a_copy(city, tmp_path / "copy") as hall,
     ):
         sign_as_members_do(hall.street)
         sign_with_own_keys(hall.street)

@@ -3,7 +3,6 @@
 The table is docs/lies.md; with ``-rP`` this module prints it line by line.
 """
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -38,7 +37,6 @@ WAITS = "waits"
 ACCEPTED = "accepted"
 NOBODY_SIGNS = "everybody: nothing is attested until it is told"
 PAGE = PROJECT / "docs" / "lies.md"
-_numbers = itertools.count(1)
 
 
 AnyOperator = TypeVar("AnyOperator", bound=Operator)
@@ -240,7 +238,7 @@ def city(
 
 @pytest.fixture
 def operator(city: City, tmp_path: Path) -> Iterator[Operator]:
-    with operator_of_a_copy(city, tmp_path / "copy", next(_numbers)) as operator:
+    with operator_of_a_copy(city, tmp_path / "copy") as operator:
         yield operator
 
 
@@ -257,7 +255,7 @@ def city_ahead(
 
 @pytest.fixture
 def operator_of_orders(city_ahead: ForwardCity, tmp_path: Path) -> Iterator[ForwardOperator]:
-    with operator_ahead(city_ahead, tmp_path / "copy", next(_numbers)) as operator:
+    with operator_ahead(city_ahead, tmp_path / "copy") as operator:
         yield operator
 
 
