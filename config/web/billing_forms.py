@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext_lazy
+from django.utils.translation import get_language, gettext_lazy
 
 from marketplace.domain.billing_month import month_before, month_of, read_month
 from marketplace.queries.pages import Place
@@ -53,7 +53,8 @@ class PreviewForm(forms.Form):
         self._places = places
         self.fields["month"].initial = month_before(month_of(today))
         if len(places) > 1:
-            choices = [(str(place.community_id), place.name) for place in places]
+            language = get_language() or "en"
+            choices = [(str(place.community_id), place.name_in(language)) for place in places]
             self.fields["community"] = forms.ChoiceField(
                 label=gettext_lazy("Community"), choices=choices
             )

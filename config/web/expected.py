@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
 from analytics.queries import (
@@ -178,6 +179,13 @@ def _meter(
 def _zones(place: Place, zone_ids: Sequence[int], now: datetime) -> list[ZoneOutlook]:
     names = list_zone_names(community_id=place.community_id)
     return [
-        ZoneOutlook(names[zone_id], outlook(find_price_forecast(zone_id=zone_id), now))
+        ZoneOutlook(
+            _zone_name(place, names[zone_id]), outlook(find_price_forecast(zone_id=zone_id), now)
+        )
         for zone_id in zone_ids
     ]
+
+
+def _zone_name(place: Place, name: str) -> str:
+    # A community of one zone gives it its own name, which is known in two languages.
+    return place.name_in(get_language() or "en") if name == place.name else name

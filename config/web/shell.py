@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from config.web.personas import current_persona, personas_of
 from marketplace.queries.pages import Persona
@@ -61,7 +61,9 @@ def _links(request: HttpRequest) -> list[Link]:
     places = [(_("Home"), home_url(persona))]
     if persona.role in ("household", "enterprise"):
         places.append((_("Statement"), reverse("statement", args=[persona.participant_id])))
-        places.append((_("Month"), reverse("month", args=[persona.participant_id])))
+        places.append(
+            (pgettext("navigation", "Month"), reverse("month", args=[persona.participant_id]))
+        )
         places.append((_("Agreements"), reverse("agreements", args=[persona.participant_id])))
         places.append((_("Certificates"), reverse("certificates", args=[persona.participant_id])))
     if persona.role == "enterprise" and persona.place is not None:
