@@ -23,6 +23,7 @@ MarketplaceError
 ├── UnknownZone            a zone that the community has not
 ├── AgreementClosed        the agreement is not open to this step any more
 ├── TooManyPartners        a metering point has three partners on this side
+├── TooManyProposals       as many of a member's proposals wait as may
 ├── AgreementsInForce      a member who signs alone must end their agreements first
 ├── SignatureNeeded        the member signs with a key of their own, which the hall does not hold
 ├── OrderRefused           an order that is not taken in, or not cancelled; ``code`` says why
@@ -194,6 +195,12 @@ class TooManyPartners(MarketplaceError):
     """A metering point has three partners on this side already, or one of this rank."""
 
     code = "too_many_partners"
+
+
+class TooManyProposals(MarketplaceError):
+    """As many proposals of a member wait for an answer as may."""
+
+    code = "too_many_proposals"
 
 
 class AgreementsInForce(MarketplaceError):

@@ -6,12 +6,15 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
 from config.web.rule_form import MICRO, PRICE_MAX
 from marketplace.queries.pages_member import MeterName
 
 WH_PER_KWH = 1000
+# Further off, a day does not fit the clocks of all time zones.
+DAYS = [MinValueValidator(date(1971, 1, 1)), MaxValueValidator(date(2199, 12, 30))]
 
 
 class AgreementForm(forms.Form):
@@ -65,11 +68,14 @@ class AgreementForm(forms.Form):
         help_text=_("The first is served before the second. It must be free on both sides."),
     )
     first_day = forms.DateField(
-        label=_("First day"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        label=_("First day"),
+        validators=DAYS,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
     last_day = forms.DateField(
         label=_("Last day"),
         required=False,
+        validators=DAYS,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text=_("Empty: until one of us ends it."),
     )
@@ -102,9 +108,7 @@ class AgreementForm(forms.Form):
     def ends_at(self, zone: ZoneInfo) -> datetime | None:
         """Return the end of the last day on the community's clock."""
         day: date | None = self.cleaned_data["last_day"]
-        if day is None or day == date.max:
-            return None
-        return _midnight(day + timedelta(days=1), zone)
+        return None if day is None else _midnight(day + timedelta(days=1), zone)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

@@ -137,6 +137,7 @@ def agreement_step(
             case "end":
                 end_agreement(
                     agreement_id=agreement_id,
+                    participant_id=participant_id,
                     end=_end(request, participant_id, agreement_id, now),
                     signature=_signature(request),
                     now=now,

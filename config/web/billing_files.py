@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from config.web.billing_words import statement_number
 from marketplace.domain.billing_lines import Line
+from marketplace.domain.spreadsheet import plain_text
 from marketplace.queries.billing import ItemLine, RunLine, StatementLine
 from marketplace.queries.pages import Place
 
@@ -36,8 +37,6 @@ ITEM_COLUMNS = (
     "amount_micro",
 )
 PAYMENT_COLUMNS = ("reference", "participant", "name", "direction", "amount_minor", "currency")
-# A spreadsheet takes a text that begins with one of these for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def statement_csv(items: Sequence[ItemLine]) -> str:
@@ -65,7 +64,7 @@ def statements_csv(statements: Iterable[StatementLine], place: Place) -> str:
         (
             (
                 each.participant_id,
-                _plain(each.name),
+                plain_text(each.name),
                 each.account_id,
                 each.import_wh,
                 each.export_wh,
@@ -94,7 +93,7 @@ def payments_csv(run: RunLine, statements: Iterable[StatementLine], place: Place
             (
                 statement_number(run, each.participant_id),
                 each.participant_id,
-                _plain(each.name),
+                plain_text(each.name),
                 "pay" if each.payable_minor > 0 else "collect",
                 abs(each.payable_minor),
                 place.currency,
@@ -103,10 +102,6 @@ def payments_csv(run: RunLine, statements: Iterable[StatementLine], place: Place
             if each.payable_minor
         ),
     )
-
-
-def _plain(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _csv(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

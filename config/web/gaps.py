@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from config.web.days import render_in
 from config.web.personas import place_or_404, use_persona
+from marketplace.domain.billing_month import read_month
 from marketplace.queries import gaps
 from marketplace.queries.pages import Persona, Place, get_market_days, list_places
 
@@ -95,7 +96,8 @@ def operator_gaps(request: HttpRequest, participant_id: int, community_id: int) 
     place = _operated(persona, community_id)
     now = timezone.now()
     month = _asked_month(request, place, now)
-    after = request.GET.get("after", "")
+    # No meter's code has a NUL, and the database takes none.
+    after = request.GET.get("after", "").replace("\0", "")
     points = gaps.list_meters_after(
         community_id=community_id, after=after, limit=METERS_PER_PAGE + 1
     )
@@ -143,8 +145,7 @@ def _operated(persona: Persona, community_id: int) -> Place:
 
 def _asked_month(request: HttpRequest, place: Place, now: datetime) -> Month:
     """Return the month a request asks for, else the last one with intervals."""
-    try:
-        return Month.of(date.fromisoformat(f"{request.GET.get('month', '')}-01"))
-    except ValueError:
-        known = get_market_days(place=place)
-        return Month.of(known.last if known else now.astimezone(place.zone).date())
+    if (asked := read_month(request.GET.get("month", ""))) is not None:
+        return Month.of(asked)
+    known = get_market_days(place=place)
+    return Month.of(known.last if known else now.astimezone(place.zone).date())

@@ -183,7 +183,8 @@ def _asked(request: HttpRequest, place: Place, otherwise: datetime) -> datetime:
             day = date.fromisoformat(request.GET.get("day", "")) if "day" in request.GET else None
             civil = asked.astimezone(place.zone)
             # Another day at the same time of day.
-            return asked if day is None else asked + (day - civil.date())
+            if day is None or 1971 <= day.year <= 2199:
+                return asked if day is None else asked + (day - civil.date())
     except ValueError:
         pass
     return otherwise

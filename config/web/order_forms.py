@@ -8,8 +8,10 @@ from uuid import uuid4
 
 import numpy as np
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
+from marketplace.domain.civil_day import FIRST_MOMENT, LAST_MOMENT
 from marketplace.domain.money import ENERGY_MAX_WH, PRICE_MAX_MICRO_PER_KWH
 from marketplace.domain.orders import BUY, SELL, OrderColumns
 from marketplace.queries.pages_member import MeterName
@@ -91,6 +93,7 @@ class HaltForm(forms.Form):
     until = forms.DateTimeField(
         label=_("Until"),
         required=False,
+        validators=[MinValueValidator(FIRST_MOMENT), MaxValueValidator(LAST_MOMENT)],
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text=_("On the community's clock. Empty: until it is lifted."),
     )

@@ -24,8 +24,8 @@ from marketplace.queries.agreements import (
 )
 from marketplace.queries.metering import find_metering_point
 from marketplace.queries.pages import Persona
+from marketplace.services.agreement_checks import MAXIMUM_WH
 from marketplace.services.agreements import (
-    MAXIMUM_WH,
     accept_agreement,
     close_proposal,
     draft_agreement,
@@ -195,7 +195,9 @@ class AgreementEnding(APIView):
         """End an agreement from the next interval on; the hall signs in your name."""
         member_id, now = _owner(request), timezone.now()
         end = draft_end(agreement_id=agreement_id, participant_id=member_id, now=now)
-        end_agreement(agreement_id=agreement_id, end=end, signature=None, now=now)
+        end_agreement(
+            agreement_id=agreement_id, participant_id=member_id, end=end, signature=None, now=now
+        )
         return Response(_body(_line(member_id, agreement_id)))
 
 

@@ -8,14 +8,17 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from marketplace.api.callers import caller_id
+from marketplace.domain.civil_day import FIRST_MOMENT, LAST_MOMENT
 from marketplace.errors import N_, Invalid
 from marketplace.queries.pages import Persona
 from marketplace.queries.reach import Reach, get_reach
 
 ID_MAX: Final = 2**63 - 1
-# Times outside of it are slips of the pen, and some would not fit a time zone's calendar.
-FIRST_MOMENT: Final = datetime(1970, 1, 1, tzinfo=UTC)
-LAST_MOMENT: Final = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def is_possible(moment: datetime) -> bool:
+    """Tell whether a moment is one that the market can ever be about."""
+    return FIRST_MOMENT < moment <= LAST_MOMENT
 
 
 class MomentField(serializers.DateTimeField):

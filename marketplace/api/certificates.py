@@ -13,8 +13,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from marketplace.api.asked import (
-    FIRST_MOMENT,
-    LAST_MOMENT,
     MemberPeriodIn,
     MomentField,
     asked_for,
@@ -25,6 +23,7 @@ from marketplace.api.asked import (
 from marketplace.api.callers import own_ids
 from marketplace.api.idempotency import idempotent
 from marketplace.api.paging import PAGE_PARAMETERS, page_of, pages
+from marketplace.domain.civil_day import FIRST_MOMENT, LAST_MOMENT
 from marketplace.models import ProductionDevice
 from marketplace.queries.certificate_hours import list_certified_hours, score_of
 from marketplace.queries.certificate_pages import (

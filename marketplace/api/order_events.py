@@ -33,9 +33,9 @@ from marketplace.queries.order_events import (
 STREAM_SECONDS: Final = 20.0
 LOOK_SECONDS: Final = 1.0
 RETRY_MILLISECONDS: Final = 2000
-# Of the threads of a web process; the others are for pages.
-STREAMS_MAX: Final = 3
-STREAMS_OF_ONE_MAX: Final = 2
+# Of the four threads of a web process; the others are for pages. One person takes one.
+STREAMS_MAX: Final = 2
+STREAMS_OF_ONE_MAX: Final = 1
 MEDIA_TYPE: Final = "text/event-stream"
 
 

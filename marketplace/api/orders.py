@@ -13,7 +13,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from marketplace.api.asked import MomentField, asked_for, id_field, member_of, reach_of
+from marketplace.api.asked import (
+    MomentField,
+    asked_for,
+    id_field,
+    is_possible,
+    member_of,
+    reach_of,
+)
 from marketplace.api.idempotency import idempotent
 from marketplace.api.paging import PAGE_PARAMETERS, page_of, pages
 from marketplace.domain.orders import BUY, KEY_LENGTH_MAX, SELL, OrderColumns, microseconds
@@ -42,7 +49,8 @@ STATES: Final = (
 _Whole = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 # Printable ASCII without a backslash: it is written into the database as it is.
-_Key = Annotated[str, msgspec.Meta(pattern=r"^[ -\[\]-~]*$", max_length=KEY_LENGTH_MAX)]
+# "\Z": before a line feed at the end "$" would be content too.
+_Key = Annotated[str, msgspec.Meta(pattern=r"^[ -\[\]-~]*\Z", max_length=KEY_LENGTH_MAX)]
 
 
 class OrderIn(serializers.Serializer[Any]):
@@ -351,6 +359,9 @@ def decode_orders(data: object) -> OrdersBody:
         raise Invalid(path.strip(".`") or "body", what) from error
     if len(body.orders) > ORDERS_MAX:
         raise Invalid("orders", N_("Send at most {maximum} orders at once."), maximum=ORDERS_MAX)
+    for at, each in enumerate(body.orders):
+        if each.expires_at is not None and not is_possible(each.expires_at):
+            raise Invalid(f"orders[{at}].expires_at", N_("The years 1970 to 2199 are possible."))
     return body
 
 
@@ -380,9 +391,9 @@ def order_columns(orders: list[OrderBody]) -> OrderColumns:
 
 
 def _seconds(start: datetime) -> int:
-    """Return a start in seconds; one between two seconds is that of no interval: -1."""
+    """Return a start in seconds; one of no interval, between two or far off, is -1."""
     whole, rest = divmod(microseconds(start), 1_000_000)
-    return -1 if rest else whole
+    return -1 if rest or not is_possible(start) else whole
 
 
 def _shape(line: OrderLine) -> dict[str, Any]:

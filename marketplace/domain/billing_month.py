@@ -4,7 +4,7 @@ import re
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from marketplace.domain.civil_day import day_bounds
+from marketplace.domain.civil_day import FIRST_MOMENT, LAST_MOMENT, day_bounds
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 
@@ -25,11 +25,12 @@ def month_before(month: date) -> date:
 
 
 def read_month(text: str) -> date | None:
-    """Read ``YYYY-MM``; None if it is no month."""
+    """Read ``YYYY-MM``; None if it is no month, or so far off that no clock of a zone shows it."""
     found = _MONTH.fullmatch(text)
+    if found is None or not FIRST_MOMENT.year < int(found[1]) < LAST_MOMENT.year:
+        return None
     try:
-        # date.max has a month too, but none after it.
-        return date(int(found[1]), int(found[2]), 1) if found and found[1] != "9999" else None
+        return date(int(found[1]), int(found[2]), 1)
     except ValueError:
         return None
 

@@ -1,7 +1,12 @@
 """Civil days: from one local midnight to the next, 23, 24 or 25 hours apart."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
+
+# Times outside of it are slips of the pen, and some would not fit a time zone's calendar.
+FIRST_MOMENT: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_MOMENT: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
+from marketplace.domain.spreadsheet import plain_text
+
 STATUSES: Final = {"active": "Active", "cancelled": "Cancelled", "withdrawn": "Withdrawn"}
 SOURCES: Final = {"solar": "Solar", "wind": "Wind", "hydro": "Hydro", "biomass": "Biomass"}
 DEVICE_TYPES: Final = {
@@ -104,6 +106,8 @@ def written_as_csv(bundles: Iterable[Mapping[str, Field]]) -> str:
 def _cell(value: Field) -> str:
     if value is None:
         return ""
+    if isinstance(value, str):
+        return plain_text(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

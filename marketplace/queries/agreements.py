@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Literal
 
 import numpy as np
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
+from django.db.models.lookups import IsNull
 
 from ledger.domain.documents import Document
 from ledger.queries import get_answers, get_bodies
@@ -206,9 +207,13 @@ def get_point_codes(*, metering_point_ids: Sequence[int]) -> dict[int, str]:
 
 
 def list_agreements(*, participant_id: int, limit: int = 200) -> list[AgreementLine]:
-    """Return a participant's agreements and proposals, the latest first."""
+    """Return a participant's agreements and proposals, the latest first.
+
+    What was withdrawn or declined comes last: however much of it there is, it hides nothing.
+    """
     own = Q(seller_id=participant_id) | Q(buyer_id=participant_id)
-    found = list(_with_all(Agreement.objects.filter(own)).order_by("-id")[:limit])
+    is_closed = IsNull(F("closed_at"), False).asc()
+    found = list(_with_all(Agreement.objects.filter(own)).order_by(is_closed, "-id")[:limit])
     answers = get_answers(keys=[agreement_log_key(each.pk) for each in found])
     booked = {key for key, answer in answers.items() if answer.state == "booked"}
     return [_line(each, participant_id, booked) for each in found]

@@ -10,32 +10,18 @@ from django.db import transaction
 from django.db.models import Q
 
 from ledger.services import submit
-from marketplace.domain.agreement_text import (
-    MOST_PARTNERS,
-    AgreementEnd,
-    AgreementKind,
-    AgreementText,
-    Side,
-)
-from marketplace.domain.rules import load_rules
+from marketplace.domain.agreement_text import AgreementEnd, AgreementKind, AgreementText, Side
 from marketplace.domain.terms_document import DRAFT_LASTS, sha256_of
-from marketplace.errors import (
-    N_,
-    AgreementClosed,
-    AgreementsInForce,
-    Invalid,
-    NotFound,
-    TooManyPartners,
-)
-from marketplace.models import Agreement, MeteringPoint, Participant, RuleSet, SigningKey
+from marketplace.errors import N_, AgreementClosed, AgreementsInForce, Invalid, NotFound
+from marketplace.models import Agreement, MeteringPoint, Participant, SigningKey
 from marketplace.queries.agreements import (
     agreement_document,
     agreement_end_log_key,
     agreement_log_key,
 )
+from marketplace.services.agreement_checks import check_partners, check_proposals, check_text
 from marketplace.services.signed_terms import check_given, get_signing_key, sign_in_custody
 
-MAXIMUM_WH = 1_000_000_000
 _KINDS: dict[AgreementKind, int] = {
     "contract": Agreement.Kind.CONTRACT,
     "gift": Agreement.Kind.GIFT,
@@ -78,7 +64,7 @@ def draft_agreement(
         valid_until=valid_until,
         issued_at=now,
     )
-    _check(text, seller, buyer, now)
+    check_text(text, seller, buyer, now)
     return text
 
 
@@ -102,16 +88,21 @@ def propose_agreement(
         If the member is no side of it.
     SignatureNeeded
         If the member signs with a key of their own and no signature came.
+    AgreementClosed
+        If the text was proposed before.
     TooManyPartners
         If a side has its partners already.
+    TooManyProposals
+        If as many of the member's proposals wait as may.
     """
     seller, buyer = _points(text.seller.metering_point_id, text.buyer.metering_point_id)
     if not now - DRAFT_LASTS <= text.issued_at <= now:
         raise Invalid("body", N_("This text waited too long for its signature: start again."))
-    _check(text, seller, buyer, now)
+    check_text(text, seller, buyer, now)
     if text.seller != _side(seller, now) or text.buyer != _side(buyer, now):
         raise Invalid("body", N_("Something changed since this text was written: start again."))
-    _check_partners(text)
+    check_partners(text)
+    check_proposals(text, participant_id)
     body = text.body()
     is_seller = _is_seller(text, participant_id)
     keys = [get_signing_key(participant_id=side.participant_id, now=now) for side in _sides(text)]
@@ -170,7 +161,7 @@ def accept_agreement(
         )
     text = AgreementText.read(bytes(agreement.body))
     _points(agreement.seller_point_id, agreement.buyer_point_id)
-    _check_partners(text)
+    check_partners(text)
     signed = _signature(keys[0 if is_seller else 1], bytes(agreement.body), signature)
     side = "seller_signature" if is_seller else "buyer_signature"
     setattr(agreement, side, signed)
@@ -214,11 +205,17 @@ def draft_end(*, agreement_id: int, participant_id: int, now: datetime) -> Agree
 def end_agreement(
     *,
     agreement_id: int,
+    participant_id: int,
     end: AgreementEnd,
     signature: bytes | None,
     now: datetime,
 ) -> None:
     """End an agreement from the moment its end was written; log the end.
+
+    Parameters
+    ----------
+    participant_id : int
+        Who asks for it: nobody writes an end in the name of the other side.
 
     Raises
     ------
@@ -231,10 +228,10 @@ def end_agreement(
     SignatureNeeded
         If the member signs with a key of their own and no signature came.
     """
-    agreement = _locked(agreement_id, end.participant_id)
+    agreement = _locked(agreement_id, participant_id)
     _check_running(agreement, now)
-    key = get_signing_key(participant_id=end.participant_id, now=now)
-    if end.ends_sha256 != agreement.sha256 or end.public_key != bytes(key.public_key):
+    key = get_signing_key(participant_id=participant_id, now=now)
+    if end != AgreementEnd(agreement.sha256, participant_id, end.issued_at, bytes(key.public_key)):
         raise Invalid("body", N_("This is not the text that was to be signed."))
     if not now - DRAFT_LASTS <= end.issued_at <= now:
         raise Invalid("body", N_("This text waited too long for its signature: start again."))
@@ -268,7 +265,13 @@ def end_all_agreements(*, participant_id: int, now: datetime) -> None:
                 id=agreement_id,
             )
         end = draft_end(agreement_id=agreement_id, participant_id=participant_id, now=now)
-        end_agreement(agreement_id=agreement_id, end=end, signature=None, now=now)
+        end_agreement(
+            agreement_id=agreement_id,
+            participant_id=participant_id,
+            end=end,
+            signature=None,
+            now=now,
+        )
 
 
 def _points(seller_point_id: int, buyer_point_id: int) -> tuple[MeteringPoint, MeteringPoint]:
@@ -301,72 +304,6 @@ def _is_seller(text: AgreementText, participant_id: int) -> bool:
     if participant_id not in {side.participant_id for side in _sides(text)}:
         raise NotFound(N_("There is no such agreement."))
     return text.seller.participant_id == participant_id
-
-
-def _check(text: AgreementText, seller: MeteringPoint, buyer: MeteringPoint, now: datetime) -> None:
-    if seller.community_id != buyer.community_id or text.community_id != seller.community_id:
-        raise Invalid("metering_point", N_("Both metering points must be of one community."))
-    if seller.site.participant_id == buyer.site.participant_id:
-        raise Invalid("metering_point", N_("An agreement has two sides: name another member's."))
-    for point in (seller, buyer):
-        if point.active_until is not None and point.active_until <= now:
-            raise Invalid("metering_point", N_("This metering point has ended."))
-    _check_rules(text, now)
-    if text.maximum_wh is not None and not 0 < text.maximum_wh <= MAXIMUM_WH:
-        raise Invalid("maximum_wh", N_("Write a whole number of Wh above 0, or leave it out."))
-    ranks = range(1, MOST_PARTNERS + 1) if text.kind == "partner" else (None,)
-    if text.rank not in ranks:
-        raise Invalid("rank", N_("A partner has a rank, 1 to 3; nothing else has one."))
-    if text.valid_from < now:
-        raise Invalid("valid_from", N_("Choose a start that is still to come."))
-    if text.valid_until is not None and text.valid_until <= text.valid_from:
-        raise Invalid("valid_until", N_("Choose an end after the start, or none."))
-
-
-def _check_rules(text: AgreementText, now: datetime) -> None:
-    """Refuse what the community's rules have no stage for, or a price beyond their bounds."""
-    rule_sets = RuleSet.objects.filter(community_id=text.community_id, effective_from__lte=now)
-    in_force = rule_sets.order_by("-effective_from").first()
-    if in_force is None:
-        raise Invalid("valid_from", N_("The community has no rules in force yet."))
-    rules = load_rules(in_force.document)
-    stage = "partners" if text.kind == "partner" else "contracts"
-    if stage not in rules.market.matching_order:
-        raise Invalid("kind", N_("The community's rules know no such agreements."))
-    price = text.price_micro_per_kwh
-    if text.kind == "gift" and price != 0:
-        raise Invalid("price_micro_per_kwh", N_("A gift costs nothing."))
-    if text.kind == "contract" and price is None:
-        raise Invalid("price_micro_per_kwh", N_("A contract names its price."))
-    low, high = rules.price_min_micro_per_kwh, rules.price_max_micro_per_kwh
-    if price is not None and not low <= price <= high:
-        raise Invalid(
-            "price_micro_per_kwh",
-            N_("The community's rules allow prices from {low} to {high} micro per kWh."),
-            low=low,
-            high=high,
-        )
-
-
-def _check_partners(text: AgreementText) -> None:
-    """Refuse a fourth partner, or two of one rank, on either side while the text would count."""
-    if text.kind != "partner":
-        return
-    partners = Agreement.objects.filter(
-        kind=Agreement.Kind.PARTNER, agreed_at__isnull=False, ended_at__isnull=True
-    ).filter(Q(valid_until__isnull=True) | Q(valid_until__gt=text.valid_from))
-    if text.valid_until is not None:
-        partners = partners.filter(valid_from__lt=text.valid_until)
-    for own in (
-        Q(seller_point=text.seller.metering_point_id),
-        Q(buyer_point=text.buyer.metering_point_id),
-    ):
-        taken = partners.filter(own).values_list("rank", flat=True)
-        if text.rank in taken:
-            raise TooManyPartners(
-                N_("Rank {rank} is taken on one side: at most three partners, each of its rank."),
-                rank=text.rank,
-            )
 
 
 def _locked(agreement_id: int, participant_id: int) -> Agreement:

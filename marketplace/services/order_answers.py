@@ -44,7 +44,7 @@ WHERE o.batch_id = ANY(%(ids)s)
 """
 _EXPIRED_BATCHES = """
 SELECT id FROM marketplace_orderbatch WHERE id IN (
-    SELECT batch_id FROM marketplace_order
+    SELECT DISTINCT batch_id FROM marketplace_order
     WHERE expires_at IS NOT NULL AND expires_at <= %(now)s AND ended_at IS NULL
         AND filled_wh IS NULL AND (%(interval)s::bigint IS NULL OR interval_id = %(interval)s)
     LIMIT %(limit)s)
@@ -146,10 +146,11 @@ def expire_orders(
     Parameters
     ----------
     interval_id : int, optional
-        Only this interval's.
+        Only this interval's, and then all of them: none may be left to be auctioned.
     """
+    most = limit if interval_id is None else None
     with connection.cursor() as cursor:
-        cursor.execute(_EXPIRED_BATCHES, {"now": now, "interval": interval_id, "limit": limit})
+        cursor.execute(_EXPIRED_BATCHES, {"now": now, "interval": interval_id, "limit": most})
         ids = [id_ for (id_,) in cursor.fetchall()]
         if ids:
             cursor.execute(_EXPIRE, {"ids": ids, "now": now})

@@ -48,6 +48,8 @@ _Sums = dict[str, dict[int, int]]
 def ask_for_comparison(*, community_id: int, month: date, now: datetime) -> PricingComparison:
     """Ask that a month be computed again under each pricing; one that is asked for is enough.
 
+    One that was computed is the answer for as long as nothing of the month was cleared again.
+
     Raises
     ------
     Invalid
@@ -57,10 +59,13 @@ def ask_for_comparison(*, community_id: int, month: date, now: datetime) -> Pric
     count = _settled(community, month).count()
     if not count:
         raise Invalid("month", N_("No interval of this month is settled."))
-    waiting = PricingComparison.objects.filter(
-        community=community, month=month, computed_at__isnull=True
-    ).first()
-    return waiting or PricingComparison.objects.create(
+    of_month = PricingComparison.objects.filter(community=community, month=month)
+    newest = of_month.order_by("-id").first()
+    if newest is not None and (
+        newest.computed_at is None or newest.clearing_count == _clearing_count(community, month)
+    ):
+        return newest
+    return PricingComparison.objects.create(
         community=community, month=month, asked_at=now, interval_count=count
     )
 

@@ -139,7 +139,10 @@ def test_an_end_counts_from_when_it_was_written(street: Street) -> None:
     agreement = agree(street, draft(street), first="charlie", second="alice")
     later = TOMORROW + timedelta(days=3)
     end = draft_end(agreement_id=agreement.pk, participant_id=member(street, "charlie"), now=later)
-    end_agreement(agreement_id=agreement.pk, end=end, signature=None, now=later)
+    charlie = member(street, "charlie")
+    end_agreement(
+        agreement_id=agreement.pk, participant_id=charlie, end=end, signature=None, now=later
+    )
     in_force = InForce(community_id=street.community.id)
     assert len(in_force.at(later - timedelta(minutes=15)).ids) == 1
     assert len(in_force.at(later).ids) == 0

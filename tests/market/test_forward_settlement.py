@@ -203,7 +203,9 @@ def test_nothing_is_cleared_before_its_auction_and_new_rules_change_nothing_that
     )
     seller = street.participant("alice").id
     end = draft_end(agreement_id=agreement, participant_id=seller, now=DEADLINE)
-    end_agreement(agreement_id=agreement, end=end, signature=None, now=DEADLINE)
+    end_agreement(
+        agreement_id=agreement, participant_id=seller, end=end, signature=None, now=DEADLINE
+    )
     assert verify_clearings() == 1
     send(street, {**ALL, "bob": (20, 501)}, DEADLINE)
     run(street, DEADLINE)

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from marketplace.domain.billing_month import read_month
+from marketplace.domain.spreadsheet import plain_text
 from marketplace.errors import MarketplaceError
 from marketplace.queries.pages import list_places
 from marketplace.queries.pricing_comparison import get_comparison_table
@@ -38,10 +39,11 @@ class Command(BaseCommand):
             asked = ask_for_comparison(community_id=place.community_id, month=month, now=now)
         except MarketplaceError as error:
             raise CommandError(str(error)) from error
-        compute_comparison(comparison_id=asked.pk, now=now)
+        if asked.computed_at is None:
+            compute_comparison(comparison_id=asked.pk, now=now)
         table = get_comparison_table(comparison_id=asked.pk)
         writer = csv.writer(self.stdout, lineterminator="\n")
         writer.writerow(["party", "name", *table.pricings])
         for line in table.lines:
-            writer.writerow([line.party, line.name, *line.nets_micro])
+            writer.writerow([line.party, plain_text(line.name), *line.nets_micro])
         writer.writerow(["sum", "", *table.sums_micro])

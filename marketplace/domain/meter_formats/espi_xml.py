@@ -16,6 +16,7 @@ from marketplace.domain.readings_columns import ReadingsInvalid
 CHUNK_BYTES: Final = 64 * 1024
 DEPTH_MAX: Final = 40
 TEXT_MAX: Final = 10_000
+WAYS_MAX: Final = 1000
 READING: Final = "IntervalReading"
 RESOURCES: Final = frozenset({"UsagePoint", "MeterReading", "ReadingType"})
 
@@ -142,6 +143,10 @@ class _Handler:
             # By the way within the element: "timePeriod/start" and "start" are not the same.
             way = "/".join([*self.path[self.element_depth :], name])
             text = "".join(self.text).strip()
-            element.texts[way] = f"{element.texts[way]} {text}" if way in element.texts else text
+            if way in element.texts:
+                text = f"{element.texts[way]} {text}"
+            if len(text) > TEXT_MAX or len(element.texts) > WAYS_MAX:
+                raise self._bad(f"{element.name} holds far more than one does")
+            element.texts[way] = text
         self.text.clear()
         self.text_length = 0
