@@ -1,7 +1,7 @@
 """Orders of the forward market: place thousands at once, cancel them, follow them."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -23,10 +23,18 @@ from marketplace.api.asked import (
 )
 from marketplace.api.idempotency import idempotent
 from marketplace.api.paging import PAGE_PARAMETERS, page_of, pages
-from marketplace.domain.orders import BUY, KEY_LENGTH_MAX, SELL, OrderColumns, microseconds
+from marketplace.domain.orders import (
+    BUY,
+    KEY_LENGTH_MAX,
+    REFUSALS,
+    SELL,
+    OrderColumns,
+    microseconds,
+)
 from marketplace.errors import N_, Invalid, NotFound, OrderRefused
 from marketplace.queries.order_book import (
     OrderLine,
+    OrderState,
     find_gate,
     get_auction,
     list_depth,
@@ -35,16 +43,7 @@ from marketplace.queries.order_book import (
 from marketplace.services.orders import cancel_orders, place_orders
 
 ORDERS_MAX: Final = 10_000
-STATES: Final = (
-    "received",
-    "accepted",
-    "refused",
-    "cancelled",
-    "expired",
-    "filled",
-    "partly_filled",
-    "unfilled",
-)
+STATES: Final = get_args(OrderState)
 # Far beyond every bound of prices and energies: those are refused order by order, with a code.
 _Whole = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -89,7 +88,7 @@ class PlacedOut(serializers.Serializer[Any]):
     """What became of one order of the request."""
 
     id = serializers.IntegerField(allow_null=True)
-    refusal = serializers.CharField(allow_blank=True, help_text="Empty: it was received.")
+    refusal = serializers.CharField(help_text=f"Empty: received, else {', '.join(REFUSALS[1:])}.")
 
 
 class OrdersPlacedOut(serializers.Serializer[Any]):

@@ -1,11 +1,13 @@
 """Orders as somebody sends them who wants to break the hall, and the code that each gets."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from marketplace.domain.orders import BUY
+from marketplace.domain.orders import BUY, REFUSALS
 from marketplace.models import Order, OrderBatch
 from marketplace.services.order_answers import expire_orders
 from tests.api.conftest import refusal, send_json
@@ -14,6 +16,7 @@ from tests.market.forward_street import CLOSES, NOW, ForwardStreet
 
 pytestmark = pytest.mark.django_db
 CREDIT_MICRO = 2_000_000
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -60,6 +63,10 @@ def test_each_reason_has_its_own_code(street: ForwardStreet) -> None:
     book()
     found = bob.get(f"/api/v1/orders/{sent[0]['id']}/").json()
     assert (found["state"], found["refusal"]) == ("refused", "credit")
+    written = (ROOT / "docs" / "units.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", written[written.index("## Orders") :], re.M) == list(
+        REFUSALS[1:]
+    )
 
 
 def test_no_order_breaks_the_hall(street: ForwardStreet) -> None:
