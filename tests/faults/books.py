@@ -17,7 +17,7 @@ _QUERIES = {
             t.hold_id, t.corrects_id
         FROM ledger_transfer t
         JOIN ledger_inboxcommand c ON c.id = t.command_id
-        JOIN marketplace_deliveryinterval i ON i.id = split_part(c.key, ':', 2)::bigint
+        JOIN marketplace_deliveryinterval i ON i.id::text = split_part(c.key, ':', 2)
         JOIN ledger_account d ON d.id = t.debit_account_id
         JOIN ledger_account r ON r.id = t.credit_account_id
         LEFT JOIN marketplace_participant dp ON dp.energy_account_id = d.id
