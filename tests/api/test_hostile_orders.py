@@ -85,8 +85,8 @@ def test_no_order_breaks_the_hall(street: ForwardStreet) -> None:
         answer = send_json(alice, "POST", "orders/", body)
         assert refusal(answer) == (400, "invalid"), changes
         assert list(answer.json()["fields"]) == [f"orders[0].{field}"]
-    for body in (b'{"orders": [{"quantity_wh": NaN}]}', b'{"orders":' + b"[" * 5_000):
-        assert refusal(send_json(alice, "POST", "orders/", body)) == (400, "parse_error")
+    for text in (b'{"orders": [{"quantity_wh": NaN}]}', b'{"orders":' + b"[" * 5_000):
+        assert refusal(send_json(alice, "POST", "orders/", text)) == (400, "parse_error")
     # What is a time, but of no interval, is refused alone.
     orders = [
         order(street, "alice", start=start)

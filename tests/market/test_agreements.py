@@ -1,6 +1,7 @@
 """Agreements: nobody is bound without a signature, and nothing that was signed can be touched."""
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -19,6 +20,7 @@ from marketplace.errors import (
     SignatureNeeded,
     TermsBroken,
     TooManyPartners,
+    TooManyProposals,
 )
 from marketplace.models import Agreement
 from marketplace.queries.agreements import AgreementsInForce as InForce
@@ -28,6 +30,7 @@ from marketplace.queries.agreements import (
     list_agreements,
     verify_agreements,
 )
+from marketplace.services.agreement_checks import PROPOSALS_MAX
 from marketplace.services.agreements import (
     accept_agreement,
     close_proposal,
@@ -273,3 +276,63 @@ def test_an_edited_agreement_is_named_and_nothing_is_cleared_on_it(
     for read in (verify_agreements, lambda: InForce(community_id=street.community.id)):
         with pytest.raises(TermsBroken, match=f"agreement:{agreement.pk}"):
             read()
+
+
+def test_a_hostile_side_gets_nothing_signed_that_the_other_did_not_want(street: Street) -> None:
+    agreement = agree(street, draft(street), first="alice", second="charlie")
+    alice, charlie = member(street, "alice"), member(street, "charlie")
+    later = TOMORROW + timedelta(days=3)
+    # Alice sends an end in Charlie's name, and the hall, which has his key, must not sign it.
+    for forged in (
+        draft_end(agreement_id=agreement.pk, participant_id=charlie, now=later),
+        replace(
+            draft_end(agreement_id=agreement.pk, participant_id=alice, now=later),
+            ends_sha256="0" * 64,
+        ),
+    ):
+        with pytest.raises(Invalid, match="not the text"):
+            end_agreement(
+                agreement_id=agreement.pk,
+                participant_id=alice,
+                end=forged,
+                signature=None,
+                now=later,
+            )
+    agreement.refresh_from_db()
+    assert agreement.ended_at is None
+
+    text = draft(street, maximum_wh=1)
+    own = street.point("alice")
+    own.pk, own.code = None, "alice's second"
+    own.save()
+    far = datetime(9999, 12, 31, tzinfo=UTC)
+    for changed, field in (
+        (replace(text, currency="XAU"), "body"),
+        (replace(text, valid_until=far), "valid_until"),
+        (replace(text, valid_from=far), "valid_from"),
+        (replace(text, buyer=replace(text.seller, metering_point_id=own.pk)), "metering_point"),
+        (replace(text, buyer=replace(text.buyer, participant_id=alice)), "body"),
+    ):
+        with pytest.raises(Invalid) as refused:
+            propose(street, changed)
+        assert refused.value.field == field
+    with pytest.raises(NotFound):
+        propose(street, text, "bob")
+
+
+def test_proposals_bury_nothing(street: Street) -> None:
+    agreement = agree(street, draft(street), first="alice", second="charlie")
+    first = propose(street, draft(street, maximum_wh=1))
+    with pytest.raises(AgreementClosed, match="proposed before"):
+        propose(street, draft(street, maximum_wh=1))
+    for most in range(2, PROPOSALS_MAX + 1):
+        last = propose(street, draft(street, maximum_wh=most))
+    with pytest.raises(TooManyProposals):
+        propose(street, draft(street, maximum_wh=PROPOSALS_MAX + 1))
+    alice, charlie = member(street, "alice"), member(street, "charlie")
+    close_proposal(agreement_id=last.pk, participant_id=alice, now=START)
+    propose(street, draft(street, maximum_wh=PROPOSALS_MAX + 1))
+    # Charlie's own answer is not held up, and what was closed stands last.
+    propose(street, draft(street, maximum_wh=1000), "charlie")
+    shown = [line.id for line in list_agreements(participant_id=charlie)]
+    assert (shown[-1], shown[-2], shown[-3]) == (last.pk, agreement.pk, first.pk)
