@@ -104,7 +104,10 @@ def test_an_order_is_placed_seen_cancelled_and_filled(street: ForwardStreet) -> 
 def test_a_community_without_orders_says_so(street: ForwardStreet) -> None:
     alice = trader(street, "alice")
     page = f"/enterprise/{street.participant('alice').id}/orders/"
-    for nonsense in ("?start=now", "?start=0001-01-01T00:00Z", "?start=2026-06-15T02:00&day=x"):
+    for nonsense in (
+        *("?start=now", "?start=0001-01-01T00:00Z", "?start=2026-06-15T02:00&day=x"),
+        *(f"?start=2026-01-01T20:00Z&day={day}" for day in ("0001-01-01", "9999-12-31")),
+    ):
         assert alice.get(page + nonsense).status_code == 200
     Participant.objects.filter(id=street.participant("alice").id).update(role="household")
     assert alice.get(page).status_code == 404

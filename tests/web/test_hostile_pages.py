@@ -1,0 +1,127 @@
+"""What strangers type into addresses and forms: no page breaks, and nobody sees another's."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from marketplace.domain.agreement_text import AgreementText, Side
+from marketplace.models import Agreement, MeteringPoint
+from marketplace.services.billing import preview_billing
+from tests.web.city import NOW, City, signed_in
+
+MONTHS = ("month=0001-01", "month=9999-12", "month=%00")
+# Each page with what somebody may write behind its question mark.
+MEMBER_PAGES: dict[str, tuple[str, ...]] = {
+    "/member/{alice}/agreements/": (),
+    "/member/{alice}/certificates/": MONTHS,
+    "/member/{alice}/certificates/matching/": (),
+    "/member/{alice}/certificates/bundles.csv": (),
+    "/member/{alice}/expected/": (),
+    "/member/{alice}/gaps/": MONTHS,
+    "/member/{alice}/months/": MONTHS,
+    "/participant/{alice}/comparison/": MONTHS,
+}
+OPERATOR_PAGES: dict[str, tuple[str, ...]] = {
+    "/operator/{olga}/billing/": (),
+    "/operator/{olga}/billing/{run}/": (),
+    "/operator/{olga}/billing/{run}/statements.csv": (),
+    "/operator/{olga}/gaps/{community}/": (*MONTHS, "after=%00"),
+    "/operator/{olga}/halts/": (),
+    "/participant/{olga}/comparison/": ("community=%00", f"community={2**64}"),
+}
+
+
+@pytest.fixture
+def numbers(city: City) -> dict[str, int]:
+    run = preview_billing(
+        community_id=city.community_id,
+        month=date(2026, 6, 1),
+        tax_ppm=0,
+        tax_is_included=False,
+        now=NOW,
+    )
+    return {**city.participant_ids, "run": run, "community": city.community_id}
+
+
+def test_pages_open_to_their_owner_whatever_is_asked_and_to_nobody_else(
+    numbers: dict[str, int],
+) -> None:
+    people = {name: signed_in(name) for name in ("alice", "bob", "charlie", "olga", "paul")}
+    for owner, pages in (("alice", MEMBER_PAGES), ("olga", OPERATOR_PAGES)):
+        for page, queries in pages.items():
+            path = page.format(**numbers)
+            for query in ("", *queries):
+                assert people[owner].get(f"{path}?{query}").status_code == 200, (path, query)
+            for other in people.keys() - {owner}:
+                assert people[other].get(path).status_code == 404, (other, path)
+    # Numbers beyond every table are those of nobody.
+    for path in (
+        f"/why/{2**64}/1/",
+        f"/why/1/{2**64}/",
+        f"/operator/{numbers['olga']}/billing/{2**64}/payments.csv",
+        f"/operator/{numbers['olga']}/gaps/{2**64}/",
+    ):
+        assert people["olga"].get(path).status_code == 404, path
+
+
+def test_forms_answer_whatever_is_typed(city: City) -> None:
+    ids = city.participant_ids
+    own = MeteringPoint.objects.get(site__participant_id=ids["alice"])
+    agreed = {"kind": "gift", "side": "seller", "own_point": str(own.pk), "other_meter": "m1"}
+    agreed |= {"rank": "1", "first_day": "2099-01-01"}
+    used = {"cancel-purpose": "x", "cancel-beneficiary": "y", "cancel-token": "no token"}
+    halted = {"community": str(city.community_id)}
+    until = f"{city.community_id}-until"
+    pages: tuple[tuple[str, str, dict[str, str], tuple[dict[str, str], ...]], ...] = (
+        (
+            "alice",
+            f"/member/{ids['alice']}/agreements/",
+            agreed,
+            (
+                *({"first_day": day} for day in ("0001-01-01", "9999-12-31")),
+                {"last_day": "9999-12-30"},
+                *({"price": number} for number in ("NaN", "Infinity", "1e99999")),
+                {"own_point": "9" * 40},
+                {"other_meter": "\0"},
+            ),
+        ),
+        (
+            "alice",
+            f"/member/{ids['alice']}/certificates/",
+            used,
+            ({"cancel-kwh": "NaN"}, {"cancel-kwh": "1e400"}, {"cancel-purpose": "a\nb"}),
+        ),
+        (
+            "olga",
+            f"/operator/{ids['olga']}/billing/",
+            {"tax": "0"},
+            ({"month": "0001-01"}, {"month": "9999-12"}, {"month": "2026-06", "tax": "NaN"}),
+        ),
+        (
+            "olga",
+            f"/operator/{ids['olga']}/halts/",
+            halted,
+            ({until: "0001-01-01T00:00"}, {until: "9999-12-31T23:59"}),
+        ),
+    )
+    for who, path, form, changes in pages:
+        client = signed_in(who)
+        for change in changes:
+            assert client.post(path, {**form, **change}).status_code == 200, (path, change)
+    # Texts to sign that nobody here wrote.
+    strange = AgreementText(
+        "gift",
+        city.community_id,
+        "EUR",
+        Side(ids["alice"], 2**70, b"1"),
+        Side(1, 2**71, b"2"),
+        *(0, None, None),
+        datetime(2099, 1, 1, tzinfo=UTC),
+        None,
+        NOW,
+    )
+    for body in ("", "[]", "[" * 9_999, strange.body().decode()):
+        propose = f"/member/{ids['alice']}/agreements/propose"
+        answer = signed_in("alice").post(propose, {"body": body, "signature": "AAAA"})
+        assert answer.status_code == 302
+    assert not Agreement.objects.exists()
