@@ -83,7 +83,7 @@ def test_a_line_of_the_statement_opens_in_place(
         sign_in(page, site, "alice")
         statement = f"{site}/member/{city.participant_ids['alice']}/statement/"
         page.goto(statement)
-        page.locator("tbody a").nth(12).focus()
+        page.locator("tbody a[hx-get]").nth(12).focus()
         page.keyboard.press("Enter")
         page.wait_for_selector("tr.detail table")
         assert page.url == statement

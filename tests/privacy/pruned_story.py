@@ -30,7 +30,7 @@ from tests.log.hall import Hall
 
 LATER = NOW + timedelta(days=1)
 BETWEEN = (NOW + timedelta(hours=12)).strftime("%Y-%m-%dT%H:%M")
-CODE = 9
+CODE = 99
 PAPER = Document("paper", {"about": "a gift"}, {"text": "from Ada to Zoë"})
 
 

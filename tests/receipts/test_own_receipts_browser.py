@@ -55,7 +55,7 @@ def test_from_the_statement_to_a_checked_receipt(
         page = opened(context, complaints)
         sign_in(page, site, "alice")
         page.goto(f"{site}/member/{alice}/statement/")
-        page.locator("tbody a").nth(12).click()
+        page.locator("tbody a[hx-get]").nth(12).click()
         page.locator("tr.detail th a").first.click()
         page.wait_for_selector("svg.receipt-code")
         receipt = page.url
