@@ -165,3 +165,6 @@ def _require_minimums(index: int, orders: Sequence[ForwardOrder]) -> None:
     for one in orders:
         if (one.is_dropped and one.filled) or (0 < one.filled < one.minimum):
             raise Objected(index, "auction", "a fill is below its minimum, or of a dropped order")
+        # Whatever is filled at all is as much as it wants.
+        if one.is_dropped and one.minimum <= 1:
+            raise Objected(index, "auction", "an order without a minimum is dropped for it")

@@ -130,6 +130,8 @@ def _earlier(before: _Stored | None, stored: _Stored) -> IntervalBook | None:
         return None
     if before is None or before.key != (interval, revision - 1):
         raise stored.differs("the revision before is missing")
+    if before.rules_sha256 != stored.rules_sha256:
+        raise stored.differs("its rules are not those of the revision before")
     return before.book
 
 

@@ -1,182 +1,26 @@
-"""What a lying operator does to a forward market of two zones: orders, auctions and agreements."""
+"""What a lying operator does to a forward market: orders, their holds, auctions."""
 
-import base64
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
 from ledger.domain.commands import Command, Transfers
 from ledger.models import InboxCommand
-from ledger.queries import get_attested_block
 from ledger.services import submit
-from ledger.services.attestation import grant_openings
-from marketplace.domain.readings_rows import ReadingRow, readings_of_rows
-from marketplace.models import Agreement, Site
-from marketplace.queries.documents import get_document
-from marketplace.services.agreements import accept_agreement, draft_agreement, propose_agreement
-from marketplace.services.clearing import clear_due_intervals, meter_intervals
-from marketplace.services.readings import import_readings
-from marketplace.services.settlement import settle_clearings
-from tests import databases
-from tests.log.lying_operator import (
-    City,
-    Operator,
-    copied,
-    new_city,
-    places_of,
-    working_on,
-    written,
-)
-from tests.market.forward_street import ForwardStreet
-from tests.market.interval_example import salted, tree_head
-from tests.market.street import Street
+from marketplace.models import Auction
+from tests.log.forward_city import LIMIT_WH, ForwardOperator, Rows
 
-MINUTES = 15
-LIMIT_WH = 600
-ZONES: dict[str, Any] = {
-    "zones": ["west", "east"],
-    "links": [
-        {
-            "from": "west",
-            "to": "east",
-            "limit_wh": LIMIT_WH,
-            "loss_ppm": 0,
-            "fee_micro_per_kwh": 5_000,
-        }
-    ],
-}
-FLOWS = {"alice": (0, 990), "bob": (0, 40), "charlie": (610, 0), "dora": (350, 0)}
 HOLD, MARGIN_CODE = 1, 22
-Rows = list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class ForwardCity(City):
-    """A city whose orders are booked, published and attested; its gate is about to close."""
-
-    forward: ForwardStreet
-    start: datetime
-
-
-class ForwardOperator(Operator):
-    """Runs one copy of a forward city, honestly step by step, and lies in between."""
-
-    def __init__(self, city: ForwardCity, state: Path) -> None:
-        super().__init__(city, state)
-        self.forward, self.start = city.forward, city.start
-
-    def close_gate(self) -> str:
-        """Hold the auction; return the key of its document, which waits in the inbox."""
-        assert self.forward.close(self.start - timedelta(hours=1)) == 1
-        return f"auction:{self.forward.interval(self.start).id}"
-
-    def clear_ahead(self) -> str:
-        """Clear what was traded ahead by its readings; return the key of the book, likewise."""
-        self.close_gate()
-        ends, community = self.start + timedelta(minutes=MINUTES), self.forward.community.id
-        rows = [ReadingRow(meter, self.start.isoformat(), *wh) for meter, wh in FLOWS.items()]
-        import_readings(
-            community_id=community,
-            readings=readings_of_rows(minutes=MINUTES, rows=rows),
-            source="test.csv",
-            sha256="0" * 64,
-            now=ends,
-        )
-        meter_intervals(community_id=community, now=ends)
-        assert clear_due_intervals(community_id=community, now=ends)
-        return f"book:{self.forward.interval(self.start).id}:1"
-
-    def rewrite_rows(self, key: str, change: Callable[[Rows], None]) -> None:
-        """Change the rows of a table before it is logged, and tell them so."""
-        told = get_document(key=key)
-        assert told is not None
-        rows: Rows = [json.loads(row) for row in told.splitlines()]
-        change(rows)
-        lines = [
-            json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-            for row in rows
-        ]
-        body = bytes(InboxCommand.objects.get(key=key).body)
-        seed = base64.b64decode(written(body)["private"]["seed"])
-        self.rewrite_document(key, rows=base64.b64encode(tree_head(salted(lines, seed))).decode())
-        self.client.forged[f"openings/documents/{key}"] = b"\n".join(lines) + b"\n"
-
-    def row_of(self, rows: Rows, meter: str) -> dict[str, Any]:
-        """Return the row of a metering point's order, or its position."""
-        number = str(self.forward.points[meter].id)
-        return next(row for row in rows if row.get("meter") == number)
-
-
-@contextmanager
-def forward_city(state: Path) -> Iterator[ForwardCity]:
-    """Make a city in which four have ordered, and Alice gives Dora up to 100 Wh besides."""
-    with new_city(f"{databases.worker_name()}_forward", state) as name:
-        with working_on(name, places_of(state)):
-            credential = grant_openings(name="vera", now=datetime.now(UTC))
-            before = datetime.now(UTC)
-            now = before.replace(minute=0, second=0, microsecond=0) - timedelta(days=1)
-            street = ForwardStreet(now=now, **ZONES)
-            city = ForwardCity(
-                name, state, Street("Elsewhere"), credential, street, now + timedelta(hours=4)
-            )
-            operator = ForwardOperator(city, state)
-            east = street.community.zones.get(code="east")
-            Site.objects.filter(metering_points=street.points["charlie"]).update(zone=east)
-            agree(street, "alice", "dora", now=now, start=city.start)
-            street.sell("alice", 100_000, 1_000, now=now, start=city.start)
-            street.sell("bob", 150_000, 500, now=now, start=city.start)
-            street.buy("charlie", 500_000, 900, now=now, start=city.start)
-            street.buy("dora", 400_000, 300, now=now, start=city.start)
-            street.book(now + timedelta(minutes=2))
-            operator.publish()
-            assert operator.objections() == []
-            assert get_attested_block() > 0
-        yield city
-
-
-@contextmanager
-def operator_ahead(city: ForwardCity, state: Path) -> Iterator[ForwardOperator]:
-    """Copy a forward city for one who will lie about it."""
-    with copied(city, state):
-        yield ForwardOperator(city, state)
-
-
-def agree(
-    street: ForwardStreet, seller: str, buyer: str, *, now: datetime, start: datetime
-) -> Agreement:
-    """Have two sign a gift; the hall holds their keys."""
-    text = draft_agreement(
-        kind="gift",
-        seller_point_id=street.points[seller].id,
-        buyer_point_id=street.points[buyer].id,
-        price_micro_per_kwh=None,
-        maximum_wh=100,
-        rank=None,
-        valid_from=start,
-        valid_until=None,
-        now=now,
-    )
-    proposed = propose_agreement(
-        text=text, participant_id=street.participant(seller).id, signature=None, now=now
-    )
-    return accept_agreement(
-        agreement_id=proposed.pk,
-        participant_id=street.participant(buyer).id,
-        signature=None,
-        now=now,
-    )
+NO_PRICES = '{"east": null, "west": null}'
 
 
 def trade_ahead(hall: ForwardOperator) -> None:
-    """Tell no lie: the auction, the book and its money."""
+    """Tell no lie: the auction, the book and its money, and an hour of the lane."""
     hall.clear_ahead()
-    settle_clearings(community_id=hall.forward.community.id, now=hall.now)
+    hall.settle_ahead()
+    hall.clear()
+    hall.settle()
     hall.seal()
 
 
@@ -184,27 +28,11 @@ def in_auction(
     change: Callable[[ForwardOperator, Rows], None],
 ) -> Callable[[ForwardOperator], None]:
     def do(hall: ForwardOperator) -> None:
-        hall.rewrite_rows(hall.close_gate(), lambda rows: change(hall, rows))
+        hall.close_gate()
+        hall.rewrite_auction(lambda rows: change(hall, rows))
         hall.seal()
 
     return do
-
-
-def in_match(change: Callable[[Rows], None]) -> Callable[[ForwardOperator], None]:
-    def do(hall: ForwardOperator) -> None:
-        hall.rewrite_rows(hall.clear_ahead(), change)
-        hall.seal()
-
-    return do
-
-
-def sell_a_gift(rows: Rows) -> None:
-    rows[-1]["price"] = "1000"
-
-
-def leave_it_out(rows: Rows) -> None:
-    del rows[-1]
-    rows[0]["matches"] = "0"
 
 
 def fill(hall: ForwardOperator, rows: Rows, meter: str, more: int) -> None:
@@ -225,25 +53,81 @@ def overload(hall: ForwardOperator, rows: Rows) -> None:
     rows[0]["links"] = [{"received": str(LIMIT_WH + 1), "sent": str(LIMIT_WH + 1)}]
 
 
+def dearer_zone(hall: ForwardOperator, rows: Rows) -> None:
+    """Let the east pay a micro more, and keep it as congestion rent."""
+    rows[0]["prices"]["east"] = str(int(rows[0]["prices"]["east"]) + 1)
+
+
+def drop(hall: ForwardOperator, rows: Rows, meter: str) -> None:
+    """Leave a buyer of the west out, as if a minimum had not been reached."""
+    row = hall.row_of(rows, meter)
+    fill(hall, rows, "alice", -int(row["filled"]))
+    row |= {"dropped": "1", "filled": "0"}
+
+
+def drop_without_minimum(hall: ForwardOperator, rows: Rows) -> None:
+    hall.row_of(rows, "dora")["minimum"] = "0"
+    drop(hall, rows, "dora")
+
+
+def drop_for_minimum(hall: ForwardOperator, rows: Rows) -> None:
+    drop(hall, rows, "dora")
+
+
+def halt_and_trade(hall: ForwardOperator, rows: Rows) -> None:
+    rows[0]["reason"] = "halted"
+
+
+def say_halted(hall: ForwardOperator) -> None:
+    """Say that trading stood still when the gate closed, wherever it is said."""
+    hall.close_gate()
+    hall.rewrite_auction(halt)
+    hall.own("UPDATE marketplace_auction SET reason = 2, volume_wh = 0, prices = %s", NO_PRICES)
+    hall.own("UPDATE marketplace_order SET filled_wh = 0")
+    hall.seal()
+
+
+def halt(rows: Rows) -> None:
+    rows[0] |= {
+        "links": [{"received": "0", "sent": "0"}],
+        "prices": json.loads(NO_PRICES),
+        "reason": "halted",
+    }
+    for row in rows[1:]:
+        row["filled"] = "0"
+
+
 def hold_afterwards(hall: ForwardOperator) -> None:
     """Let an order take part whose margin is held when the gate has closed."""
+    hold(hall, 10**9)
+    hall.seal()
+    put_under_other_hold(hall)
+
+
+def hold_too_little(hall: ForwardOperator) -> None:
+    """Let an order take part whose margin is a micro, though in time."""
+    hold(hall, 1)
+    hall.seal(now=hall.before_gate)
+    put_under_other_hold(hall)
+
+
+def hold(hall: ForwardOperator, micro: int) -> None:
     guest, till = hall.pair()
-    leg = [np.array([each], dtype=np.int64) for each in (guest, till, 10**9, MARGIN_CODE, HOLD)]
+    leg = [np.array([each], dtype=np.int64) for each in (guest, till, micro, MARGIN_CODE, HOLD)]
     held = Transfers(leg[0], leg[1], leg[2], leg[3], kind=leg[4])
-    submit(commands=[Command.of("late-hold", held)], submitted_at=hall.now)
-    hall.seal()
-    key = hall.close_gate()
-    hall.rewrite_rows(key, lambda rows: hall.row_of(rows, "bob").update(hold="late-hold"))
+    submit(commands=[Command.of("orders:999", held)], submitted_at=hall.now)
+
+
+def put_under_other_hold(hall: ForwardOperator) -> None:
+    hall.close_gate()
+    hall.rewrite_auction(lambda rows: hall.row_of(rows, "bob").update(hold="orders:999"))
     hall.seal()
 
 
-def sign_for_the_other(hall: ForwardOperator) -> None:
-    """Log a gift that only its receiver signed."""
-    now = hall.start - timedelta(hours=2)
-    agreement = agree(hall.forward, "bob", "dora", now=now, start=hall.start)
-    key = f"agreement:{agreement.pk}"
-    told = get_document(key=key)
-    assert told is not None
-    text, _, buyers = told.split()
-    hall.client.forged[f"openings/documents/{key}"] = b"\n".join((text, buyers, buyers, b""))
+def auction_after_book(hall: ForwardOperator) -> None:
+    """Log first what was delivered, then what had been traded."""
+    later = InboxCommand.objects.get(key=hall.clear_ahead()).id
+    sooner = InboxCommand.objects.get(key=Auction.objects.get().document_key).id
+    hall.own("UPDATE ledger_inboxcommand SET id = -id WHERE id IN (%s, %s)", sooner, later)
+    hall.own("UPDATE ledger_inboxcommand SET id = %s + id WHERE id < 0", sooner + later)
     hall.seal()

@@ -37,7 +37,7 @@ from ledger.services.publication import Publication
 from ledger.services.publisher import LogPublisher
 from marketplace.domain.book_rows import book_document, book_key
 from marketplace.domain.interval_book import IntervalBook, pack
-from marketplace.models import Clearing
+from marketplace.models import Clearing, DeliveryInterval
 from marketplace.queries.documents import REASONS, book_header
 from marketplace.services.clearing import clear_due_intervals, meter_intervals
 from marketplace.services.settlement import note_booked_settlements, settle_clearings
@@ -97,11 +97,11 @@ class City:
     credential: str
 
 
-def transfer(key: str, payer: int, receiver: int, micro: int) -> Command:
-    debit, credit, amount, code = (
-        np.array([number], dtype=np.int64) for number in (payer, receiver, micro, OTHER_CODE)
+def transfer(key: str, payer: int, receiver: int, micro: int, *, code: int = OTHER_CODE) -> Command:
+    debit, credit, amount, codes = (
+        np.array([each], dtype=np.int64) for each in (payer, receiver, micro, code)
     )
-    return Command.of(key, Transfers(debit, credit, amount, code))
+    return Command.of(key, Transfers(debit, credit, amount, codes))
 
 
 class Operator:
@@ -180,13 +180,14 @@ class Operator:
         self,
         change: Callable[[IntervalBook], IntervalBook],
         *,
-        hour: int = 1,
+        interval: DeliveryInterval | None = None,
         logs: bool = True,
         was: str = "",
     ) -> None:
         """Change a book where it is kept, and with ``logs`` also what waits to be logged of it."""
+        interval = interval or self.street.interval(1)
         clearing = Clearing.objects.select_related("interval__community", "rule_set").get(
-            interval=self.street.interval(hour), revision=self.street.interval(hour).revision
+            interval=interval, revision=interval.revision
         )
         book = change(IntervalBook.unpacked(bytes(clearing.book)))
         canonical = book.canonical_bytes()

@@ -90,7 +90,8 @@ def skip_revision(hall: Operator) -> None:
     hall.clear(hour=0, flows={"alice": (0, 10)}, now=at(2))
     hall.own("UPDATE marketplace_clearing SET revision = 3 WHERE revision = 2")
     hall.own("UPDATE marketplace_deliveryinterval SET revision = 3 WHERE revision = 2")
-    hall.rewrite_book(lambda book: book, hour=0, was=f"book:{interval.id}:2")
+    interval.refresh_from_db()
+    hall.rewrite_book(lambda book: book, interval=interval, was=f"book:{interval.id}:2")
     hall.seal()
 
 
@@ -98,7 +99,7 @@ def amend_fills(hall: Operator) -> None:
     hall.clear(hour=0, flows={"alice": (0, 10)}, now=at(1) + CORRECTIONS + timedelta(hours=1))
     hall.rewrite_book(
         lambda book: replace(book, sold_wh=book.sold_wh[::-1], bought_wh=book.bought_wh[::-1]),
-        hour=0,
+        interval=hall.street.interval(0),
     )
     hall.seal()
 

@@ -3,54 +3,35 @@
 The table is docs/lies.md; with ``-rP`` this module prints it line by line.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
-from ledger.domain.growing_log import entries_in
-from ledger.models import Block
-from ledger.queries import get_attested_block, list_objections
+from ledger.queries import get_attested_block
 from tests.databases import PROJECT
 from tests.log import forward_lies, lies, market_lies
-from tests.log.forward_lies import (
-    ForwardCity,
-    ForwardOperator,
-    forward_city,
-    in_auction,
-    in_match,
-    operator_ahead,
+from tests.log.caught import (
+    ACCEPTED,
+    WAITS,
+    Lie,
+    line,
+    require_caught,
+    require_named_by_the_hall,
+    verify_market,
 )
+from tests.log.forward_city import ForwardCity, ForwardOperator, forward_city, operator_ahead
 from tests.log.lies import closing, in_files, in_leaves, later, with_raw
+from tests.log.lies_of_form_2 import LIES_OF_FORM_2
 from tests.log.lying_operator import City, Operator, honest_city, operator_of_a_copy
 from tests.log.market_lies import changed, in_book
 from validator.checks import CHECKS
 
-# A checkpoint is wrong, or the bytes of a file, and no leaf.
-NO_LEAF = ""
-# Not objected to, and not cosigned either: the hall says too little to be judged.
-WAITS = "waits"
-ACCEPTED = "accepted"
 NOBODY_SIGNS = "everybody: nothing is attested until it is told"
 PAGE = PROJECT / "docs" / "lies.md"
-
-
-AnyOperator = TypeVar("AnyOperator", bound=Operator)
-
-
-@dataclass(frozen=True)
-class Lie(Generic[AnyOperator]):
-    """What is done, the code of the objection, and the kind of leaf that it names."""
-
-    name: str
-    do: Callable[[AnyOperator], None]
-    code: str
-    leaf: str = NO_LEAF
-    noticed_by: str = ""
 
 
 LIES: list[Lie[Operator]] = [
@@ -197,32 +178,7 @@ LIES: list[Lie[Operator]] = [
     ),
 ]
 
-# Agreements and orders before delivery, in two zones.
-LIES_AHEAD: list[Lie[ForwardOperator]] = [
-    Lie("sell what was a gift", in_match(forward_lies.sell_a_gift), "matches", "document"),
-    Lie("leave an agreement out", in_match(forward_lies.leave_it_out), "matches", "document"),
-    Lie(
-        "log an agreement that one side did not sign",
-        forward_lies.sign_for_the_other,
-        "agreement",
-        "document",
-    ),
-    Lie(
-        "let an order in whose margin was held too late",
-        forward_lies.hold_afterwards,
-        "hold",
-        "document",
-    ),
-    Lie(
-        "sell for somebody what another offers cheaper",
-        in_auction(forward_lies.prefer_bob),
-        "auction",
-        "document",
-    ),
-    Lie("send more than a link carries", in_auction(forward_lies.overload), "auction", "document"),
-]
-
-ALL_LIES: list[Lie[Any]] = [*LIES, *LIES_AHEAD]
+ALL_LIES: list[Lie[Any]] = [*LIES, *LIES_OF_FORM_2]
 
 
 @pytest.fixture(scope="module")
@@ -273,12 +229,13 @@ def test_a_lie_is_caught_by_its_check(lie: Lie[Operator], operator: Operator) ->
     require_caught(lie, operator)
 
 
-@pytest.mark.parametrize("lie", LIES_AHEAD, ids=lambda lie: lie.name)
+@pytest.mark.parametrize("lie", LIES_OF_FORM_2, ids=lambda lie: lie.name)
 def test_a_lie_about_what_was_ordered_or_agreed_is_caught_by_its_check(
     lie: Lie[ForwardOperator], operator_of_orders: ForwardOperator
 ) -> None:
     lie.do(operator_of_orders)
     require_caught(lie, operator_of_orders)
+    require_named_by_the_hall(lie)
 
 
 def test_without_a_lie_what_was_ordered_is_cosigned(operator_of_orders: ForwardOperator) -> None:
@@ -288,42 +245,17 @@ def test_without_a_lie_what_was_ordered_is_cosigned(operator_of_orders: ForwardO
 
     assert operator_of_orders.objections() == []
     assert get_attested_block() == attested + 1
-
-
-def require_caught(lie: Lie[AnyOperator], operator: AnyOperator) -> None:
-    """Publish what was done, and see what the validator says of it."""
-    operator.publish()
-    attested = get_attested_block()
-
-    found = operator.objections()
-
-    if lie.code in (WAITS, ACCEPTED):
-        assert found == []
-        assert (get_attested_block() > attested) == (lie.code == ACCEPTED)
-    else:
-        ((leaf, code),) = found
-        assert (code, kind_of(leaf) if lie.leaf else NO_LEAF) == (lie.code, lie.leaf)
-        assert get_attested_block() == attested
-        # Signed, handed in, and shown by the hall itself.
-        assert [(each.leaf_index, each.code) for each in list_objections()] == found
-    print(_line(lie))
-
-
-def kind_of(leaf: int) -> str:
-    """Return the type of a leaf of the newest block."""
-    block = Block.objects.latest("number")
-    entry = entries_in(bytes(block.entries))[leaf - block.first_leaf]
-    return entry.rpartition(b'"type":')[2].split(b'"')[1].decode()
+    assert verify_market() == (2, 1, 3)
 
 
 def test_every_check_is_met_by_a_lie() -> None:
     assert CHECKS.keys() - {lie.code for lie in ALL_LIES} == set()
 
 
-def test_the_page_shows_this_table() -> None:
+def the_page() -> str:
     caught = [lie for lie in ALL_LIES if lie.code in CHECKS]
     others = [lie for lie in ALL_LIES if lie.code not in CHECKS]
-    page = f"""# What a lying operator runs into
+    return f"""# What a lying operator runs into
 
 Each line was done to a real hall by its owner (database, program, key and server at once), with
 everything that depends on it made to fit, and followed by a real validator. The test that does so
@@ -332,7 +264,7 @@ writes the lines of this page: `tests/log/test_lying_operator.py`. The codes are
 
 | lie | objection | at the leaf | what the check says |
 | --- | --- | --- | --- |
-{chr(10).join(map(_line, caught))}
+{chr(10).join(map(line, caught))}
 
 Where no leaf is named, a file or the checkpoint itself is wrong. Nothing that contains the lie is
 attested.
@@ -347,8 +279,6 @@ accepts, whoever thought of it: that is for those whom it concerns to notice.
 {chr(10).join(f"| {lie.name} | {lie.code} | {lie.noticed_by} |" for lie in others)}
 """
 
-    assert PAGE.read_text(encoding="utf-8") == page
 
-
-def _line(lie: Lie[Any]) -> str:
-    return f"| {lie.name} | `{lie.code}` | {lie.leaf} | {CHECKS.get(lie.code, lie.noticed_by)} |"
+def test_the_page_shows_this_table() -> None:
+    assert PAGE.read_text(encoding="utf-8") == the_page()

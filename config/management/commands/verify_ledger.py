@@ -19,6 +19,7 @@ from ledger.services.log_verification import verify_log
 from marketplace.errors import MarketplaceError
 from marketplace.queries.agreements import verify_agreements
 from marketplace.queries.signed_terms import verify_terms
+from marketplace.services.auction_verification import verify_auctions
 from marketplace.services.verification import verify_clearings
 
 Progress = Callable[[int, int], None]
@@ -91,6 +92,10 @@ class Command(BaseCommand):
         with self._bar("clearings", " clearings") as progress:
             count = verify_clearings(on_clearings=lambda done: progress(done, 0))
         self.stdout.write(f"{count} clearings and their money follow from their books and rules")
+        self.stdout.write(
+            f"{verify_auctions()} auctions before delivery follow from their orders, whose margins"
+            " were held in time"
+        )
         self.stdout.write(
             f"{verify_terms()} signed terms are what was signed, logged and traded on"
         )
