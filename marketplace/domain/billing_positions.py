@@ -27,11 +27,9 @@ def billing_positions(
     part, count = book.market, len(book.metering_point_ids)
     settled = positions_of(book)
     deviations, traders = deviations_of(book, settled), traders_of(book, settled)
-    ids, holders = book.metering_point_ids, book.account_ids
+    ids, holders = points_of(book), book.account_ids
     if part is not None:
-        # Their reading may have come since, after the correction deadline.
-        still = ~np.isin(part.absent_ids, ids)
-        ids = np.concatenate([ids, part.absent_ids[still]])
+        still = ~np.isin(part.absent_ids, book.metering_point_ids)
         holders = np.concatenate([holders, part.absent_accounts[still]])
     nothing = np.zeros(len(ids), dtype=np.int64)
     agreed_bought = agreed_sold = nothing
@@ -66,6 +64,23 @@ def billing_positions(
         grid_export_wh=export_wh - agreed_sold + grid_export,
         fees=summed_by(ids, traders.ids, traders.fees),
     )
+
+
+def points_of(book: IntervalBook) -> Int64Array:
+    """Return the metering point of each row that `billing_positions` makes of a book."""
+    if book.market is None:
+        return book.metering_point_ids
+    # Of who traded ahead the reading may have come since, after the correction deadline.
+    absent = book.market.absent_ids
+    still = ~np.isin(absent, book.metering_point_ids)
+    return np.concatenate([book.metering_point_ids, absent[still]])
+
+
+def accounts_of(book: IntervalBook) -> Int64Array:
+    """Return the accounts of a book in ascending order, of who traded ahead only as well."""
+    if book.market is None:
+        return np.unique(book.account_ids)
+    return np.union1d(book.account_ids, book.market.absent_accounts)
 
 
 def is_settled_at_tariffs(book: IntervalBook) -> bool:

@@ -9,15 +9,21 @@ import numpy.typing as npt
 from django.db.models import F
 
 from ledger.queries import TransferLine, get_block_numbers, list_transfers_of_commands
+from marketplace.domain.billing_positions import accounts_of, billing_positions, points_of
 from marketplace.domain.book_rows import row_of_position
 from marketplace.domain.interval_book import Int64Array, IntervalBook
 from marketplace.domain.money import amount_micro
-from marketplace.domain.position_money import positions_of, traders_of
 from marketplace.domain.settlement import settlement_key
 from marketplace.models import Clearing, DeliveryInterval, MeteringPoint, Offer, Reading, Request
 from marketplace.queries.documents import REASONS
+from marketplace.queries.explanation_ahead import Ahead, explain_ahead
 from marketplace.queries.identity import names_of
 from marketplace.queries.pages import Place, place_of
+
+_FIGURES = (
+    *("bought_wh", "sold_wh", "agreed_bought_wh", "agreed_sold_wh"),
+    *("grid_import_wh", "grid_export_wh", "fees"),
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class ReadingVersion:
 
 @dataclass(frozen=True)
 class OrderPlace:
-    """One side's order in the pool: limit, fill, and its place among the others.
+    """One side's order in the pool: its limit, and its place among the others.
 
     ``eager_count`` orders had a better limit, ``equal_count`` the same one, itself included.
     """
@@ -43,8 +49,6 @@ class OrderPlace:
     signed_terms_id: int | None
     limit_micro_per_kwh: int
     is_own_limit: bool
-    wanted_wh: int
-    filled_wh: int
     eager_count: int
     equal_count: int
     order_count: int
@@ -112,26 +116,16 @@ class Explanation:
     sold_wh: int
     agreed_bought_wh: int
     agreed_sold_wh: int
+    grid_import_wh: int | None
+    grid_export_wh: int | None
     price_micro_per_kwh: int | None
+    is_zonal: bool
     fee_micro: int
     grid_fee_micro_per_kwh: int
     sale: OrderPlace | None
     purchase: OrderPlace | None
+    ahead: Ahead | None
     transfers: list[BookedTransfer]
-
-    @property
-    def grid_import_wh(self) -> int | None:
-        """What neighbours did not cover."""
-        if self.import_wh is None:
-            return None
-        return self.import_wh - self.bought_wh - self.agreed_bought_wh
-
-    @property
-    def grid_export_wh(self) -> int | None:
-        """What neighbours did not take."""
-        if self.export_wh is None:
-            return None
-        return self.export_wh - self.sold_wh - self.agreed_sold_wh
 
     @property
     def net_micro(self) -> int:
@@ -177,7 +171,8 @@ def explain(*, subject: Subject, interval_id: int, metering_point_id: int) -> Ex
     book = IntervalBook.unpacked(bytes(clearing.book)) if clearing else None
     row = row_of_position(book, metering_point_id) if book else None
     at = _place(book, metering_point_id)
-    sold, bought, agreed_sold, agreed_bought, fee, grid_fee = _figures(book, metering_point_id, at)
+    figures = _figures(book, metering_point_id)
+    is_metered = book is not None and at is not None
     return Explanation(
         subject=subject,
         metering_point_id=metering_point_id,
@@ -194,15 +189,24 @@ def explain(*, subject: Subject, interval_id: int, metering_point_id: int) -> Ex
         is_left_out=book is not None and bool(np.isin(metering_point_id, book.left_out_ids)),
         import_wh=int(book.import_wh[at]) if book and at is not None else None,
         export_wh=int(book.export_wh[at]) if book and at is not None else None,
-        bought_wh=bought,
-        sold_wh=sold,
-        agreed_bought_wh=agreed_bought,
-        agreed_sold_wh=agreed_sold,
+        bought_wh=figures.get("bought_wh", 0),
+        sold_wh=figures.get("sold_wh", 0),
+        agreed_bought_wh=figures.get("agreed_bought_wh", 0),
+        agreed_sold_wh=figures.get("agreed_sold_wh", 0),
+        grid_import_wh=figures["grid_import_wh"] if is_metered else None,
+        grid_export_wh=figures["grid_export_wh"] if is_metered else None,
         price_micro_per_kwh=_price(book, at),
-        fee_micro=fee,
-        grid_fee_micro_per_kwh=grid_fee,
+        is_zonal=book is not None and book.market is not None and len(book.market.zones) > 1,
+        fee_micro=figures.get("fees", 0),
+        grid_fee_micro_per_kwh=_local_fee(book, at),
         sale=_order(book, at, is_sale=True),
         purchase=_order(book, at, is_sale=False),
+        ahead=explain_ahead(
+            participant_id=subject.participant_id,
+            interval=interval,
+            metering_point_id=metering_point_id,
+            book=book,
+        ),
         transfers=_transfers(subject, interval),
     )
 
@@ -245,20 +249,19 @@ def _readings(interval_id: int, metering_point_id: int) -> list[ReadingVersion]:
     ]
 
 
-def _figures(
-    book: IntervalBook | None, point: int, at: int | None
-) -> tuple[int, int, int, int, int, int]:
-    """Return sold, bought, sold and bought by agreement [Wh], platform fee [micro], grid fee."""
-    if book is None or at is None:
-        return 0, 0, 0, 0, 0, 0
-    part, traders = book.market, traders_of(book, positions_of(book))
-    fee = int(traders.fees[traders.ids == point].sum())
-    agreed_sold = agreed_bought = grid_fee = 0
-    if part is not None:
-        agreed_sold = int(part.match_wh[part.match_sellers == point].sum())
-        agreed_bought = int(part.match_wh[part.match_buyers == point].sum())
-        grid_fee = int(part.local_fees[at])
-    return int(book.sold_wh[at]), int(book.bought_wh[at]), agreed_sold, agreed_bought, fee, grid_fee
+def _figures(book: IntervalBook | None, point: int) -> dict[str, int]:
+    """Return a metering point's energies and fee as bills are made of them. [Wh], [micro]"""
+    if book is None:
+        return {}
+    positions = billing_positions(book, interval=0, weight=1, accounts=accounts_of(book))
+    own = points_of(book) == point
+    return {name: int(getattr(positions, name)[own].sum()) for name in _FIGURES}
+
+
+def _local_fee(book: IntervalBook | None, at: int | None) -> int:
+    if book is None or book.market is None or at is None:
+        return 0
+    return int(book.market.local_fees[at])
 
 
 def _price(book: IntervalBook | None, at: int | None) -> int | None:
@@ -275,8 +278,6 @@ def _order(book: IntervalBook | None, at: int | None, *, is_sale: bool) -> Order
     if not ids[at]:
         return None
     limits = book.sell_limits if is_sale else book.buy_limits
-    wanted = book.export_wh if is_sale else book.import_wh
-    filled = book.sold_wh if is_sale else book.bought_wh
     eagerness: Int64Array = (limits if is_sale else -limits)[_same_zone(book, at) & (ids > 0)]
     own = int(limits[at] if is_sale else -limits[at])
     listing = (Offer if is_sale else Request).objects.filter(id=int(ids[at])).first()
@@ -285,8 +286,6 @@ def _order(book: IntervalBook | None, at: int | None, *, is_sale: bool) -> Order
         signed_terms_id=listing.signed_terms_id if listing else None,
         limit_micro_per_kwh=int(limits[at]),
         is_own_limit=listing is not None and listing.limit_price_micro is not None,
-        wanted_wh=int(wanted[at]),
-        filled_wh=int(filled[at]),
         eager_count=int((eagerness < own).sum()),
         equal_count=int((eagerness == own).sum()),
         order_count=len(eagerness),

@@ -5,20 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from django.db.models import F, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import F
 
 from marketplace.domain.interval_book import IntervalBook
 from marketplace.domain.settlement import settlement_key
-from marketplace.models import (
-    Clearing,
-    DeliveryInterval,
-    Kind,
-    Match,
-    MeteringPoint,
-    Reading,
-)
+from marketplace.models import Clearing, DeliveryInterval, MeteringPoint
 from marketplace.queries.identity import names_of
+from marketplace.queries.member_energy import list_member_energies
 from marketplace.queries.pages import Place
 
 
@@ -35,21 +28,13 @@ class MemberInterval:
     export_wh: int | None
     bought_wh: int
     sold_wh: int
+    grid_import_wh: int | None
+    grid_export_wh: int | None
     price_micro_per_kwh: int | None
     retail_micro_per_kwh: int | None
     feed_in_micro_per_kwh: int | None
     platform_fee_micro_per_kwh: int | None
     is_left_out: bool
-
-    @property
-    def grid_import_wh(self) -> int | None:
-        """What the neighbours did not cover."""
-        return None if self.import_wh is None else self.import_wh - self.bought_wh
-
-    @property
-    def grid_export_wh(self) -> int | None:
-        """What the neighbours did not take."""
-        return None if self.export_wh is None else self.export_wh - self.sold_wh
 
     @property
     def is_settled(self) -> bool:
@@ -110,21 +95,18 @@ def _member_intervals(
     participant_id: int, intervals: list[DeliveryInterval]
 ) -> list[MemberInterval]:
     ids = [interval.pk for interval in intervals]
-    readings = _readings(participant_id, ids)
     clearings = {
         clearing.interval_id: clearing
         for clearing in Clearing.objects.filter(
             interval__in=ids, revision=F("interval__revision")
         ).defer("book")
     }
-    points = MeteringPoint.objects.filter(site__participant_id=participant_id).values("id")
-    sold = _matched(ids, seller_point__in=points)
-    bought = _matched(ids, buyer_point__in=points)
+    energies = list_member_energies(participant_id=participant_id, clearings=clearings, ids=ids)
     left_out = _left_out(participant_id, clearings.values())
     rows = []
     for interval in intervals:
         clearing = clearings.get(interval.pk)
-        imported, exported = readings.get(interval.pk, (None, None))
+        energy = energies[interval.pk]
         rows.append(
             MemberInterval(
                 interval_id=interval.pk,
@@ -132,11 +114,13 @@ def _member_intervals(
                 ends_at=interval.ends_at,
                 state=DeliveryInterval.State(interval.state).label,
                 revision=interval.revision,
-                import_wh=imported,
-                export_wh=exported,
-                bought_wh=bought.get(interval.pk, 0),
-                sold_wh=sold.get(interval.pk, 0),
-                price_micro_per_kwh=clearing.price_micro_per_kwh if clearing else None,
+                import_wh=energy.import_wh,
+                export_wh=energy.export_wh,
+                bought_wh=energy.bought_wh,
+                sold_wh=energy.sold_wh,
+                grid_import_wh=energy.grid_import_wh,
+                grid_export_wh=energy.grid_export_wh,
+                price_micro_per_kwh=_price(clearing, energy.zone),
                 retail_micro_per_kwh=clearing.retail_micro_per_kwh if clearing else None,
                 feed_in_micro_per_kwh=clearing.feed_in_micro_per_kwh if clearing else None,
                 platform_fee_micro_per_kwh=(
@@ -146,6 +130,14 @@ def _member_intervals(
             )
         )
     return rows
+
+
+def _price(clearing: Clearing | None, zone: str | None) -> int | None:
+    """Return the price in a zone; None where there is none, or not one alone."""
+    if clearing is None:
+        return None
+    prices: dict[str | None, int | None] = clearing.prices or {}
+    return prices.get(zone, clearing.price_micro_per_kwh)
 
 
 def _left_out(participant_id: int, clearings: Iterable[Clearing]) -> set[int]:
@@ -161,35 +153,3 @@ def _left_out(participant_id: int, clearings: Iterable[Clearing]) -> set[int]:
         for interval_id, book in books
         if np.isin(own, IntervalBook.unpacked(bytes(book)).left_out_ids).any()
     }
-
-
-def _readings(participant_id: int, interval_ids: Iterable[int]) -> dict[int, tuple[int, int]]:
-    """Return import and export by interval, the latest version of each meter's reading."""
-    latest = (
-        Reading.objects.filter(
-            interval__in=interval_ids, metering_point__site__participant_id=participant_id
-        )
-        .order_by("interval", "metering_point", "-version")
-        .distinct("interval", "metering_point")
-        .values_list("interval_id", "import_wh", "export_wh")
-    )
-    totals: dict[int, tuple[int, int]] = {}
-    for interval_id, imported, exported in latest:
-        before = totals.get(interval_id, (0, 0))
-        totals[interval_id] = (before[0] + imported, before[1] + exported)
-    return totals
-
-
-def _matched(interval_ids: Iterable[int], **side: object) -> dict[int, int]:
-    found = (
-        Match.objects.filter(
-            kind=Kind.ENERGY,
-            interval__in=interval_ids,
-            revision=F("interval__revision"),
-            **side,
-        )
-        .values("interval_id")
-        .annotate(total=Sum(Coalesce("delivered_wh", "quantity")))
-        .order_by()
-    )
-    return {row["interval_id"]: row["total"] for row in found}

@@ -86,16 +86,8 @@ class DayTotals:
     waiting_count: int
     left_out_count: int
     pruned_count: int
-
-    @property
-    def grid_import_wh(self) -> int:
-        """Bought from the supplier."""
-        return self.import_wh - self.bought_wh
-
-    @property
-    def grid_export_wh(self) -> int:
-        """Sold to the supplier."""
-        return self.export_wh - self.sold_wh
+    grid_import_wh: int
+    grid_export_wh: int
 
     @property
     def earned_micro(self) -> int:
@@ -199,6 +191,8 @@ def total_of(lines: Sequence[StatementLine]) -> DayTotals:
         waiting_count=len(lines) - len(booked),
         left_out_count=sum(line.interval.is_left_out for line in lines),
         pruned_count=len(every) - len(lines),
+        grid_import_wh=sum(line.interval.grid_import_wh or 0 for line in lines),
+        grid_export_wh=sum(line.interval.grid_export_wh or 0 for line in lines),
     )
 
 

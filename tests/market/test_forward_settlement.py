@@ -30,6 +30,7 @@ from tests.market.form_2 import agreement_rows
 from tests.market.forward_street import NOW, START, ForwardStreet
 from tests.market.market_by_the_page import Page, parsed
 from tests.market.market_money_by_the_page import command_body
+from tests.market.member_views import check_views
 
 ENDS = START + timedelta(minutes=15)
 DEADLINE = ENDS + timedelta(days=1)
@@ -168,10 +169,20 @@ def test_three_revisions_post_what_the_page_says(
     run(street, ENDS)
     assert not Clearing.objects.exists()  # Dora's reading may still come
     run(street, DEADLINE)
+    absent = check_views(street)["dora"]
+    assert absent.import_wh is None
     send(street, ALL, DEADLINE)
     run(street, DEADLINE)
+    found = check_views(street)
+    seller, buyer = found["alice"].ahead, found["charlie"].ahead
+    assert seller and seller.kept and buyer and buyer.kept
+    assert [each.eager_count for each in seller.orders] == [1, 0]  # the second one is cheaper
+    assert [each.side_count for each in seller.orders] == [3, 3]
+    assert seller.kept.short_wh == 1_077 - (900 - 60)
+    assert (buyer.orders[0].line.filled_wh, buyer.kept.not_taken_wh) == (1_200, 1_200 - 1_100)
     send(street, {**ALL, "bob": (0, 520)}, TOO_LATE)
     run(street, TOO_LATE)
+    check_views(street)
 
     check_posted(street)
     assert verify_clearings() == 3
