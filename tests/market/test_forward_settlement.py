@@ -173,8 +173,8 @@ def test_three_revisions_post_what_the_page_says(
     assert absent.import_wh is None
     send(street, ALL, DEADLINE)
     run(street, DEADLINE)
-    found = check_views(street)
-    seller, buyer = found["alice"].ahead, found["charlie"].ahead
+    views = check_views(street)
+    seller, buyer = views["alice"].ahead, views["charlie"].ahead
     assert seller and seller.kept and buyer and buyer.kept
     assert [each.eager_count for each in seller.orders] == [1, 0]  # the second one is cheaper
     assert [each.side_count for each in seller.orders] == [3, 3]
