@@ -109,8 +109,14 @@ class _Reader:
             raise self._bad(0, "names no usage point", "send the whole feed, not a part of it")
         for _, point in self.feed.usage_points:
             kind = point.texts.get("ServiceCategory/kind", "")
+            if not kind:
+                raise self._bad(
+                    point.line,
+                    "the usage point does not say what is metered (no ServiceCategory kind)",
+                    "send electricity (kind 0) only, and have the utility say so in the feed",
+                )
             if kind != "0":
-                what = SERVICES.get(kind, f"service {quoted(kind)}") if kind else "no service named"
+                what = SERVICES.get(kind, f"service {quoted(kind)}")
                 raise self._bad(
                     point.line, f"the usage point is of {what}", "send electricity (kind 0) only"
                 )

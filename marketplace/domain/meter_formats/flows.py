@@ -123,9 +123,10 @@ class Flows:
 class FlowsBuilder:
     """Collects the flows of one file, in bounded columns."""
 
-    def __init__(self, file: str, format_name: str) -> None:
+    def __init__(self, file: str, format_name: str, *, ask_for: str = "") -> None:
         self.file = file
         self.format = format_name
+        self.ask_for = ask_for or "send a file with interval readings of energy"
         self.notes: dict[str, None] = {}
         self._channels: dict[Channel, int] = {}
         self._columns = tuple(array("q") for _ in range(7))
@@ -204,8 +205,8 @@ class FlowsBuilder:
                 self.file,
                 0,
                 f"this {self.format} file holds no reading of electrical energy"
-                + "".join(f" ({note})" for note in self.notes),
-                "send a file with interval readings of energy",
+                + (": " + ", ".join(self.notes) if self.notes else ""),
+                self.ask_for,
             )
         channel, start_s, length_s, micro_wh, quality, line, needed = (
             np.array(column, dtype=np.int64) for column in self._columns

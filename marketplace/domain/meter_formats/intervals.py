@@ -96,10 +96,21 @@ def readings_of_flows(flows: Flows, *, minutes: int, file: str) -> tuple[Reading
         raise ReadingsInvalid(
             file,
             int(flows.line[0]),
-            f"no interval of {minutes} minutes is complete: {reason}",
+            f"no interval of {minutes} minutes is complete: {reason}{_absent_channels(flows)}",
             "send all channels of a meter in one file, with every part of an interval",
         )
     return readings, report
+
+
+def _absent_channels(flows: Flows) -> str:
+    """Say which channels the first meter has here, where it should have more."""
+    meter = flows.channels[int(flows.channel[0])].meter
+    own = [index for index, each in enumerate(flows.channels) if each.meter == meter]
+    needed = int(flows.needed[np.isin(flows.channel, own)].max())
+    if needed <= len(own):
+        return ""
+    there = ", ".join(flows.channels[index].name for index in own)
+    return f" (meter {quoted(meter)} has {needed} channels of energy, here is {there} alone)"
 
 
 def _refuse(flows: Flows, row: int, file: str, what: str, remedy: str) -> Never:

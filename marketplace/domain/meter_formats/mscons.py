@@ -48,6 +48,7 @@ MOMENT: Final = re.compile(r"([0-9]{12})([+-])([0-9]{2})(?::?([0-9]{2}))?")
 BEGINS, ENDS, GRANULARITY = "163", "164", "672"
 CANCELLATION: Final = "1"
 SEND_AGAIN: Final = "ask the sender for a correct message"
+ASK_FOR: Final = "ask for active energy, like 1-1:1.29.0 from the grid and 1-1:2.29.0 to it"
 
 
 @dataclass(slots=True)
@@ -79,7 +80,7 @@ def read_mscons(source: Source) -> Flows:
 class _Reader:
     def __init__(self, file: str) -> None:
         self.file = file
-        self.flows = FlowsBuilder(file, FORMAT)
+        self.flows = FlowsBuilder(file, FORMAT, ask_for=ASK_FOR)
         self.meter = ""
         self.channel = -1
         self.next_s: int | None = None

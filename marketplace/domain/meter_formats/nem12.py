@@ -41,6 +41,7 @@ QUALITIES: Final = {
 FLAG: Final = re.compile(r"([AEFNSV])([0-9]{2})?")
 PAIRS: Final = re.compile(r"([A-Z][0-9A-Z])+")
 SEND_AGAIN: Final = "ask the meter data provider for a correct file"
+ASK_FOR: Final = "ask for the registers of active energy: E from the grid, B to it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class _Reader:
     def __init__(self, file: str, utc_offset: timedelta) -> None:
         self.file = file
         self.offset_s = utc_offset // timedelta(seconds=1)
-        self.flows = FlowsBuilder(file, FORMAT)
+        self.flows = FlowsBuilder(file, FORMAT, ask_for=ASK_FOR)
         self.stream: _Stream | None = None
         self.day: _Day | None = None
         self.has_ended = False
@@ -113,10 +114,10 @@ class _Reader:
                 raise self._bad(line, f"{quoted(kind)} is no kind of record")
         if not self.has_ended:
             raise self._bad(line, "the file ends without its end record 900, so it was cut off")
-        if self.offset_s != EASTERN_STANDARD // timedelta(seconds=1):
-            self.flows.note(f"times taken as {_utc(self.offset_s)}, as asked")
-        else:
-            self.flows.note(f"times are {_utc(self.offset_s)}, as the format has them")
+        if len(self.flows):  # of a file without any, the clock explains nothing
+            is_usual = self.offset_s == EASTERN_STANDARD // timedelta(seconds=1)
+            said = "are {}, as the format has them" if is_usual else "taken as {}, as asked"
+            self.flows.note(f"times {said.format(_utc(self.offset_s))}")
         return self.flows.result()
 
     def _cells(self, raw: bytes, line: int) -> list[str]:
@@ -150,7 +151,7 @@ class _Reader:
             raise self._bad(line, f"{quoted(suffix)} is no channel")
         direction = DIRECTIONS.get(suffix[0])
         if direction is None:
-            self.flows.note(f"channel {suffix} of {nmi} left aside: not a register of energy")
+            self.flows.note(f"channel {suffix} of {nmi} left aside: not active energy")
             return _Stream(-1, int(length), 0, 0)
         if unit not in WH_EXPONENTS:
             power = unit in POWER_UNITS
