@@ -70,7 +70,7 @@ def test_forms_answer_whatever_is_typed(city: City) -> None:
     agreed = {"kind": "gift", "side": "seller", "own_point": str(own.pk), "other_meter": "m1"}
     agreed |= {"rank": "1", "first_day": "2099-01-01"}
     used = {"cancel-purpose": "x", "cancel-beneficiary": "y", "cancel-token": "no token"}
-    halted = {"community": str(city.community_id)}
+    halted = {"community": str(city.community_id), f"{city.community_id}-reason": "a wrong tariff"}
     until = f"{city.community_id}-until"
     pages: tuple[tuple[str, str, dict[str, str], tuple[dict[str, str], ...]], ...] = (
         (
