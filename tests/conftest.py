@@ -12,20 +12,22 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import TestCase, TransactionTestCase
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
+from hypothesis import settings as properties
 
 from tests import databases
 
 # No test asserts a time, so properties have none either; what CI draws is the same every time.
-settings.register_profile(
+properties.register_profile(
     "heliopolis",
     deadline=None,
     derandomize="CI" in os.environ,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile("heliopolis")
+properties.load_profile("heliopolis")
 
 _numbers = itertools.count(1)
 _NO_FLUSH = (
@@ -54,6 +56,11 @@ class CommittedDatabase:
             timeout=timeout,
             check=False,
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> None:
+    settings.PASSWORD_HASHERS = ["tests.passwords.QuickHasher"]
 
 
 @pytest.fixture(scope="session")

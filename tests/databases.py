@@ -40,13 +40,15 @@ def url_of(url: str, database: str) -> str:
 
 def clone_template(name: str) -> None:
     """Make a database that looks as after the last migration, as fast as files are copied."""
-    template = _ensure_template()
+    clone(_ensure_template(), name)
+
+
+def clone(database: str, name: str) -> None:
+    """Copy a database that nobody is connected to."""
+    # Copying files takes half the work of writing every page to the log first.
+    query = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
     with _as_owner() as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
+        connection.execute(query.format(sql.Identifier(name), sql.Identifier(database)))
 
 
 def drop(name: str) -> None:

@@ -1,6 +1,7 @@
 """A town whose market has run, and everybody signed in."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,12 +10,18 @@ from django.test import Client
 from analytics.services import roll_up_settled
 from marketplace.models import User
 from tests.town import Town, build_town, rows_of_hour, run_market, send
+from tests.worlds import world
 
 HOURS = 3
 
 
 @pytest.fixture
-def town(db: None) -> Town:
+def town(db: None) -> Iterator[Town]:
+    with world(town_with_rollups) as town:
+        yield town
+
+
+def town_with_rollups() -> Town:
     town = build_town()
     send(town, [row for hour in range(HOURS) for row in rows_of_hour(hour)])
     run_market(town)
@@ -23,7 +30,7 @@ def town(db: None) -> Town:
 
 
 @pytest.fixture
-def other_town(db: None) -> Town:
+def other_town(town: Town) -> Town:
     """A second community, whose people must not see the first."""
     town = build_town("Elsewhere")
     send(town, rows_of_hour(0))

@@ -1,13 +1,19 @@
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from pytest_django import Settings
 
 from tests.web.city import City, build_city
+from tests.worlds import world
 
 
 @pytest.fixture
-def city(db: None, tmp_path: Path, settings: Settings) -> City:
-    # Seven passwords a city; a slow hash protects nobody here.
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    return build_city(tmp_path)
+def city(db: None) -> Iterator[City]:
+    with world(settled_city) as city:
+        yield city
+
+
+def settled_city() -> City:
+    with TemporaryDirectory() as folder:
+        return build_city(Path(folder))
