@@ -14,19 +14,23 @@ from marketplace.domain.readings_writer import write_readings
 PACIFIC_STANDARD = timedelta(hours=-8)
 
 
-def fontana_csv(real_data: Path, out: Path) -> Path:
-    """Write 17 homes of one year as readings at the grid connection and return the path.
+def fontana_csv(real_data: Path, out: Path, *, days: int) -> Path:
+    """Write 17 homes as readings at the grid connection, from New Year on, and return the path.
 
     The source is in local standard time all year, so one offset fits every row.
     """
     zone = timezone(PACIFIC_STANDARD)
     meters: dict[str, int] = {}
     index, starts, net = [], [], []
+    end: datetime | None = None
     source = real_data / "homes_fontana" / "homes_hourly.csv.gz"
     with gzip.open(source, "rt", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            index.append(meters.setdefault(row["home_id"], len(meters)))
             start = datetime.fromisoformat(row["ts_start_local_std"]).replace(tzinfo=zone)
+            end = end or start + timedelta(days=days)
+            if start >= end:
+                continue
+            index.append(meters.setdefault(row["home_id"], len(meters)))
             starts.append(int(start.timestamp()))
             net.append(float(row["load_kwh"]) - float(row["pv_kwh"]))
     net_wh = np.rint(np.array(net) * 1000).astype(np.int64)
