@@ -171,6 +171,13 @@ def test_green_button_units_and_directions(tmp_path: Path) -> None:
         (feed(1)[:-40], "is not XML"),
         (feed(1).replace("<feed", '<!DOCTYPE feed [<!ENTITY a "b">]><feed', 1), "document type"),
         ("<a>" * 50, "nests deeper"),
+        (feed(1).replace("<feed", f"<feed a='{'x' * 2_000_000}'", 1), "a tag is longer"),
+        (
+            feed(1).replace(
+                "<e:value>", "<e:ReadingQuality>8</e:ReadingQuality>" * 9_000 + "<e:value>"
+            ),
+            "IntervalReading holds far more",
+        ),
     ],
 )
 def test_what_is_wrong_with_green_button_is_named(tmp_path: Path, content: str, what: str) -> None:

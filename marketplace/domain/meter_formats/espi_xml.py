@@ -14,6 +14,8 @@ from marketplace.domain.meter_formats.source import Source
 from marketplace.domain.readings_columns import ReadingsInvalid
 
 CHUNK_BYTES: Final = 64 * 1024
+# The parser begins a tag anew with each chunk until it ends: an endless one would take for ever.
+TAG_MAX_BYTES: Final = 1024 * 1024
 DEPTH_MAX: Final = 40
 TEXT_MAX: Final = 10_000
 WAYS_MAX: Final = 1000
@@ -48,9 +50,11 @@ def elements(source: Source, names: frozenset[str]) -> Iterator[tuple[Entry, Ele
         If the file is not XML, has a document type, or nests too deep.
     """
     handler = _Handler(source.name, names)
+    size = 0
     with source.open() as file:
         while True:
             chunk = file.read(CHUNK_BYTES)
+            size += len(chunk)
             try:
                 handler.parser.Parse(chunk, not chunk)
             except expat.ExpatError as error:
@@ -60,6 +64,8 @@ def elements(source: Source, names: frozenset[str]) -> Iterator[tuple[Entry, Ele
                     f"is not XML: {expat.ErrorString(error.code)}",
                     "send the whole file as it was downloaded",
                 ) from error
+            if chunk and size - handler.parser.CurrentByteIndex > TAG_MAX_BYTES + CHUNK_BYTES:
+                raise handler.bad(f"a tag is longer than {TAG_MAX_BYTES} bytes")
             yield from handler.found
             handler.found.clear()
             if not chunk:
@@ -87,19 +93,20 @@ class _Handler:
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._characters
 
-    def _bad(self, what: str) -> ReadingsInvalid:
+    def bad(self, what: str) -> ReadingsInvalid:
+        """Return the refusal of the file at the line that is being read."""
         return ReadingsInvalid(
             self.file, self.parser.CurrentLineNumber, what, "send a Green Button file as it came"
         )
 
     def _refuse_doctype(self, *_: object) -> None:
-        raise self._bad("declares a document type, which no Green Button file needs")
+        raise self.bad("declares a document type, which no Green Button file needs")
 
     def _start(self, qualified: str, attributes: dict[str, str]) -> None:
         name = qualified.rpartition(" ")[2]
         self.path.append(name)
         if len(self.path) > DEPTH_MAX:
-            raise self._bad(f"nests deeper than {DEPTH_MAX} elements")
+            raise self.bad(f"nests deeper than {DEPTH_MAX} elements")
         self.text.clear()
         self.text_length = 0
         if name == "entry":
@@ -124,7 +131,7 @@ class _Handler:
             return
         self.text_length += len(text)
         if self.text_length > TEXT_MAX:
-            raise self._bad(f"a text is longer than {TEXT_MAX} characters")
+            raise self.bad(f"a text is longer than {TEXT_MAX} characters")
         self.text.append(text)
 
     def _end(self, _: str) -> None:
@@ -146,7 +153,7 @@ class _Handler:
             if way in element.texts:
                 text = f"{element.texts[way]} {text}"
             if len(text) > TEXT_MAX or len(element.texts) > WAYS_MAX:
-                raise self._bad(f"{element.name} holds far more than one does")
+                raise self.bad(f"{element.name} holds far more than one does")
             element.texts[way] = text
         self.text.clear()
         self.text_length = 0
