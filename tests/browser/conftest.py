@@ -1,4 +1,4 @@
-"""A real browser on a real web server on a committed database."""
+"""A real browser on a real web server on a database of its own, all for one session."""
 
 import os
 import socket
@@ -7,15 +7,22 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.error import URLError
 
 import pytest
+from django.conf import settings
 from playwright.sync_api import Browser, sync_playwright
+from pytest_django.plugin import DjangoDbBlocker
 
 from analytics.services import make_forecasts
+from config.log.keys import make_signer, read_policy
+from ledger.services.attestation import attest_checkpoint
+from ledger.services.log_folder import LogFolder
+from ledger.services.publisher import LogPublisher
 from tests import databases
-from tests.conftest import CommittedDatabase
+from tests.log.lying_operator import working_on
 from tests.web.city import NOW, City, build_city
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -30,26 +37,40 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def chromium() -> None:
     """Skip where there is no browser."""
     if not CHROMIUM.exists():
         pytest.skip(f"no browser: {CHROMIUM} is not there")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def served_city(
-    chromium: None, committed_db: CommittedDatabase, tmp_path: Path
+    chromium: None,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[City, str]]:
-    """Return a city and the address of a web server that shows it."""
-    city = build_city(tmp_path)
-    assert make_forecasts(place=city.place(), now=NOW)
+    """Return a city with a published log, and the address of a web server that shows it."""
+    folder, database = tmp_path_factory.mktemp("served"), f"{databases.worker_name()}_served"
+    databases.clone_template(database)
+    places = {
+        f"LOG_{name}": folder / name.lower() for name in ("FOLDER", "KEY_FILE", "POLICY_FILE")
+    }
+    with django_db_blocker.unblock(), working_on(database, places):
+        city = build_city(folder)
+        assert make_forecasts(place=city.place(), now=NOW)
+        _publish()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}"]
     command += ["--threads", "4", "--log-level", "error", "config.wsgi:application"]
-    environment = {**os.environ, **committed_db.env}
+    environment = {
+        **os.environ,
+        "DATABASE_URL": databases.url_of(os.environ["DATABASE_URL"], database),
+        **{f"HELIOPOLIS_{name.removesuffix('_FILE')}": str(at) for name, at in places.items()},
+    }
     with subprocess.Popen(command, cwd=databases.PROJECT, env=environment) as server:
         try:
             address = f"http://127.0.0.1:{port}"
@@ -57,12 +78,23 @@ def served_city(
             yield city, address
         finally:
             server.terminate()
+    databases.drop(database)
 
 
-@pytest.fixture
+def _publish() -> None:
+    """Sign what is booked; without a policy the log alone attests."""
+    now = datetime.now(UTC)
+    publisher = LogPublisher(folder=LogFolder(settings.LOG_FOLDER), signer=make_signer())
+    publisher.open()
+    signed = publisher.publish_new(now=now)
+    assert signed is not None
+    attest_checkpoint(size=signed.size, policy=read_policy(), now=now)
+
+
+@pytest.fixture(scope="module")
 def browser(served_city: tuple[City, str]) -> Iterator[Browser]:
-    # After the database and away before it: Playwright's loop runs in this thread, and Django
-    # refuses to touch a database where one runs.
+    # Away before other tests: Playwright's loop runs in this thread, and Django refuses to touch a
+    # database where one runs.
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield browser

@@ -29,13 +29,14 @@ STORED = """async () => {
 def test_a_key_of_ones_own(
     served_city: tuple[City, str], browser: Browser, language: str, width: int, tmp_path: Path
 ) -> None:
+    name = "alice" if language == "en" else "bob"  # each has a first key to make
     city, site = served_city
     context = browser.new_context(viewport={"width": width, "height": 900})
     complaints: list[str] = []
     page = opened(context, complaints)
-    sign_in(page, site, "alice")
+    sign_in(page, site, name)
     page.click(f"[name=language][value={language}]")
-    page.goto(f"{site}/household/{city.participant_ids['alice']}/")
+    page.goto(f"{site}/household/{city.participant_ids[name]}/")
     page.click("a[href$='#key']")
     looks_right(page, tmp_path / "rule.png")
 
@@ -62,7 +63,7 @@ def test_a_key_of_ones_own(
 
     # In a browser without the key nothing is signed, and the page says so.
     other = opened(browser.new_context(), complaints)
-    sign_in(other, site, "alice")
+    sign_in(other, site, name)
     other.goto(page.url)
     other.click("main a[href*='/rule/']")
     other.click("section:has(#revoke) button")

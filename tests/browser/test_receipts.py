@@ -2,52 +2,20 @@
 
 import os
 import re
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
-from pytest_django import Settings
 
-from config.log.keys import make_signer, read_policy
-from ledger.services.attestation import attest_checkpoint
-from ledger.services.log_folder import LogFolder
-from ledger.services.publisher import LogPublisher
-from tests.browser.conftest import browser, chromium, served_city
 from tests.browser.test_pages import UNNAMED, opened, sign_in
 from tests.web.city import City
-
-__all__ = ["browser", "chromium", "served_city"]
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def published(
-    request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
-    settings: Settings,
-    tmp_path: Path,
-) -> tuple[City, str]:
-    """Return a city with a published log, and the address of a server that knows both."""
-    for name in ("FOLDER", "KEY_FILE", "POLICY_FILE"):
-        place = tmp_path / name.lower()
-        setattr(settings, f"LOG_{name}", place)
-        monkeypatch.setenv(f"HELIOPOLIS_LOG_{name.removesuffix('_FILE')}", str(place))
-    found: tuple[City, str] = request.getfixturevalue("served_city")
-    now = datetime.now(UTC)
-    publisher = LogPublisher(folder=LogFolder(settings.LOG_FOLDER), signer=make_signer())
-    publisher.open()
-    signed = publisher.publish_new(now=now)
-    assert signed is not None
-    attest_checkpoint(size=signed.size, policy=read_policy(), now=now)
-    return found
-
-
 def test_from_the_statement_to_a_checked_receipt(
-    published: tuple[City, str], browser: Browser
+    served_city: tuple[City, str], browser: Browser
 ) -> None:
-    city, site = published
+    city, site = served_city
     complaints: list[str] = []
     folder = os.environ.get("SCREENSHOTS")
     alice = city.participant_ids["alice"]
