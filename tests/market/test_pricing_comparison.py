@@ -92,8 +92,13 @@ def test_a_later_correction_makes_it_outdated(street: Street) -> None:
     found = find_comparison(place=place(street), month=JUNE)
     assert found is not None
     assert (found.interval_count, found.done_count, found.is_outdated) == (HOURS, HOURS, False)
+    # However often somebody asks: what is still right is not computed again.
+    again = ask_for_comparison(community_id=street.community.id, month=JUNE, now=START)
+    assert (again.pk, compute_asked_comparisons(now=START)) == (asked.pk, 0)
     street.send({"alice": (0, 99)}, hour=0, now=at(HOURS))
     street.run(at(HOURS) + timedelta(minutes=2))
     later = find_comparison(place=place(street), month=JUNE)
     assert later is not None and later.is_outdated
     assert PricingOutcome.objects.filter(comparison=asked.pk).exists()
+    newer = ask_for_comparison(community_id=street.community.id, month=JUNE, now=START)
+    assert newer.pk != asked.pk
