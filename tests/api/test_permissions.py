@@ -38,6 +38,15 @@ def test_charlie_may_not_name_what_is_not_his(town: Town, charlie: Client) -> No
         f"transfers/?participant={alice_id}",
         f"rollups/?community={town.community.id}",
         f"rollups/totals/?community={town.community.id}&start={DAY[0]}&end={DAY[1]}",
+        f"orders/?participant={alice_id}",
+        f"agreements/?participant={alice_id}",
+        f"certificates/?participant={alice_id}",
+        f"certificates/cancellations/?participant={alice_id}",
+        f"certificates/matching/?participant={alice_id}&start={DAY[0]}&end={DAY[1]}",
+        f"forecasts/energy/?metering_point={point}",
+        f"forecasts/prices/?community={town.community.id}",
+        f"order-book/?community={town.community.id}&start={DAY[0]}",
+        f"halts/?community={town.community.id}",
     ):
         assert refusal(charlie.get(f"/api/v1/{path}")) == (404, "not_found"), path
     assert results(charlie, f"metering-points/?participant={alice_id}") == []
@@ -61,6 +70,12 @@ def test_bob_does_not_see_alice(town: Town, alice: Client, bob: Client) -> None:
         f"trades/?participant={alice_id}",
         f"statements/?participant={alice_id}",
         f"transfers/?participant={alice_id}",
+        f"orders/?participant={alice_id}",
+        f"agreements/?participant={alice_id}",
+        f"certificates/?participant={alice_id}",
+        f"certificates/cancellations/?participant={alice_id}",
+        f"certificates/matching/?participant={alice_id}&start={DAY[0]}&end={DAY[1]}",
+        f"forecasts/energy/?metering_point={point.id}",
     ):
         assert refusal(bob.get(f"/api/v1/{path}")) == (404, "not_found"), path
         assert alice.get(f"/api/v1/{path}").status_code == 200, path
@@ -94,7 +109,10 @@ def test_the_operator_sees_members_of_their_community_only(
     assert results(operator, "transfers/", participant=alice_id)
     assert results(operator, "readings/", metering_point=town.point("alice-1").id)
     stranger = other_town.participant("alice-1").id
-    for path in ("statements/", "trades/", "transfers/"):
+    for path in (
+        *("statements/", "trades/", "transfers/"),
+        *("orders/", "agreements/", "certificates/", "certificates/cancellations/"),
+    ):
         answer = operator.get(f"/api/v1/{path}", {"participant": stranger})
         assert refusal(answer) == (404, "not_found")
     point = other_town.point("alice-1").id
