@@ -72,13 +72,16 @@ def _live(
 
 
 def _die_after(module: str, name: str) -> None:
-    """Have this process killed as soon as a function has done its work."""
+    """Have this process killed as soon as a function has had work and done it."""
     owner = importlib.import_module(module)
     real: Callable[..., object] = getattr(owner, name)
 
-    def dying(*args: object, **named: object) -> None:
-        real(*args, **named)
-        os.kill(os.getpid(), signal.SIGKILL)
+    def dying(*args: object, **named: object) -> object:
+        result = real(*args, **named)
+        lists = [each for each in (*args, *named.values()) if isinstance(each, list)]
+        if any(lists) if lists else result != 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
 
     setattr(owner, name, dying)
 
