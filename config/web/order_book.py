@@ -41,6 +41,7 @@ from marketplace.services.orders import cancel_orders, place_orders
 
 TRADERS: Final = ("enterprise",)
 OWN_SHOWN: Final = 50
+LEVELS_SHOWN: Final = 50
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -196,7 +197,9 @@ def _on_grid(moment: datetime, rules: RulesInForce) -> datetime:
 
 def _depth(place: Place, gate: Gate, now: datetime) -> list[ZoneDepth]:
     found = find_gate(community_id=place.community_id, starts_at=gate.starts_at, now=now)
-    return list_depth(interval_id=found.interval_id, now=now) if found else []
+    if found is None:
+        return []
+    return list_depth(interval_id=found.interval_id, now=now, levels_max=LEVELS_SHOWN)
 
 
 def _auction(place: Place, gate: Gate, now: datetime) -> object:

@@ -160,8 +160,8 @@ class ZoneDepthOut(serializers.Serializer[Any]):
     """A zone's book by price."""
 
     zone = serializers.CharField()
-    bids = LevelOut(many=True, help_text="Highest price first.")
-    offers = LevelOut(many=True, help_text="Lowest price first.")
+    bids = LevelOut(many=True, help_text="Highest price first; at most 1,000.")
+    offers = LevelOut(many=True, help_text="Lowest price first; at most 1,000.")
     indicative_price = serializers.IntegerField(
         allow_null=True, help_text="Where an auction now would clear, minimums left aside."
     )

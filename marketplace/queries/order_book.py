@@ -1,5 +1,6 @@
 """The live book of a forward market: depth for all of a community, orders for their owner."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,8 @@ OrderState = Literal[
     "partly_filled",
     "unfilled",
 ]
+# An order at each of a million prices is no reason to send everybody as many lines.
+LEVELS_MAX: Final = 1000
 SIDES: Final[dict[int, Literal["buy", "sell"]]] = {BUY: "buy", SELL: "sell"}
 
 _DEPTH: Final = """
@@ -76,15 +79,17 @@ class Level:
 
 @dataclass(frozen=True)
 class ZoneDepth:
-    """A zone's book: bids from the highest price down, offers from the lowest up.
+    """A zone's book: bids from the highest price down, offers from the lowest up, the best of them.
 
-    ``indicative_price`` is what an auction now would come to, minimum quantities left aside.
+    ``indicative_price`` is what an auction now would come to, minimum quantities left aside, of
+    all orders; ``is_cut`` says that there are more prices than are told.
     """
 
     zone: str
     bids: tuple[Level, ...]
     offers: tuple[Level, ...]
     indicative_price: int | None
+    is_cut: bool
 
 
 @dataclass(frozen=True)
@@ -150,28 +155,30 @@ def list_orders(
     return [_line(order) for order in found]
 
 
-def list_depth(*, interval_id: int, now: datetime) -> list[ZoneDepth]:
-    """Return the live book of an interval per zone of its rule set, and where it would clear."""
+def list_depth(*, interval_id: int, now: datetime, levels_max: int = LEVELS_MAX) -> list[ZoneDepth]:
+    """Return the live book of an interval per zone of its rule set, and where it would clear.
+
+    Parameters
+    ----------
+    levels_max : int
+        So many prices of each side, the best ones.
+    """
     rule_set = RuleSet.objects.get(intervals=interval_id)
     zones: list[str] = rule_set.document["zones"]
     with connection.cursor() as cursor:
         cursor.execute(_DEPTH, {"interval": interval_id, "now": now})
         rows: list[tuple[str, int, int, int]] = cursor.fetchall()
+    sides: dict[tuple[str, int], list[Level]] = defaultdict(list)
+    for code, side, price, total in rows:
+        sides[code, side].append(Level(price, total))
     prices = _indicative(rows, zones, rule_set.document["links"])
     return [
         ZoneDepth(
             zone=zone,
-            bids=tuple(
-                Level(price, total)
-                for code, side, price, total in reversed(rows)
-                if (code, side) == (zone, BUY)
-            ),
-            offers=tuple(
-                Level(price, total)
-                for code, side, price, total in rows
-                if (code, side) == (zone, SELL)
-            ),
+            bids=tuple(sides[zone, BUY][::-1][:levels_max]),
+            offers=tuple(sides[zone, SELL][:levels_max]),
             indicative_price=price_now,
+            is_cut=max(len(sides[zone, BUY]), len(sides[zone, SELL])) > levels_max,
         )
         for zone, price_now in zip(zones, prices, strict=True)
     ]

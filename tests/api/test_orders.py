@@ -12,6 +12,7 @@ from ledger.services import SettlementWorker
 from marketplace.api import order_events
 from marketplace.models import Order, OrderBatch, User
 from marketplace.queries import order_events as order_events_queries
+from marketplace.queries.order_book import list_depth
 from marketplace.services.gate_closure import close_due_gates
 from marketplace.services.order_answers import advance_orders
 from marketplace.services.people import add_participant, join
@@ -157,6 +158,17 @@ def test_the_book_is_shown_by_price_to_the_community(street: ForwardStreet) -> N
     assert zone["bids"] == [{"price_micro_per_kwh": 400_000, "quantity_wh": 1_000}]
     assert zone["indicative_price"] == 300_000
     assert stranger.get("/api/v1/order-book/", asked).status_code == 404
+
+    # The best prices are told of ever so many, and the price is that of all.
+    bids = [order(street, "bob", side="buy", limit_price_micro_per_kwh=at) for at in range(1, 3)]
+    send_json(bob, "POST", "orders/", {"orders": bids})
+    book()
+    interval = Order.objects.latest("id").interval_id
+    (few,) = list_depth(interval_id=interval, now=timezone.now(), levels_max=1)
+    assert ([each.price_micro_per_kwh for each in few.bids], few.is_cut) == ([400_000], True)
+    (many,) = list_depth(interval_id=interval, now=timezone.now())
+    assert (len(many.bids), many.is_cut) == (3, False)
+    assert few.indicative_price == many.indicative_price
 
     close_due_gates(community_id=street.community.id, now=in_hours(4))
     shown = bob.get("/api/v1/order-book/", asked).json()
