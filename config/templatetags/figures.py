@@ -51,6 +51,14 @@ def money(amount_micro: int | None, currency: str) -> str:
 
 
 @register.filter
+def money_change(amount_micro: int | None, currency: str) -> str:
+    """Write a difference rounded to hundredths, with its sign and currency."""
+    if amount_micro is None:
+        return NOTHING
+    return with_currency(_number(Decimal(amount_micro) / MICRO, 2, signed=True), currency)
+
+
+@register.filter
 def money_exact(amount_micro: int | None) -> str:
     """Write an amount to the last micro-unit, without its currency, for a column of figures."""
     if amount_micro is None:

@@ -1,5 +1,6 @@
 """A past month under each pricing: one's own result, and for the operator everybody's."""
 
+from dataclasses import dataclass
 from datetime import date
 
 from django.contrib import messages
@@ -15,11 +16,13 @@ from config.web.days import render_in
 from config.web.personas import place_or_404, use_persona
 from config.web.signing import translated
 from marketplace.domain.billing_month import month_after, month_before, month_of, read_month
+from marketplace.domain.pricing_comparison import ACTUAL, GRID_ONLY
 from marketplace.errors import MarketplaceError
 from marketplace.queries.pages import Persona, Place, get_market_days, list_places
 from marketplace.queries.pricing_comparison import (
     ComparisonState,
     PartyLine,
+    PricingLine,
     find_comparison,
     get_comparison_table,
     list_own_pricings,
@@ -44,6 +47,17 @@ PARTY_NAMES = {
     "pool": _("Community pool"),
     "rounding": _("Rounding"),
 }
+
+
+@dataclass(frozen=True)
+class OwnPricing:
+    """A pricing of a member's month as the page shows it; differences are gains. [micro]"""
+
+    name: str
+    pricing: str
+    net_micro: int
+    against_actual_micro: int
+    against_grid_micro: int
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -110,10 +124,27 @@ def _figures(persona: Persona, found: ComparisonState | None) -> dict[str, objec
             "sums": table.sums_micro,
         }
     lines = list_own_pricings(comparison_id=found.id, participant_id=persona.participant_id)
+    own = _own_pricings(lines)
+    others = [line for line in own if line.pricing not in (ACTUAL, GRID_ONLY)]
     return {
-        "lines": [(PRICING_NAMES[line.pricing], line) for line in lines],
-        "largest": max((abs(line.against_actual_micro) for line in lines), default=0),
+        "lines": own,
+        "booked": next((line for line in own if line.pricing == ACTUAL), None),
+        "best": max(others, key=lambda line: line.net_micro, default=None),
     }
+
+
+def _own_pricings(lines: list[PricingLine]) -> list[OwnPricing]:
+    alone = next((line.net_micro for line in lines if line.pricing == GRID_ONLY), 0)
+    return [
+        OwnPricing(
+            name=str(PRICING_NAMES[line.pricing]),
+            pricing=line.pricing,
+            net_micro=line.net_micro,
+            against_actual_micro=line.against_actual_micro,
+            against_grid_micro=line.net_micro - alone,
+        )
+        for line in lines
+    ]
 
 
 def _party(line: PartyLine) -> str:
