@@ -210,7 +210,7 @@ def _shown_row(row: bytes, zone: tzinfo) -> list[tuple[str, str]]:
 def _text(name: str, text: object, zone: tzinfo) -> str:
     if text is None:
         return NOTHING
-    if name in ("starts", "ends"):
+    if name in ("closes", "ends", "starts"):
         return f"{datetime.fromtimestamp(int(str(text)) // 10**6, zone):%Y-%m-%d %H:%M}"
     return text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
 

@@ -76,6 +76,35 @@ def field_words() -> dict[str, str]:
         "terms": _("SHA-256 of the signed text"),
         "timezone": _("Time zone"),
         "wh": _("Energy [Wh]"),
+        **_market_words(),
+    }
+
+
+def _market_words() -> dict[str, str]:
+    # What books and auctions of form 2 say besides; docs/market.md has their meaning.
+    return {
+        "agreement": _("Agreement"),
+        "auction": _("Key of the auction"),
+        "buyer": _("Buyer's metering point"),
+        "closes": _("Gate closes at"),
+        "dropped": _("Its minimum was not reached"),
+        "estimated": _("Reading is an estimate"),
+        "filled": _("Filled by the auction [Wh]"),
+        "form": _("Form of the rules"),
+        "hold": _("Key of the hold"),
+        "level": _("Voltage level"),
+        "limit": _("Limit price [millionths per kWh]"),
+        "links": _("Sent and received over links [Wh]"),
+        "matches": _("Rows of agreements"),
+        "minimum": _("Least fill [Wh]"),
+        "order": _("Order"),
+        "orders": _("Rows of orders"),
+        "positions": _("Rows of metering points"),
+        "prices": _("Clearing prices by zone [millionths per kWh]"),
+        "seller": _("Seller's metering point"),
+        "side": _("Buys or sells"),
+        "weight": _("Weight of its share"),
+        "zone": _("Zone"),
     }
 
 

@@ -192,7 +192,7 @@ function documentFacts(add, kind, opened, entry) {
 // Of an interval's book; what it says in other documents stands as it is.
 function fieldText(name, text) {
   if (text === null) return "–";
-  if ((name === "starts" || name === "ends") && /^[0-9]{1,17}$/.test(text)) {
+  if (["closes", "ends", "starts"].includes(name) && /^[0-9]{1,17}$/.test(text)) {
     return moment(Number(BigInt(text) / 1_000_000n));
   }
   return typeof text === "string" ? text : JSON.stringify(text);
