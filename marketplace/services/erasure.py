@@ -32,6 +32,7 @@ from marketplace.models import (
 from marketplace.queries.identity import MEMBERSHIPS, WRITES, identity_keys
 from marketplace.services.agreements import end_all_agreements
 from marketplace.services.identity import create_identities
+from marketplace.services.orders import cancel_open_orders
 
 # RFC 2606: an address that nobody can ever have.
 ERASED_ADDRESS = "erased-{id}@erased.invalid"
@@ -118,6 +119,7 @@ def erase_subject(*, plan: ErasurePlan, now: datetime) -> None:
 @transaction.atomic
 def _end_participation(*, participant_id: int, now: datetime) -> None:
     """End what trades for a participant, and log that who it was is no longer known."""
+    cancel_open_orders(participant_id=participant_id, now=now)
     end_all_agreements(participant_id=participant_id, now=now)
     still = Q(valid_until__isnull=True) | Q(valid_until__gt=now)
     for listings in (Offer.objects, Request.objects):

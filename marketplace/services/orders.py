@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from ledger.domain.commands import Int64Array
 from marketplace.domain.orders import OrderColumns
 from marketplace.errors import N_, NotFound, RoleNotAllowed
-from marketplace.models import Community, Participant
+from marketplace.models import Community, Order, Participant
 from marketplace.queries.forward import get_rules_at, list_rules_in_force
 from marketplace.services.credit_lines import grant_credit_lines
 from marketplace.services.order_intervals import open_intervals
@@ -162,3 +162,17 @@ def cancel_orders(
             batches.add(batch_id)
     tell_of_batches(sorted(batches), event="cancelled", now=now)
     return outcomes
+
+
+@transaction.atomic
+def cancel_open_orders(*, participant_id: int, now: datetime) -> None:
+    """Cancel what a member has open in the intervals to come; where a gate has closed, it stays."""
+    still = Order.objects.filter(
+        participant=participant_id,
+        ended_at__isnull=True,
+        filled_wh__isnull=True,
+        interval__community__participants=participant_id,
+        interval__starts_at__gt=now,
+    )
+    open_ids = list(still.values_list("id", flat=True))
+    cancel_orders(participant_ids=[participant_id], order_ids=open_ids, now=now)

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from marketplace.api import order_events
 from marketplace.domain.orders import BUY, REFUSALS
 from marketplace.models import Order, OrderBatch
+from marketplace.services.erasure import erase_subject, plan_erasure_of_participant
 from marketplace.services.order_answers import expire_orders
 from tests.api.conftest import refusal, send_json
 from tests.api.test_orders import book, in_hours, order, person
@@ -131,3 +133,25 @@ def test_cancel_and_place_anew_carries_nobody_beyond_the_position_limit(
     in_it = {id_ for id_, filled in street.filled().items() if filled is not None}
     assert first not in in_it and second in in_it
     assert sum(Order.objects.filter(id__in=in_it).values_list("quantity_wh", flat=True)) == 20_000
+
+
+def test_whoever_is_erased_trades_no_more_ahead(street: ForwardStreet) -> None:
+    street.sell("alice", 300_000, 1_000)
+    street.buy("bob", 400_000, 1_000)
+    street.book(NOW)
+    plan = plan_erasure_of_participant(participant_id=street.participant("alice").id)
+    erase_subject(plan=plan, now=NOW)
+    street.book(NOW)
+    assert street.held("alice") == 0
+    street.close()
+    assert set(street.filled().values()) == {None, 0}
+
+
+def test_nobody_takes_all_places_where_news_are_heard() -> None:
+    places = order_events._Places()
+    with places.take(1) as first, places.take(1) as again, places.take(2) as other:
+        assert (first, again, other) == (True, False, True)
+        with places.take(3) as third:
+            assert not third
+    with places.take(1) as later:
+        assert later
