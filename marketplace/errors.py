@@ -18,6 +18,7 @@ MarketplaceError
 ├── AlreadyErased          the subject was erased before, or never existed
 ├── BillingDiffers         statements do not come to the transfers that they are made of
 ├── BookDiffers            verification found the first clearing that does not follow
+├── CertificatesDiffer     verification found certificates that are not what befell them
 ├── CertificatesGone       certificates were used, handed on or withdrawn meanwhile
 ├── TermsBroken            stored terms are not what was signed; names them
 ├── UnknownZone            a zone that the community has not
@@ -207,6 +208,12 @@ class AgreementsInForce(MarketplaceError):
     """Who signs with a key of their own must end their agreements before they are erased."""
 
     code = "agreements_in_force"
+
+
+class CertificatesDiffer(MarketplaceError):
+    """Certificates are not what their events, the log or the metered export say."""
+
+    code = "certificates_differ"
 
 
 class CertificatesGone(MarketplaceError):

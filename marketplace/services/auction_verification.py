@@ -13,6 +13,7 @@ from ledger.domain.commands import TransferKind, decode
 from ledger.domain.documents import Document, read_body
 from ledger.queries import get_answers, get_bodies
 from ledger.queries.answers import get_answer_times
+from ledger.services.verification import one_state
 from marketplace.domain.auction_book import (
     StoredAuction,
     auction_document,
@@ -48,6 +49,11 @@ def verify_auctions() -> int:
     BookDiffers
         The message names the first interval whose auction does not follow.
     """
+    with one_state():
+        return _verify()
+
+
+def _verify() -> int:
     checked, halts = 0, _Halts()
     for batch in _batches():
         ids = [each.interval_id for each in batch]

@@ -20,6 +20,7 @@ from marketplace.errors import MarketplaceError
 from marketplace.queries.agreements import verify_agreements
 from marketplace.queries.signed_terms import verify_terms
 from marketplace.services.auction_verification import verify_auctions
+from marketplace.services.certificate_verification import verify_certificates
 from marketplace.services.verification import verify_clearings
 
 Progress = Callable[[int, int], None]
@@ -100,6 +101,11 @@ class Command(BaseCommand):
             f"{verify_terms()} signed terms are what was signed, logged and traded on"
         )
         self.stdout.write(f"{verify_agreements()} agreements are what both sides signed and logged")
+        certificates = verify_certificates()
+        self.stdout.write(
+            f"{certificates.wh} certificates (1 Wh each) are what {certificates.events} logged"
+            " events left, as many as the meters say, and none is in two hands"
+        )
 
     def _check_remote(self, url: str, policy_file: Path | None, credential: str | None) -> None:
         policy, whose = read_policy_of(url, policy_file)
