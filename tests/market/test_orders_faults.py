@@ -9,13 +9,13 @@ from threading import Event
 from ledger.models import Account, InboxCommand
 from ledger.services import SettlementWorker, verify_book
 from marketplace.domain.auction_book import read_auction, unpack_rows
-from marketplace.domain.orders import SELL
+from marketplace.domain.orders import BUY, SELL
 from marketplace.models import Auction, Order, OrderBatch
 from marketplace.services.gate_closure import close_due_gates
 from marketplace.services.order_answers import advance_orders
 from tests.conftest import CommittedDatabase
 from tests.databases import PROJECT
-from tests.market.forward_street import CLOSES, NOW, START, ForwardStreet
+from tests.market.forward_street import CLOSES, FEE, NOW, START, Asked, ForwardStreet
 from tests.market.test_at_once import together
 
 SECOND = timedelta(seconds=1)
@@ -102,6 +102,32 @@ def test_an_order_at_gate_closure_is_in_or_out_never_half(
     assert len(accepted) == 5 + refused.count("")
     assert OrderBatch.objects.filter(state=OrderBatch.State.RECEIVED).count() == 0
     verify_book()
+
+
+def test_who_asks_from_many_places_at_once_stays_within_the_limits(
+    committed_db: CommittedDatabase,
+) -> None:
+    street = ForwardStreet(position_limit_wh=5_000, credit_limit_micro=2_000_000)
+    refused: list[str] = []
+
+    def place() -> None:
+        for number in range(4):
+            key = {"key": f"once {number}"}
+            asked: list[Asked] = [("bob", BUY, 900_000, 700), ("bob", BUY, 900_000, 10, key)]
+            refused.extend(street.place("bob", *asked).refusals)
+
+    together(place, place, place)
+    assert set(refused) == {"", "position_limit"}
+    assert Order.objects.filter(client_key__isnull=False).count() == 4
+    placed = sum(Order.objects.values_list("quantity_wh", flat=True))
+    assert 5_000 - 700 < placed <= 5_000
+    # Of what the position limit lets pass, the ledger holds what the credit covers.
+    street.book(NOW)
+    accepted = Order.objects.filter(batch__state=OrderBatch.State.ACCEPTED)
+    rate = 900_000 + FEE
+    assert sum(accepted.values_list("quantity_wh", flat=True)) * rate / 1_000 <= 2_000_000
+    assert street.held("bob") <= 2_000_000
+    assert 0 < accepted.count() < Order.objects.count()
 
 
 def test_killed_between_any_two_steps_the_end_is_the_same(
