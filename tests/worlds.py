@@ -88,6 +88,6 @@ def _as_default(connection: BaseDatabaseWrapper) -> Iterator[None]:
 def _tests_transaction() -> Iterator[None]:
     block = transaction.atomic()
     # As Django's TestCase does: services may still open what must be the outermost block.
-    block._from_testcase = True  # type: ignore[attr-defined]
+    block._from_testcase = True  # type: ignore[attr-defined]  # Django keeps it from types
     with block:
         yield
