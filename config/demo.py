@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from config import demo_forward
-from config.demo_forward import build_forward_quarter
+from config.demo_yesterday import live_yesterday
 from config.replay.pipeline import Replayed, replay
 from ledger.errors import StaleWriter
 from ledger.services import SettlementWorker
@@ -20,6 +20,7 @@ from marketplace.domain.agreement_text import AgreementKind
 from marketplace.domain.rules import preset
 from marketplace.queries.agreements import list_agreements
 from marketplace.queries.certificates import list_exporting_meters
+from marketplace.queries.communities import find_community
 from marketplace.queries.data import list_own_offers, list_own_requests
 from marketplace.queries.identity import is_erased
 from marketplace.queries.people import find_member, list_meter_points
@@ -112,6 +113,7 @@ def build_city(
     on_progress : callable
         Called with (community, settled intervals, all intervals).
     """
+    quarter_id = _quarter(now)
     replayed = []
     for community in (SHANCHENG, HUPAN):
         path = folder / f"{community.name.lower().replace(' ', '-')}.csv"
@@ -129,11 +131,22 @@ def build_city(
         )
         replayed.append((community, done))
         _certificates(done.community_id, now)
-    quarter_id = build_forward_quarter(now=now)
+    demo_forward.order_ahead(community_id=quarter_id, now=now)
     communities = {each.name: done.community_id for each, done in replayed}
     _people(password, {**communities, demo_forward.NAME: quarter_id})
     _data_market(now)
     return replayed
+
+
+def _quarter(now: datetime) -> int:
+    """Return the quarter that trades ahead; it is made first, since its past comes first."""
+    found = find_community(name=demo_forward.NAME)
+    if found is not None:
+        return found.id
+    community_id, yesterday = demo_forward.create_quarter(now=now)
+    live_yesterday(community_id=community_id, day=yesterday)
+    _certificates(community_id, now)
+    return community_id
 
 
 def _agree_on_nothing(community_id: int, starts_at: datetime) -> None:

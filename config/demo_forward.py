@@ -1,9 +1,10 @@
 """The demo's forward market: a made-up quarter of two zones that trades the hours ahead.
 
-Nothing is metered there: its orders follow a sunny day's shape and each meter's own number, so that
-there is a book to look at and to trade against while the demo runs.
+Its orders follow a sunny day's shape and each meter's own number. Yesterday was metered, see
+`config.demo_yesterday`; of today there is a book to look at and to trade against.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from math import pi, sin
 from typing import Any, Final
@@ -13,7 +14,6 @@ import numpy as np
 
 from marketplace.domain.orders import BUY, SELL, OrderColumns
 from marketplace.domain.rules import preset
-from marketplace.queries.communities import find_community
 from marketplace.queries.people import list_meter_points
 from marketplace.services.orders import place_orders
 from marketplace.services.places import NewMember, add_members, create_community
@@ -27,6 +27,7 @@ HOURS_AHEAD: Final = 8
 MINUTES: Final = 15
 LINK_WH: Final = 1_500
 LINK_FEE_MICRO: Final = 5_000
+CREDIT_MICRO: Final = 1_000_000_000  # a mill's day ahead
 # Of a quarter of an hour, at noon and for a home of middling appetite. [Wh]
 ROOF_WH: Final = 900
 HOME_WH: Final = 350
@@ -46,53 +47,79 @@ def forward_rules() -> dict[str, Any]:
         }
         for one, other in (ZONES, ZONES[::-1])
     ]
-    return {**preset("demo-forward"), "zones": list(ZONES), "links": links}
+    changes = {"zones": list(ZONES), "links": links, "credit_limit_micro": CREDIT_MICRO}
+    return {**preset("demo-forward"), **changes}
 
 
-def build_forward_quarter(*, now: datetime) -> int:
-    """Create the quarter, or find it, and let its members order for the hours ahead.
-
-    Safe to repeat: an order has a key of its interval and meter, and what is known is not placed
-    again.
+def create_quarter(*, now: datetime) -> tuple[int, datetime]:
+    """Create the quarter with its members, two days before now.
 
     Returns
     -------
-    int
-        The community.
+    tuple of int and datetime
+        The community, and when its yesterday began.
     """
-    found = find_community(name=NAME)
-    community_id = found.id if found else _create(now)
-    points = list_meter_points(community_id=community_id)
-    for meter, (point_id, participant_id) in sorted(points.items()):
-        place_orders(participant_id=participant_id, orders=_orders(meter, point_id, now), now=now)
-    return community_id
-
-
-def _create(now: datetime) -> int:
-    start = now - timedelta(days=1)
+    today = now.astimezone(ZoneInfo(str(forward_rules()["timezone"]))).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )
+    yesterday = (today - timedelta(days=1)).astimezone(UTC)
+    since = yesterday - timedelta(days=1)
     community = create_community(
         name=NAME,
         local_name=LOCAL_NAME,
         rules_document=forward_rules(),
-        effective_from=start,
-        now=now,
+        effective_from=since,
+        now=since,
     )
     homes = [
         NewMember(meter=f"X{number:02d}", name=f"X{number:02d}", zone=ZONES[number % 2])
         for number in range(1, HOUSEHOLDS + 1)
     ]
-    add_members(community_id=community.id, members=[*homes, ENTERPRISE], active_from=start, now=now)
-    return community.id
+    add_members(
+        community_id=community.id, members=[*homes, ENTERPRISE], active_from=since, now=since
+    )
+    return community.id, yesterday
 
 
-def _orders(meter: str, point_id: int, now: datetime) -> OrderColumns:
-    """Return a member's orders: roofs sell what they have over, the others buy what they lack."""
-    zone = ZoneInfo(str(forward_rules()["timezone"]))
+def order_ahead(*, community_id: int, now: datetime) -> None:
+    """Let all members order for the hours ahead."""
     gate = timedelta(minutes=int(forward_rules()["gate_closure_minutes"]))
-    first = _next_quarter(now + gate)
-    starts = [first + timedelta(minutes=MINUTES * n) for n in range(HOURS_AHEAD * 60 // MINUTES)]
+    place_orders_for(community_id, starts_from(_next_quarter(now + gate), HOURS_AHEAD), now=now)
+
+
+def place_orders_for(community_id: int, starts: Sequence[datetime], *, now: datetime) -> None:
+    """Place each member's orders: roofs sell what they have over, others buy what they lack.
+
+    Safe to repeat: an order has a key of its interval and meter, and what is known is not placed
+    again.
+    """
+    points = list_meter_points(community_id=community_id)
+    for meter, (point_id, participant_id) in sorted(points.items()):
+        orders = _orders(meter, point_id, starts)
+        place_orders(participant_id=participant_id, orders=orders, now=now)
+
+
+def starts_from(first: datetime, hours: int) -> list[datetime]:
+    """Return the starts of all intervals of some hours."""
+    return [first + timedelta(minutes=MINUTES * n) for n in range(hours * 60 // MINUTES)]
+
+
+def metered(meter: str, start: datetime) -> tuple[int, int]:
+    """Return what a meter has drawn and sent out: what was planned, and a little else. [Wh]"""
     number = int(meter[1:])
-    lines = [_line(number, start.astimezone(zone)) for start in starts]
+    side, _, planned = _line(number, _civil(start))
+    percent = 85 + (number * 37 + int(start.timestamp()) // 900 * 53) % 27
+    wh = planned * percent // 100
+    return (wh, 0) if side == BUY else (0, wh)
+
+
+def _civil(moment: datetime) -> datetime:
+    return moment.astimezone(ZoneInfo(str(forward_rules()["timezone"])))
+
+
+def _orders(meter: str, point_id: int, starts: Sequence[datetime]) -> OrderColumns:
+    number = int(meter[1:])
+    lines = [_line(number, _civil(start)) for start in starts]
     sides, limits, energies = (
         np.array(column, dtype=np.int64) for column in zip(*lines, strict=True)
     )

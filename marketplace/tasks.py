@@ -1,5 +1,7 @@
 """Scans for due work. Celery only says when; what is due stands in the tables."""
 
+import time
+
 from celery import shared_task
 from django.utils import timezone
 
@@ -15,14 +17,26 @@ from marketplace.services import (
     settlement,
 )
 
+# Less than from one scan to the next; and what the settlement worker takes for a block or so.
+_AT_IT_S = 8.0
+_BOOKING_S = 0.2
+
 
 @shared_task(ignore_result=True)
 def advance_due_intervals(**_: object) -> None:
-    """Meter, clear and settle what is due in every community. Safe twice, late, or on two hosts."""
+    """Meter, clear and settle what is due in every community. Safe twice, late, or on two hosts.
+
+    Goes on while something moves: where credit is limited, an interval waits for the money of the
+    one before, and a backlog would take a scan for each.
+    """
     failures = []
+    until = time.monotonic() + _AT_IT_S
     for community_id in list_community_ids():
         try:
-            market_day.advance_community(community_id=community_id, now=timezone.now())
+            while market_day.advance_community(community_id=community_id, now=timezone.now()).any:
+                if time.monotonic() > until:
+                    break
+                time.sleep(_BOOKING_S)
         except Exception as failure:  # one bad community must not hold up the others
             failures.append(failure)
     if failures:
