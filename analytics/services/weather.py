@@ -9,6 +9,7 @@ from django.db import transaction
 
 from analytics.errors import WeatherInvalid
 from analytics.models import Weather
+from marketplace.domain.civil_day import FIRST_MOMENT, LAST_MOMENT
 
 COLUMNS = ("start", "irradiance_w_per_m2", "temperature_c")
 HEADER = ",".join(COLUMNS)
@@ -16,6 +17,7 @@ IRRADIANCE_MAX = 2000
 LOWEST_C, HIGHEST_C = -90, 70
 SHORTEST = timedelta(minutes=5)
 AT_ONCE = 5000
+SHOWN_MAX = 100
 
 
 @transaction.atomic
@@ -68,9 +70,13 @@ def _row(path: Path, line: int, cells: list[str], community_id: int) -> Weather:
         moment = datetime.fromisoformat(start)
         values = float(irradiance), float(temperature)
     except ValueError as error:
-        raise WeatherInvalid(path, line, str(error), f"write {HEADER}, numbers as such") from error
+        # What stands there may be as long as a line.
+        what = str(error)[:SHOWN_MAX]
+        raise WeatherInvalid(path, line, what, f"write {HEADER}, numbers as such") from error
     if moment.tzinfo is None:
         raise WeatherInvalid(path, line, f"{start} has no offset", "write it as …+08:00")
+    if not FIRST_MOMENT <= moment < LAST_MOMENT:
+        raise WeatherInvalid(path, line, f"{start} is far off", "write a year from 1970 to 2199")
     moment = moment.astimezone(UTC)
     if moment.timestamp() % SHORTEST.total_seconds():
         raise WeatherInvalid(path, line, f"{start} begins no interval", "use intervals' starts")

@@ -178,6 +178,8 @@ def test_weather_is_taken_whole_or_refused_by_line(town: Town, tmp_path: Path) -
         (header + "2026-06-10T00:00:00Z,1\n", "weather.csv:2: "),
         (header + "2026-06-10T00:00:01Z,1,1\n", "weather.csv:2: .*begins no interval"),
         (header + "2026-06-10T00:00:00Z,nan,1\n", "weather.csv:2: nan"),
+        (header + "0001-01-01T00:00:00+14:00,1,1\n", "weather.csv:2: .*far off"),
+        (header + f"2026-06-10T00:00:00Z,{'x' * 90_000},1\n", "weather.csv:2: .{1,200}$"),
     ):
         file.write_text(bad, encoding="utf-8")
         with pytest.raises(WeatherInvalid, match=what):
