@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from marketplace.api.asked import MomentField, asked_for, id_field, reach_of
-from marketplace.api.callers import acting_id
+from marketplace.api.callers import personas_of
 from marketplace.api.idempotency import idempotent
 from marketplace.errors import N_, NotFound
 from marketplace.queries.order_book import HaltLine, list_halts
@@ -71,7 +71,7 @@ class HaltList(APIView):
             raise NotFound(N_("There is no such community of yours."))
         halt = halt_trading(
             community_id=community_id,
-            operator_id=acting_id(request, role="operator"),
+            operator_id=_operator_of(request, community_id),
             reason=form.validated_data["reason"],
             until=form.validated_data.get("until"),
             now=now,
@@ -89,9 +89,20 @@ class HaltLift(APIView):
         now = timezone.now()
         for community_id in sorted(reach_of(request).operated):
             if any(halt.id == halt_id for halt in list_halts(community_id=community_id, now=now)):
-                lift_halt(halt_id=halt_id, operator_id=acting_id(request, role="operator"), now=now)
+                operator_id = _operator_of(request, community_id)
+                lift_halt(halt_id=halt_id, operator_id=operator_id, now=now)
                 return Response(_shape(_found(community_id, halt_id)))
         raise Http404
+
+
+def _operator_of(request: Request, community_id: int) -> int:
+    """Return in whose name the caller operates a community: one may operate several."""
+    return next(
+        persona.participant_id
+        for persona in personas_of(request)
+        if persona.role == "operator"
+        and (persona.place is None or persona.place.community_id == community_id)
+    )
 
 
 def _found(community_id: int, halt_id: int) -> HaltLine:

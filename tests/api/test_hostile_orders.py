@@ -9,10 +9,11 @@ import pytest
 
 from marketplace.api import order_events
 from marketplace.domain.orders import BUY, REFUSALS
-from marketplace.models import Order, OrderBatch
+from marketplace.models import Order, OrderBatch, TradingHalt, User
 from marketplace.services.erasure import erase_subject, plan_erasure_of_participant
 from marketplace.services.order_answers import expire_orders
-from tests.api.conftest import refusal, send_json
+from marketplace.services.people import add_participant, join
+from tests.api.conftest import refusal, send_json, signed_in
 from tests.api.test_orders import book, in_hours, order, person
 from tests.market.forward_street import CLOSES, NOW, ForwardStreet
 
@@ -155,3 +156,17 @@ def test_nobody_takes_all_places_where_news_are_heard() -> None:
             assert not third
     with places.take(1) as later:
         assert later
+
+
+def test_a_halt_is_ordered_by_the_communitys_own_operator(street: ForwardStreet) -> None:
+    user = User.objects.create_user("operator@street.example")
+    other = ForwardStreet("Elsewhere", meters=["eve"]).community
+    for community in (other, street.community):
+        hall = add_participant(role="operator", name="Hall", community_id=community.id)
+        join(user_id=user.pk, participant_id=hall)
+    operator = signed_in(user)
+    body = {"community": street.community.id, "reason": "a wrong tariff"}
+    halt = send_json(operator, "POST", "halts/", body).json()["id"]
+    send_json(operator, "POST", f"halts/{halt}/lift", {})
+    halted = TradingHalt.objects.get()
+    assert (halted.ordered_by_id, halted.lifted_by_id) == (hall, hall)
