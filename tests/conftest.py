@@ -131,9 +131,14 @@ def open_folder(make_open_folder: Callable[[], Path]) -> Path:
 @pytest.fixture
 def fresh_state(open_folder: Path) -> dict[str, str]:
     """Return an environment in which ``manage.py`` starts servers of its own, empty ones."""
+    return environment_of(open_folder)
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """Return an environment with the servers of a folder, and none that are named."""
     named = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "HELIOPOLIS_SECRET_KEY", "PORT")
     environment = {name: value for name, value in os.environ.items() if name not in named}
-    return {**environment, "HELIOPOLIS_STATE": str(open_folder / "state")}
+    return {**environment, "HELIOPOLIS_STATE": str(folder / "state")}
 
 
 @pytest.fixture

@@ -5,10 +5,12 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import environment_of
 from tests.embedded.processes import processes_of, wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -94,24 +96,6 @@ def test_kill_9_of_the_holder_leaves_nothing_and_stops_nobody_else(
     wait_until(lambda: processes_of(state) == [])
 
 
-def test_a_terminated_holder_stops_its_servers(fresh_state: dict[str, str], state: Path) -> None:
-    command = ["manage.py", "shell", "-v0", "-c", "import time; print('here'); time.sleep(600)"]
-    sleeper = subprocess.Popen(
-        [sys.executable, "-u", *command],
-        cwd=PROJECT,
-        env=fresh_state,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert sleeper.stdout is not None
-    assert sleeper.stdout.readline() == "here\n"
-    sleeper.send_signal(signal.SIGTERM)
-    sleeper.stdout.close()
-
-    assert sleeper.wait(60) == 128 + signal.SIGTERM
-    assert processes_of(state) == []
-
-
 def test_two_states_have_two_servers(fresh_state: dict[str, str], open_folder: Path) -> None:
     one, two = (
         Stay(fresh_state),
@@ -123,29 +107,59 @@ def test_two_states_have_two_servers(fresh_state: dict[str, str], open_folder: P
     two.leave()
 
 
-def test_a_command_in_a_fresh_checkout_finds_a_migrated_database(
-    fresh_state: dict[str, str], state: Path
-) -> None:
+@pytest.fixture(scope="module")
+def used(make_open_folder: Callable[[], Path]) -> dict[str, str]:
+    """Return the environment of a checkout in which a first command was given."""
+    used = environment_of(make_open_folder())
+    assert_migrated(used)
+    return used
+
+
+def assert_migrated(environment: dict[str, str]) -> None:
+    """Let a command look at its database."""
     question = (
         "from django.db import connection as c\n"
         "k = c.cursor()\n"
         "k.execute('SELECT current_user, count(*) > 0 FROM django_migrations')\n"
         "print(k.fetchone())"
     )
-    for _ in range(2):
-        run = subprocess.run(
-            [sys.executable, "manage.py", "shell", "-v0", "-c", question],
-            cwd=PROJECT,
-            env=fresh_state,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert run.stdout == "('heliopolis_app', True)\n", run.stderr
+    run = subprocess.run(
+        [sys.executable, "manage.py", "shell", "-v0", "-c", question],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout == "('heliopolis_app', True)\n", run.stderr
+
+
+def test_a_command_in_a_fresh_checkout_finds_a_migrated_database(used: dict[str, str]) -> None:
+    assert_migrated(used)  # and so does the second
+
+    state = Path(used["HELIOPOLIS_STATE"])
     for name in ("secret_key", "pg/passwords.json"):
         assert stat.S_IMODE((state / name).stat().st_mode) == 0o600
     assert not (state / "servers.json").exists()
     assert processes_of(state) == []
+
+
+def test_a_terminated_holder_stops_its_servers(used: dict[str, str]) -> None:
+    command = ["manage.py", "shell", "-v0", "-c", "import time; print('here'); time.sleep(600)"]
+    sleeper = subprocess.Popen(
+        [sys.executable, "-u", *command],
+        cwd=PROJECT,
+        env=used,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert sleeper.stdout is not None
+    assert sleeper.stdout.readline() == "here\n"
+    sleeper.send_signal(signal.SIGTERM)
+    sleeper.stdout.close()
+
+    assert sleeper.wait(60) == 128 + signal.SIGTERM
+    assert processes_of(Path(used["HELIOPOLIS_STATE"])) == []
 
 
 def test_the_file_of_a_killed_holder_is_not_believed(

@@ -16,17 +16,15 @@ import pytest
 from config.embedded import process
 from ledger.domain.notes import Note
 from ledger.domain.policy import Policy
+from tests.conftest import environment_of
 from tests.embedded.processes import processes_of, wait_until
 from tests.embedded.whole_program import WholeProgram
-
-NAMED = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "HELIOPOLIS_SECRET_KEY", "PORT")
 
 
 @pytest.fixture(scope="module")
 def environment(make_open_folder: Callable[[], Path]) -> dict[str, str]:
     """Return the environment of a checkout whose state all tests here share."""
-    kept = {name: value for name, value in os.environ.items() if name not in NAMED}
-    return {**kept, "HELIOPOLIS_STATE": str(make_open_folder() / "state")}
+    return environment_of(make_open_folder())
 
 
 @pytest.fixture(scope="module")
@@ -139,10 +137,9 @@ def test_kill_9_leaves_nothing(city: WholeProgram) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_it_may_be_stopped_while_it_starts(
-    environment: dict[str, str], open_folder: Path, number: signal.Signals
+    fresh_state: dict[str, str], number: signal.Signals
 ) -> None:
-    elsewhere = {**environment, "HELIOPOLIS_STATE": str(open_folder / "state")}
-    program = WholeProgram(elsewhere, process.free_port())
+    program = WholeProgram(fresh_state, process.free_port())
     program.wait_until_it_says("starting PostgreSQL")
 
     assert program.end(number) == 0
