@@ -36,6 +36,16 @@ def test_an_example_is_recomputed(example: dict[str, Any]) -> None:
             amounts[-1] = str(int(amounts[-1]) - 1)
 
 
+def test_the_page_shows_the_first_revision_of_one() -> None:
+    (example,) = (each for each in EXAMPLES if each["name"] == "mid_market")
+    first = example["revisions"][0]
+    page = (PROJECT / "docs" / "market.md").read_text(encoding="utf-8")
+
+    shown = ("\n".join(first["rows"]), first["command_body"])
+    assert all(f"```json\n{each}\n```\n" in page for each in shown)
+    assert first["rows_root"] in page and example["rules_sha256"] in page
+
+
 def told(example: dict[str, Any]) -> Story:
     """Return an example as a story, its agreements signed by both."""
     assert example["seed"] == base64(SEED)
