@@ -90,6 +90,16 @@ class DayTotals:
     grid_export_wh: int
 
     @property
+    def not_taken_wh(self) -> int:
+        """Bought ahead and not used."""
+        return self.bought_wh + self.grid_import_wh - self.import_wh
+
+    @property
+    def short_wh(self) -> int:
+        """Sold ahead and not delivered."""
+        return self.sold_wh + self.grid_export_wh - self.export_wh
+
+    @property
     def earned_micro(self) -> int:
         """Received for surplus."""
         return self.pool_sale_micro + self.grid_sale_micro
