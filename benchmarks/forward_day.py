@@ -1,7 +1,8 @@
 """A whole day of a forward market: ``python -m benchmarks.forward_day``.
 
-On the district of the fixtures, with forecasts that err, on servers of its own. Prints what the day
-came to, and fails when a sum is not what it must be.
+On the district of the fixtures, with forecasts that err, on servers of its own; then a validator
+follows its log as a process. Prints what the day came to, and fails when a sum is not what it must
+be or the validator objects.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 
 from tqdm import tqdm
 
+from benchmarks.one_validator import follow_everything, one_validator
 from benchmarks.servers import PROJECT, child_environment, durable_servers, make_database
 
 DEVIATIONS: Final = ("dual_price", "single_price")
@@ -25,13 +27,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     _arguments(argv)  # what is wrong in them is said before servers start
     given = sys.argv[1:] if argv is None else list(argv)
     with durable_servers() as (pair, folder):
-        make_database(pair, folder, "forward_day")
+        home = folder / "day"
+        make_database(pair, home, "forward_day")
         environment = {
-            **child_environment(pair, folder, "forward_day"),
+            **child_environment(pair, home, "forward_day"),
             "DJANGO_SETTINGS_MODULE": "config.settings",
         }
         command = [sys.executable, "-c", _LIVE, *given]
-        return subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
+        if subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode:
+            return 1
+        with one_validator(home, environment):
+            status = follow_everything(home, environment)
+        print(f"{status['followed']['leaves']:>15,} leaves a validator has recomputed and attested")
+        for objection in status["objections"]:
+            print(f"OBJECTION: {objection}", file=sys.stderr)
+    return 1 if status["objections"] else 0
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -39,7 +49,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m benchmarks.forward_day", description="Live a forward day on the district."
     )
     parser.add_argument("--deviation", choices=DEVIATIONS, default=DEVIATIONS[0])
-    parser.add_argument("--quarters", type=int, default=96, help="fewer intervals than a day's")
+    parser.add_argument("--quarters", type=int, default=96, help="fewer, about noon")
     found = parser.parse_args(argv)
     if not 4 <= found.quarters <= 96:
         parser.error("a day has 96 quarter hours; fewer than 4 are no day: choose 4 to 96")
@@ -61,7 +71,9 @@ def live() -> None:
             bar.set_postfix_str(what)
             bar.update()
 
-        district = District(Period(quarters=asked.quarters), deviation=asked.deviation, said=said)
+        first_hour = (96 - asked.quarters) // 8
+        period = Period(first_hour=first_hour, quarters=asked.quarters)
+        district = District(period, deviation=asked.deviation, said=said)
         district.remember()
         live_the_day(district)
         runs = correct_and_bill(district)

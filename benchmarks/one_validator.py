@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import signal
 import subprocess
@@ -11,14 +12,17 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from benchmarks.servers import PROJECT
 from config.embedded import process
+from validator.config import CONFIG_NAME
 
 NAME: Final = "bench.example/validator"
 POLL_SECONDS: Final = 0.1
 START_SECONDS: Final = 60.0
+LOOK_SECONDS: Final = 0.5
+FOLLOWED_SECONDS: Final = 600.0
 
 
 @contextmanager
@@ -56,6 +60,48 @@ def one_validator(folder: Path, environment: Mapping[str, str]) -> Iterator[list
             process.stop(child, stop_signal=signal.SIGTERM, patience_seconds=10)
 
 
+def follow_everything(home: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Publish the log until the one validator has attested all of it or objects.
+
+    Returns
+    -------
+    dict
+        What the validator's own command says of it.
+    """
+    publisher = process.spawn(
+        [sys.executable, "manage.py", "publish_log"],
+        stop_signal=signal.SIGTERM,
+        log=home / "publisher.log",
+        environment=environment,
+        cwd=PROJECT,
+    )
+    words = [sys.executable, "-m", "validator.main", "status", "--config", str(config_of(home))]
+    give_up_at = time.monotonic() + FOLLOWED_SECONDS
+    try:
+        while time.monotonic() < give_up_at:
+            time.sleep(LOOK_SECONDS)
+            done = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, check=False)
+            status: dict[str, Any] = json.loads(done.stdout or "{}")
+            size = _size(home, "pending")
+            is_whole = bool(status) and status["followed"]["leaves"] == size > 0
+            if status.get("objections") or (is_whole and _size(home, "checkpoint") == size):
+                return status
+    finally:
+        process.stop(publisher, stop_signal=signal.SIGTERM, patience_seconds=10)
+    raise RuntimeError(f"the validator did not follow in {FOLLOWED_SECONDS:.0f} s: see {home}")
+
+
+def config_of(folder: Path) -> Path:
+    """Return where the validator's configuration is."""
+    return folder / "validator" / CONFIG_NAME
+
+
+def _size(home: Path, name: str) -> int:
+    """Return how many leaves a checkpoint of the published log is of; 0 if it is not there."""
+    file = home / "publication" / name
+    return int(file.read_text(encoding="utf-8").split("\n")[1]) if file.exists() else 0
+
+
 def _set_up(folder: Path, environment: Mapping[str, str], address: str) -> Path:
     """Make keys, a credential and the policy; return the validator's configuration."""
     log = _said(environment, "manage.py", "log_keys")
@@ -74,7 +120,7 @@ def _set_up(folder: Path, environment: Mapping[str, str], address: str) -> Path:
         "group witnesses any nobody\ngroup validators all one\nquorum validators\n"
     )
     policy.write_text(text)
-    return home / "validator.toml"
+    return config_of(folder)
 
 
 def _said(environment: Mapping[str, str], *words: str) -> str:

@@ -8,8 +8,6 @@ came to, and fails if the validator objects or any transfer is not what its code
 from __future__ import annotations
 
 import argparse
-import json
-import signal
 import subprocess
 import sys
 import time
@@ -17,17 +15,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from benchmarks.one_validator import one_validator
+from benchmarks.one_validator import config_of, follow_everything, one_validator
 from benchmarks.servers import PROJECT, child_environment, durable_servers, make_database
-from config.embedded import process
 from validator.client import Hall
-from validator.config import CONFIG_NAME, read_config
+from validator.config import read_config
 
 DAYS: Final = 30
-FOLLOWED_SECONDS: Final = 600.0
-POLL_SECONDS: Final = 0.5
 _STEP: Final = "import sys, django; django.setup(); from benchmarks import resettled_month as r; r."
 
 
@@ -53,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{days} days settled in {time.perf_counter() - started:.0f} s", flush=True)
         started = time.perf_counter()
         with one_validator(home, environment):
-            status = _followed(home, environment)
+            status = follow_everything(home, environment)
             seconds = time.perf_counter() - started
             followed, objections = status["followed"], status["objections"]
             print(
@@ -76,7 +71,7 @@ def compare(home: str) -> None:
     """Re-settle with what the validator may read; exit with 1 if any money is another."""
     from benchmarks.resettled import resettle
 
-    config = read_config(_config(Path(home)))
+    config = read_config(config_of(Path(home)))
     with closing(Hall(config.log, config.credential)) as hall:
         found = resettle(hall)
     print(
@@ -93,41 +88,6 @@ def _run(environment: Mapping[str, str], step: str, home: Path, *words: str) -> 
     """Do a step in a process of its own; return whether it failed."""
     command = [sys.executable, "-c", f"{_STEP}{step}(*sys.argv[1:])", str(home), *words]
     return subprocess.run(command, cwd=PROJECT, env=dict(environment), check=False).returncode != 0
-
-
-def _followed(home: Path, environment: Mapping[str, str]) -> dict[str, Any]:
-    """Publish until the validator has followed and attested everything; return its status."""
-    publisher = process.spawn(
-        [sys.executable, "manage.py", "publish_log"],
-        stop_signal=signal.SIGTERM,
-        log=home / "publisher.log",
-        environment=dict(environment),
-        cwd=PROJECT,
-    )
-    words = [sys.executable, "-m", "validator.main", "status", "--config", str(_config(home))]
-    give_up_at = time.monotonic() + FOLLOWED_SECONDS
-    try:
-        while time.monotonic() < give_up_at:
-            time.sleep(POLL_SECONDS)
-            done = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, check=False)
-            status: dict[str, Any] = json.loads(done.stdout or "{}")
-            size = _size(home, "pending")
-            is_whole = bool(status) and status["followed"]["leaves"] == size > 0
-            if status.get("objections") or (is_whole and _size(home, "checkpoint") == size):
-                return status
-    finally:
-        process.stop(publisher, stop_signal=signal.SIGTERM, patience_seconds=10)
-    raise RuntimeError(f"the validator did not follow in {FOLLOWED_SECONDS:.0f} s: see {home}")
-
-
-def _config(home: Path) -> Path:
-    return home / "validator" / CONFIG_NAME
-
-
-def _size(home: Path, name: str) -> int:
-    """Return how many leaves a checkpoint of the published log is of; 0 if it is not there."""
-    file = home / "publication" / name
-    return int(file.read_text(encoding="utf-8").split("\n")[1]) if file.exists() else 0
 
 
 if __name__ == "__main__":
