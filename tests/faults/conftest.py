@@ -12,8 +12,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from config.embedded import migrations
+from config.embedded.postgres import ADMIN, APP, OWNER, Postgres
 from tests import databases
 from tests.faults.books import Books, read_books, write_homes
 
@@ -80,6 +83,37 @@ class Undisturbed:
 
     books: Books
     seconds: float
+
+
+@pytest.fixture(scope="session")
+def migrated(make_open_folder: Callable[[], Path]) -> Path:
+    """Return the folder of a cluster, stopped, whose database is as after the last migration."""
+    folder = make_open_folder()
+    server = Postgres(folder)
+    server.start()
+    try:
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"],
+            cwd=databases.PROJECT,
+            env=environment_of_server(server),
+            check=True,
+        )
+        with psycopg.connect(server.url(ADMIN), autocommit=True) as connection:
+            connection.execute("CHECKPOINT")
+    finally:
+        server.stop()
+    # Who starts a copy need not look whether something is pending.
+    (folder / "migrated").write_text(migrations.fingerprint())
+    return folder
+
+
+def environment_of_server(server: Postgres) -> dict[str, str]:
+    return {
+        **os.environ,
+        "DATABASE_URL": server.url(APP),
+        "DATABASE_OWNER_URL": server.url(OWNER),
+        "HELIOPOLIS_APP_ROLE": APP,
+    }
 
 
 @pytest.fixture(scope="module")

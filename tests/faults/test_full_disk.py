@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,11 @@ import numpy as np
 import psycopg
 import pytest
 
-from config.embedded.postgres import ADMIN, APP, OWNER, Postgres
+from config.embedded.postgres import OWNER
 from ledger.domain.commands import Command, Transfers
 from tests import databases
 from tests.embedded.processes import wait_until
+from tests.faults.conftest import environment_of_server
 from tests.faults.tiny_disk import MEBIBYTE, PostgresOnTinyDisks, TinyDisk, tiny_disks
 
 COMMANDS, LEGS = 16, 5_000
@@ -32,7 +33,7 @@ class Cramped:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, **urls_of(self.server)}
+        return environment_of_server(self.server)
 
     def ask(self, query: str) -> int:
         with psycopg.connect(self.server.url(OWNER)) as connection:
@@ -52,34 +53,6 @@ class Cramped:
             text=True,
             check=False,
         )
-
-
-def urls_of(server: Postgres) -> dict[str, str]:
-    return {
-        "DATABASE_URL": server.url(APP),
-        "DATABASE_OWNER_URL": server.url(OWNER),
-        "HELIOPOLIS_APP_ROLE": APP,
-    }
-
-
-@pytest.fixture(scope="module")
-def migrated(make_open_folder: Callable[[], Path]) -> Path:
-    """Return the folder of a cluster whose database is as after the last migration."""
-    folder = make_open_folder()
-    server = Postgres(folder)
-    server.start()
-    try:
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"],
-            cwd=databases.PROJECT,
-            env={**os.environ, **urls_of(server)},
-            check=True,
-        )
-        with psycopg.connect(server.url(ADMIN), autocommit=True) as connection:
-            connection.execute("CHECKPOINT")
-    finally:
-        server.stop()
-    return folder
 
 
 @pytest.fixture

@@ -11,34 +11,29 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from random import Random
+from shutil import copytree
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from config.embedded.pair import Pair
-from config.embedded.postgres import APP, DATABASE, OWNER, Postgres
+from config.embedded.postgres import DATABASE, OWNER, Postgres
 from tests import databases
 from tests.embedded.processes import wait_until
 from tests.faults.books import read_books
-from tests.faults.conftest import KILLED, Replayer, Undisturbed
+from tests.faults.conftest import KILLED, Replayer, Undisturbed, environment_of_server
 
 KILLS_A_DATABASE = 3
 PROGRAM_KILLS = 3
 
 
 @pytest.fixture(scope="module")
-def server(make_open_folder: Callable[[], Path]) -> Iterator[Postgres]:
+def server(migrated: Path, make_open_folder: Callable[[], Path]) -> Iterator[Postgres]:
     """Run a durable PostgreSQL for this module alone, with one migrated database."""
-    server = Postgres(make_open_folder(), durable=True)
+    server = Postgres(copytree(migrated, make_open_folder() / "pg"), durable=True)
     server.start()
     try:
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"],
-            cwd=databases.PROJECT,
-            env=_environment(server),
-            check=True,
-        )
         yield server
     finally:
         server.stop()
@@ -46,7 +41,7 @@ def server(make_open_folder: Callable[[], Path]) -> Iterator[Postgres]:
 
 @pytest.fixture(scope="module")
 def replayer_on_server(homes_csv: Path, server: Postgres) -> Iterator[Replayer]:
-    replayer = Replayer(homes_csv, _environment(server))
+    replayer = Replayer(homes_csv, environment_of_server(server))
     yield replayer
     replayer.close()
 
@@ -80,10 +75,11 @@ def test_postgresql_killed_under_a_replay(
 
 
 def test_the_whole_program_killed_under_a_replay(
-    homes_csv: Path, fresh_state: dict[str, str], undisturbed: Undisturbed
+    homes_csv: Path, migrated: Path, fresh_state: dict[str, str], undisturbed: Undisturbed
 ) -> None:
     random = Random(7)
     state = Path(fresh_state["HELIOPOLIS_STATE"])
+    copytree(migrated, state / "pg")
     command = [sys.executable, "manage.py", "replay", str(homes_csv), "--community", "Fault Lane"]
     statuses = []
     for _ in range(PROGRAM_KILLS):
@@ -106,15 +102,6 @@ def test_the_whole_program_killed_under_a_replay(
         assert read_books(pair.postgres.url(OWNER)) == undisturbed.books
     finally:
         pair.stop()
-
-
-def _environment(server: Postgres) -> dict[str, str]:
-    return {
-        **os.environ,
-        "DATABASE_URL": server.url(APP),
-        "DATABASE_OWNER_URL": server.url(OWNER),
-        "HELIOPOLIS_APP_ROLE": APP,
-    }
 
 
 def _url(server: Postgres, role: str, database: str) -> str:
