@@ -29,7 +29,7 @@ def world(build: Callable[[], World]) -> Iterator[World]:
     What the function returns is pickled, so that workers share it. Keys of people are files, which
     no transaction brings back: a test that erases somebody builds a world for itself.
     """
-    name = f"{build.__module__}_{build.__qualname__}".rpartition(".")[2].lower()
+    name = f"{build.__module__}_{build.__name__}".rpartition(".")[2]
     if name not in _entered:
         _entered[name] = _enter_first(name, build)
     connection, returned = _entered[name]

@@ -1,6 +1,6 @@
 """Forecasts of a town begin where its readings end, carry their error, and are made when due."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from marketplace.domain.readings_rows import ReadingRow
 from marketplace.models import MeteringPoint
 from marketplace.queries.pages import Place, place_of
 from tests.town import METERS, START, Town, build_town, send
+from tests.worlds import world
 
 DAYS = 9
 END = START + timedelta(days=DAYS)
@@ -32,7 +33,12 @@ Kind = Forecast.Kind
 
 
 @pytest.fixture
-def town(db: None) -> Town:
+def town(db: None) -> Iterator[Town]:
+    with world(regular_town) as town:
+        yield town
+
+
+def regular_town() -> Town:
     """Six meters that do the same every day, the first with noise, and prices of two zones."""
     town = build_town()
     rng = np.random.default_rng(2)

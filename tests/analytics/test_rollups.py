@@ -1,6 +1,7 @@
 """Rollups: what settled intervals came to by zone, whenever and however often they are made."""
 
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -21,14 +22,16 @@ from marketplace.services.places import NewMember, add_members, create_community
 from marketplace.services.readings import import_readings
 from tests.conftest import CommittedDatabase
 from tests.town import NOW, SOUTH, START, Town, build_town, rows_of_hour, run_market, send
+from tests.worlds import world
 
 END = START + timedelta(days=1)
 HOURS = 3
 
 
 @pytest.fixture
-def town(db: None) -> Town:
-    return settled_town()
+def town(db: None) -> Iterator[Town]:
+    with world(settled_town) as town:
+        yield town
 
 
 def settled_town() -> Town:

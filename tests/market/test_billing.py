@@ -2,6 +2,7 @@
 
 import random
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from fractions import Fraction
 
@@ -24,6 +25,7 @@ from marketplace.queries.billing import find_run, list_differences, list_items
 from marketplace.services.billing import preview_billing
 from marketplace.services.billing_final import finalise_billing
 from tests.market.street import FEE, FEED_IN, METERS, RETAIL, START, Flows, Street, at
+from tests.worlds import world
 
 JUNE, JULY = date(2026, 6, 1), date(2026, 7, 1)
 AFTER_JUNE = datetime(2026, 7, 1, 8, 0, tzinfo=UTC)
@@ -34,7 +36,12 @@ JULY_HOUR = int((datetime(2026, 6, 30, 16, 0, tzinfo=UTC) - START).total_seconds
 
 
 @pytest.fixture
-def street(db: None) -> Street:
+def street(db: None) -> Iterator[Street]:
+    with world(settled_street) as street:
+        yield street
+
+
+def settled_street() -> Street:
     """Return a street with some hours of June settled, one of them twice."""
     street = Street()
     draw = random.Random(20260615)

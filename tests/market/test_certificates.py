@@ -1,6 +1,7 @@
 """Certificates of origin: as many as were exported, never two for one Wh, used once."""
 
 import hashlib
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 
@@ -37,12 +38,18 @@ from tests.market.certified_street import (
     member,
 )
 from tests.market.street import START, Street, at
+from tests.worlds import world
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def street() -> Street:
+def street(db: None) -> Iterator[Street]:
+    with world(street_with_certificates) as street:
+        yield street
+
+
+def street_with_certificates() -> Street:
     """Return a street with one settled hour and its certificates."""
     street = certified_street()
     street.send(FLOWS)
