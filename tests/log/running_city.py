@@ -11,9 +11,12 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
+
+from django.core.management import call_command
 
 from config.embedded import cosigners
 from config.embedded.process import free_port
@@ -100,6 +103,13 @@ class RunningCity:
             text=True,
             check=False,
         )
+
+    def verify(self) -> str:
+        """Return what ``verify_ledger`` complains of; here, as a process takes seconds to start."""
+        complaints = StringIO()
+        with working_on(self.database, self.places()), suppress(SystemExit):
+            call_command("verify_ledger", quiet=True, stdout=StringIO(), stderr=complaints)
+        return complaints.getvalue()
 
     def book(self, key: str) -> None:
         """Submit a gift, and wait until the log has signed it."""
