@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from random import uniform
 
 import psycopg
 import pytest
@@ -71,6 +72,8 @@ def test_two_workers_at_once_book_every_command_once(
                     worker.settle_block(now=NOW)
                 except StaleWriter:
                     lost.append(name)
+                    # Or both would only ever take, each before the other has booked.
+                    time.sleep(uniform(0, 0.02))
 
         return work
 
