@@ -10,26 +10,24 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
 from config.web.rule_form import MICRO, PRICE_MAX
+from marketplace.domain.agreement_text import AgreementKind
 from marketplace.queries.pages_member import MeterName
 
 WH_PER_KWH = 1000
 # Further off, a day does not fit the clocks of all time zones.
 DAYS = [MinValueValidator(date(1971, 1, 1)), MaxValueValidator(date(2199, 12, 30))]
 
+KIND_WORDS = (
+    ("partner", _("Partner: we trade with each other before the pool")),
+    ("contract", _("Contract: at a price that we fix")),
+    ("gift", _("Gift: for nothing")),
+)
+
 
 class AgreementForm(forms.Form):
     """A contract, a gift, or a partner; which side I am; at what price, how much, how long."""
 
-    kind = forms.ChoiceField(
-        label=_("What"),
-        choices=[
-            ("partner", _("Partner: we trade with each other before the pool")),
-            ("contract", _("Contract: at a price that we fix")),
-            ("gift", _("Gift: for nothing")),
-        ],
-        widget=forms.RadioSelect,
-        initial="partner",
-    )
+    kind = forms.ChoiceField(label=_("What"), widget=forms.RadioSelect)
     side = forms.ChoiceField(
         label=_("My side"),
         choices=[("seller", _("I deliver")), ("buyer", _("I receive"))],
@@ -80,8 +78,19 @@ class AgreementForm(forms.Form):
         help_text=_("Empty: until one of us ends it."),
     )
 
-    def __init__(self, *args: object, meters: Sequence[MeterName], **kwargs: object) -> None:
+    def __init__(
+        self,
+        *args: object,
+        meters: Sequence[MeterName],
+        kinds: Sequence[AgreementKind],
+        **kwargs: object,
+    ) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # as the base class takes them
+        kind = self.fields["kind"]
+        assert isinstance(kind, forms.ChoiceField)
+        allowed = [(each, words) for each, words in KIND_WORDS if each in kinds]
+        kind.choices = allowed
+        kind.initial = allowed[0][0] if allowed else None
         own = self.fields["own_point"]
         assert isinstance(own, forms.TypedChoiceField)
         own.choices = [(each.metering_point_id, each.site or each.code) for each in meters]

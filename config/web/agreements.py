@@ -25,6 +25,7 @@ from marketplace.queries.agreements import (
     find_point_by_code,
     get_point_codes,
     list_agreements,
+    list_kinds_allowed,
 )
 from marketplace.queries.pages import Persona, Place
 from marketplace.queries.pages_member import list_meters
@@ -56,9 +57,10 @@ def agreements(request: HttpRequest, participant_id: int) -> HttpResponse:
     place = place_or_404(persona)
     now = timezone.now()
     meters = list_meters(participant_id=participant_id)
-    form = AgreementForm(meters=meters, initial={"first_day": _tomorrow(place, now)})
+    kinds = list_kinds_allowed(community_id=place.community_id, now=now)
+    form = AgreementForm(meters=meters, kinds=kinds, initial={"first_day": _tomorrow(place, now)})
     if request.method == "POST":
-        form = AgreementForm(request.POST, meters=meters)
+        form = AgreementForm(request.POST, meters=meters, kinds=kinds)
         if form.is_valid():
             done = _proposed(form, persona, place, now)
             if isinstance(done, AgreementText):
@@ -69,7 +71,7 @@ def agreements(request: HttpRequest, participant_id: int) -> HttpResponse:
     lines = list_agreements(participant_id=participant_id)
     context: dict[str, object] = {
         "persona": persona,
-        "form": form,
+        "form": form if kinds else None,
         "waiting": [line for line in lines if line.state == "proposed"],
         "running": [line for line in lines if line.state == "agreed"],
         "past": [line for line in lines if line.state in ("ended", "closed")],

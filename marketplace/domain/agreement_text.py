@@ -23,6 +23,12 @@ END_TYPE: Final = "heliopolis/agreement-end/1"
 AgreementKind = Literal["contract", "gift", "partner"]
 KINDS: Final[tuple[AgreementKind, ...]] = ("contract", "gift", "partner")
 MOST_PARTNERS: Final = 3
+# Which stage of a rule set's matching order each is.
+STAGES: Final[dict[AgreementKind, str]] = {
+    "contract": "contracts",
+    "gift": "contracts",
+    "partner": "partners",
+}
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,18 @@ from django.db.models.lookups import IsNull
 from ledger.domain.documents import Document
 from ledger.queries import get_answers, get_bodies
 from marketplace.domain.agreement_matching import Agreements
-from marketplace.domain.agreement_text import AgreementEnd, AgreementText, Side
+from marketplace.domain.agreement_text import (
+    KINDS,
+    STAGES,
+    AgreementEnd,
+    AgreementKind,
+    AgreementText,
+    Side,
+)
+from marketplace.domain.rules import load_rules
 from marketplace.domain.terms_document import check_signature, sha256_of
 from marketplace.errors import N_, Invalid, TermsBroken
-from marketplace.models import Agreement, MeteringPoint
+from marketplace.models import Agreement, MeteringPoint, RuleSet
 
 AGREEMENT_KIND = "agreement"
 _BATCH = 1000
@@ -204,6 +212,14 @@ def get_point_codes(*, metering_point_ids: Sequence[int]) -> dict[int, str]:
     """Return what metering points are called in files, by id."""
     points = MeteringPoint.objects.filter(id__in=metering_point_ids)
     return dict(points.values_list("id", "code"))
+
+
+def list_kinds_allowed(*, community_id: int, now: datetime) -> list[AgreementKind]:
+    """Return which kinds of agreements the rules in force have a stage for."""
+    rule_sets = RuleSet.objects.filter(community_id=community_id, effective_from__lte=now)
+    in_force = rule_sets.order_by("-effective_from").first()
+    order = load_rules(in_force.document).market.matching_order if in_force else ()
+    return [each for each in KINDS if STAGES[each] in order]
 
 
 def list_agreements(*, participant_id: int, limit: int = 200) -> list[AgreementLine]:

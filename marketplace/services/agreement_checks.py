@@ -5,7 +5,7 @@ from typing import Final
 
 from django.db.models import Q
 
-from marketplace.domain.agreement_text import MOST_PARTNERS, AgreementText
+from marketplace.domain.agreement_text import MOST_PARTNERS, STAGES, AgreementText
 from marketplace.domain.civil_day import LAST_MOMENT
 from marketplace.domain.rules import load_rules
 from marketplace.domain.terms_document import sha256_of
@@ -52,8 +52,7 @@ def _check_rules(text: AgreementText, now: datetime) -> None:
     if in_force is None:
         raise Invalid("valid_from", N_("The community has no rules in force yet."))
     rules = load_rules(in_force.document)
-    stage = "partners" if text.kind == "partner" else "contracts"
-    if stage not in rules.market.matching_order:
+    if STAGES[text.kind] not in rules.market.matching_order:
         raise Invalid("kind", N_("The community's rules know no such agreements."))
     price = text.price_micro_per_kwh
     if text.kind == "gift" and price != 0:

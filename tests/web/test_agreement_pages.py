@@ -1,6 +1,7 @@
 """Agreements as their two sides see them; nobody else does."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -110,3 +111,19 @@ def test_with_a_key_of_ones_own_the_browser_signs_both_ways(city: City) -> None:
     body = re.findall(r'name="body" value="([^"]+)"', asked)[0].replace("&quot;", '"')
     page = alice.post(f"{own}end", sent(private, body), follow=True).content.decode()
     assert "The agreement has ended" in page
+
+
+def test_rules_without_agreements_offer_no_form(city: City) -> None:
+    pool_alone = {**preset("demo-agreements"), "matching_order": ["pool"]}
+    some = {**pool_alone, "matching_order": ["partners", "pool"]}
+    page = signed_in("alice").get(agreements_path(city, "alice")).content.decode()
+    assert 'value="contract"' in page and 'value="partner"' in page
+    for version, (document, kinds) in enumerate(((some, ["partner"]), (pool_alone, []))):
+        add_rule_set(
+            community_id=city.community_id,
+            document={**document, "name": f"changed {version}"},
+            effective_from=NOW + timedelta(hours=1 + version),
+            now=NOW,
+        )
+        page = signed_in("alice").get(agreements_path(city, "alice")).content.decode()
+        assert re.findall('name="kind" value="([a-z]+)"', page) == kinds
