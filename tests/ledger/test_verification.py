@@ -342,8 +342,10 @@ def test_the_command_says_in_plain_lines_what_it_found(written: CommittedDatabas
         "0 auctions before delivery follow from their orders, whose margins were held in time",
         "0 signed terms are what was signed, logged and traded on",
         "0 agreements are what both sides signed and logged",
-        "0 certificates (1 Wh each) are what 0 logged events left, as many as the meters say,"
-        " and none is in two hands",
+        (
+            "0 certificates (1 Wh each) are what 0 logged events left, as many as the meters say,"
+            " and none is in two hands"
+        ),
     ]
     assert (broken.returncode, broken.stdout) == (1, "")
     assert broken.stderr == (
