@@ -19,7 +19,7 @@ import pandas as pd
 
 from analytics.domain.experts import Experts, FloatArray, History
 from analytics.domain.forecast import BAND, try_out
-from marketplace.domain.readings_file import read_readings
+from marketplace.domain.readings.file import read_readings
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 WARM_UP = 60

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from analytics.services.forecasts import make_forecasts
 from config.forward.standing_orders import place_due_standing_orders
 from ledger.services import SettlementWorker
-from marketplace.domain.orders import OrderColumns
-from marketplace.domain.readings_file import read_readings
+from marketplace.domain.forward.orders import OrderColumns
+from marketplace.domain.readings.file import read_readings
 from marketplace.domain.rules import preset
 from marketplace.models import Community, MeteringPoint, Participant
 from marketplace.queries.pages import place_of

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from benchmarks.forward_district import MIDNIGHT, QUARTER, District, HandOrder
-from marketplace.domain.orders import BUY, SELL
+from marketplace.domain.forward.orders import BUY, SELL
 from marketplace.services.billing import preview_billing
 from marketplace.services.billing_final import finalise_billing
 

@@ -17,7 +17,7 @@ from config.replay.pipeline import replay
 from config.replay.summary import summarise
 from ledger.services import SettlementWorker
 from marketplace.domain.agreement_text import AgreementKind
-from marketplace.domain.readings_file import read_readings
+from marketplace.domain.readings.file import read_readings
 from marketplace.domain.rules import preset
 from marketplace.queries.certificates import list_exporting_meters
 from marketplace.queries.people import list_meter_points

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from marketplace.domain.readings_writer import write_readings
+from marketplace.domain.readings.writer import write_readings
 
 FloatArray = NDArray[np.float64]
 

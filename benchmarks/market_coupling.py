@@ -16,10 +16,10 @@ import numpy as np
 
 from benchmarks.table import Row
 from marketplace.domain.clearing import clear_uniform_price
-from marketplace.domain.coupled_clearing import ZoneOrders, clear_coupled
-from marketplace.domain.network import Link, Network
-from marketplace.domain.welfare_programme import programme_of, run_solver
-from marketplace.domain.zone_book import zone_books
+from marketplace.domain.zones.book import zone_books
+from marketplace.domain.zones.clearing import ZoneOrders, clear_coupled
+from marketplace.domain.zones.network import Link, Network
+from marketplace.domain.zones.welfare_programme import programme_of, run_solver
 
 ZONES: Final = 20
 LINKS: Final = 60

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from marketplace.domain.orders import BUY, SELL, OrderColumns
+from marketplace.domain.forward.orders import BUY, SELL, OrderColumns
 from marketplace.domain.rules import preset
 from marketplace.queries.people import list_meter_points
 from marketplace.services.orders import place_orders

@@ -9,7 +9,7 @@ from typing import Final
 
 from config.demo_forward import MINUTES, metered, place_orders_for, starts_from
 from ledger.services import SettlementWorker
-from marketplace.domain.readings_rows import ReadingRow, readings_of_rows
+from marketplace.domain.readings.rows import ReadingRow, readings_of_rows
 from marketplace.queries.people import list_meter_points
 from marketplace.services.credit_lines import note_credit_lines
 from marketplace.services.gate_closure import close_due_gates

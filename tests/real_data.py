@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from marketplace.domain.readings_writer import write_readings
+from marketplace.domain.readings.writer import write_readings
 
 PACIFIC_STANDARD = timedelta(hours=-8)
 

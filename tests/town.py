@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ledger.services import SettlementWorker
-from marketplace.domain.readings_rows import ReadingRow, readings_of_rows
+from marketplace.domain.readings.rows import ReadingRow, readings_of_rows
 from marketplace.domain.rules import preset
 from marketplace.models import Community, MeteringPoint, Participant, Site, User, Zone
 from marketplace.services.market_day import advance_community

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from ledger.errors import LedgerError
-from marketplace.domain.readings_file import ReadingsInvalid
+from marketplace.domain.readings.file import ReadingsInvalid
 from marketplace.errors import Invalid, MarketplaceError, NotFound, RoleNotAllowed
 
 STATUS_OF: Final[dict[type[Exception], int]] = {Invalid: 400, NotFound: 404, RoleNotAllowed: 403}

@@ -14,7 +14,7 @@ from analytics.queries import (
     list_interval_rollups,
     list_past_expectations,
 )
-from marketplace.domain.dry_run import DryRun, Recorded, dry_run
+from marketplace.domain.forward.dry_run import DryRun, Recorded, dry_run
 from marketplace.domain.rules import BandPrices
 from marketplace.domain.standing import limits_for_band, spread_keys
 from marketplace.queries.pages import Place

@@ -14,7 +14,7 @@ from django.db import transaction
 from analytics.services import roll_up_settled
 from ledger.errors import StaleWriter
 from ledger.services import SettlementWorker
-from marketplace.domain.readings_file import ReadingsFile, read_readings
+from marketplace.domain.readings.file import ReadingsFile, read_readings
 from marketplace.domain.rules import (
     RulesInvalid,
     load_rules,

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 from config.web.billing_words import statement_number
-from marketplace.domain.billing_lines import Line
+from marketplace.domain.billing.lines import Line
 from marketplace.domain.spreadsheet import plain_text
 from marketplace.queries.billing import ItemLine, RunLine, StatementLine
 from marketplace.queries.pages import Place

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import get_language, gettext_lazy
 
-from marketplace.domain.billing_month import month_before, month_of, read_month
+from marketplace.domain.billing.month import month_before, month_of, read_month
 from marketplace.queries.pages import Place
 
 PPM_OF_PERCENT = 10_000

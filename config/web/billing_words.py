@@ -9,8 +9,8 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from config.templatetags.figures import MINUS, NOTHING, kwh_exact, money_exact, price_figure
-from marketplace.domain.billing_amounts import due_micro, minor_digits
-from marketplace.domain.billing_lines import Line
+from marketplace.domain.billing.amounts import due_micro, minor_digits
+from marketplace.domain.billing.lines import Line
 from marketplace.queries.billing import ItemLine, RunLine, StatementLine
 from marketplace.queries.pages import Place
 

@@ -17,14 +17,18 @@ from config.web.certificate_forms import FIELD_OF, CancelForm, ChoiceForm, HandO
 from config.web.days import render_in
 from config.web.personas import place_or_404, use_persona
 from config.web.signing import MEMBER_ROLES, translated
-from marketplace.domain.billing_month import (
+from marketplace.domain.billing.month import (
     month_after,
     month_before,
     month_bounds,
     month_of,
     read_month,
 )
-from marketplace.domain.energytag import GranularBundle, granular_fields, written_as_csv
+from marketplace.domain.certificates.energytag import (
+    GranularBundle,
+    granular_fields,
+    written_as_csv,
+)
 from marketplace.errors import Invalid, MarketplaceError
 from marketplace.queries.certificate_hours import list_certified_hours, score_of
 from marketplace.queries.certificate_pages import (

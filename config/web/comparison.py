@@ -15,7 +15,7 @@ from django.views.decorators.vary import vary_on_headers
 from config.web.days import render_in
 from config.web.personas import place_or_404, use_persona
 from config.web.signing import translated
-from marketplace.domain.billing_month import month_after, month_before, month_of, read_month
+from marketplace.domain.billing.month import month_after, month_before, month_of, read_month
 from marketplace.domain.pricing_comparison import ACTUAL, GRID_ONLY
 from marketplace.errors import MarketplaceError
 from marketplace.queries.pages import Persona, Place, get_market_days, list_places

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from config.web.days import render_in
 from config.web.personas import place_or_404, use_persona
-from marketplace.domain.billing_month import read_month
+from marketplace.domain.billing.month import read_month
 from marketplace.queries import gaps
 from marketplace.queries.pages import Persona, Place, get_market_days, list_places
 

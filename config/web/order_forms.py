@@ -12,8 +12,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.domain.civil_day import FIRST_MOMENT, LAST_MOMENT
+from marketplace.domain.forward.orders import BUY, SELL, OrderColumns
 from marketplace.domain.money import ENERGY_MAX_WH, PRICE_MAX_MICRO_PER_KWH
-from marketplace.domain.orders import BUY, SELL, OrderColumns
 from marketplace.queries.pages_member import MeterName
 
 MICRO: Final = 10**6

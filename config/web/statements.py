@@ -12,7 +12,7 @@ from config.web.billing_pdf import statement_pdf
 from config.web.billing_words import WordedStatement, worded_statement
 from config.web.days import render_in
 from config.web.personas import place_or_404, use_persona
-from marketplace.domain.billing_month import (
+from marketplace.domain.billing.month import (
     month_after,
     month_before,
     month_bounds,

@@ -10,8 +10,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from marketplace.api.callers import personas_of
-from marketplace.domain.billing_lines import Line
-from marketplace.domain.billing_month import read_month
+from marketplace.domain.billing.lines import Line
+from marketplace.domain.billing.month import read_month
 from marketplace.errors import N_, Invalid
 from marketplace.queries.billing import ItemLine, find_final, find_statement, list_items
 

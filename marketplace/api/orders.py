@@ -23,7 +23,7 @@ from marketplace.api.asked import (
 )
 from marketplace.api.idempotency import idempotent
 from marketplace.api.paging import PAGE_PARAMETERS, page_of, pages
-from marketplace.domain.orders import (
+from marketplace.domain.forward.orders import (
     BUY,
     KEY_LENGTH_MAX,
     REFUSALS,

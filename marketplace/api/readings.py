@@ -19,8 +19,8 @@ from marketplace.api.asked import PeriodIn, asked_for, id_field, reach_of
 from marketplace.api.callers import caller_id
 from marketplace.api.idempotency import idempotent
 from marketplace.api.paging import PAGE_PARAMETERS, moment_of, page_of, pages
-from marketplace.domain.readings_file import ReadingsFile
-from marketplace.domain.readings_rows import ReadingRow, readings_of_rows
+from marketplace.domain.readings.file import ReadingsFile
+from marketplace.domain.readings.rows import ReadingRow, readings_of_rows
 from marketplace.errors import N_, Invalid, NotFound
 from marketplace.queries.metering import find_metering_point, list_readings
 from marketplace.services.readings import import_readings

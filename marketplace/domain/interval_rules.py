@@ -8,9 +8,9 @@ import numpy as np
 
 from marketplace.domain.clearing import Int64Array
 from marketplace.domain.market_rules import ForwardRules, MarketRules
-from marketplace.domain.network import Link
 from marketplace.domain.rules import BandPrices, Rules
 from marketplace.domain.tariffs import CivilMoment
+from marketplace.domain.zones.network import Link
 
 
 @dataclass(frozen=True)

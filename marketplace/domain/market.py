@@ -20,8 +20,8 @@ from marketplace.domain.auction import (
     pool_matches,
 )
 from marketplace.domain.clearing import Int64Array
-from marketplace.domain.forward_delivery import HeldAuction
-from marketplace.domain.forward_market import clear_forward
+from marketplace.domain.forward.delivery import HeldAuction
+from marketplace.domain.forward.market import clear_forward
 from marketplace.domain.interval_rules import IntervalRules
 from marketplace.domain.market_positions import (
     MarketPositions,

@@ -6,7 +6,7 @@ import numpy as np
 
 from marketplace.domain.agreement_matching import Agreements
 from marketplace.domain.book_check import Fault
-from marketplace.domain.forward_delivery import HeldAuction
+from marketplace.domain.forward.delivery import HeldAuction
 from marketplace.domain.interval_book import IntervalBook, LateReadings
 from marketplace.domain.interval_rules import IntervalRules
 from marketplace.domain.market import clear_positions

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from marketplace.domain.grid_fees import GridFees, TableFees, read_grid_fees
-from marketplace.domain.network import Link
 from marketplace.domain.rule_schema import RulesInvalid
 from marketplace.domain.tariffs import (
     DAY_TYPES,
@@ -15,6 +14,7 @@ from marketplace.domain.tariffs import (
     DayType,
     clock_of,
 )
+from marketplace.domain.zones.network import Link
 
 Stage = Literal["contracts", "partners", "pool"]
 FORWARD_KEYS: Final = (

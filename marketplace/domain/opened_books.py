@@ -13,11 +13,11 @@ from ledger.domain.commands import Command
 from ledger.domain.documents import Document
 from ledger.domain.rows import rows_root
 from ledger.domain.rule_core import Answer
-from marketplace.domain.auction_book import read_auction
-from marketplace.domain.auction_check import auction_fault
 from marketplace.domain.book_check import Fault, check_amended_book, check_cleared_book
 from marketplace.domain.book_rows import BOOK_KIND, FIRST_POSITION, RULES_KIND
-from marketplace.domain.forward_delivery import HeldAuction
+from marketplace.domain.forward.auction_book import read_auction
+from marketplace.domain.forward.auction_check import auction_fault
+from marketplace.domain.forward.delivery import HeldAuction
 from marketplace.domain.interval_book import Int64Array, IntervalBook
 from marketplace.domain.interval_rules import IntervalRules
 from marketplace.domain.market_check import Given

@@ -16,11 +16,11 @@ from marketplace.domain.clearing import (
     clear_uniform_price,
     share_pro_rata,
 )
-from marketplace.domain.coupled_clearing import ZoneOrders, clear_coupled
 from marketplace.domain.interval_rules import IntervalRules
 from marketplace.domain.market_rules import PRICE_TAKING
-from marketplace.domain.network import Network
 from marketplace.domain.pairing import Trades, ZoneFills, pair_fills, pair_zones
+from marketplace.domain.zones.clearing import ZoneOrders, clear_coupled
+from marketplace.domain.zones.network import Network
 
 UNIFORM = "uniform"
 PAY_AS_BID = "pay_as_bid"

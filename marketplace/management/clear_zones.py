@@ -8,10 +8,10 @@ from fractions import Fraction
 from typing import Any, Final
 
 from marketplace.domain.book_file import BookInvalid
-from marketplace.domain.coupled_clearing import CoupledClearing, clear_coupled
-from marketplace.domain.network import Network, NetworkInvalid, read_links
-from marketplace.domain.zone_book_file import read_zone_book
-from marketplace.domain.zone_pairing import NOBODY, ZoneTrades, pair_in_zones
+from marketplace.domain.zones.book_file import read_zone_book
+from marketplace.domain.zones.clearing import CoupledClearing, clear_coupled
+from marketplace.domain.zones.network import Network, NetworkInvalid, read_links
+from marketplace.domain.zones.pairing import NOBODY, ZoneTrades, pair_in_zones
 from marketplace.management.trades_file import check_is_not, micro_text, reading, replacing
 
 TRADES_HEADER: Final = "bid_row,offer_row,quantity,price,zone,to_link,from_link\n"

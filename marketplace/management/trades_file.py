@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, TextIO
 
 from marketplace.domain.book_file import BookInvalid
-from marketplace.domain.network import NetworkInvalid
+from marketplace.domain.zones.network import NetworkInvalid
 
 
 class ClearFailed(Exception):

@@ -165,7 +165,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "line",
-                    models.SmallIntegerField(help_text="See marketplace.domain.billing_lines."),
+                    models.SmallIntegerField(help_text="See marketplace.domain.billing.lines."),
                 ),
                 (
                     "price_micro_per_kwh",

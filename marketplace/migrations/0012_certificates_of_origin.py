@@ -71,7 +71,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("quantity_wh", models.BigIntegerField(help_text="Of an issue: issued newly.")),
-                ("moves", models.BinaryField(help_text="See marketplace.domain.certificate_rows.")),
+                (
+                    "moves",
+                    models.BinaryField(help_text="See marketplace.domain.certificates.rows."),
+                ),
                 ("recorded_at", models.DateTimeField()),
                 (
                     "community",

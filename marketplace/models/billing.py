@@ -79,7 +79,7 @@ class StatementItem(models.Model):
 
     run = models.ForeignKey(BillingRun, models.PROTECT, db_index=False, related_name="items")
     participant = models.ForeignKey(Participant, models.PROTECT, db_index=False, related_name="+")
-    line = models.SmallIntegerField(help_text="See marketplace.domain.billing_lines.")
+    line = models.SmallIntegerField(help_text="See marketplace.domain.billing.lines.")
     interval = models.ForeignKey(
         DeliveryInterval,
         models.PROTECT,

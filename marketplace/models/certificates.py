@@ -99,7 +99,7 @@ class CertificateEvent(models.Model):
         Participant, models.PROTECT, null=True, related_name="certificates_received"
     )
     quantity_wh = models.BigIntegerField(help_text="Of an issue: issued newly.")
-    moves = models.BinaryField(help_text="See marketplace.domain.certificate_rows.")
+    moves = models.BinaryField(help_text="See marketplace.domain.certificates.rows.")
     recorded_at = models.DateTimeField()
 
     class Meta:

@@ -6,7 +6,12 @@ from typing import Final
 
 import numpy as np
 
-from marketplace.domain.auction_book import FIRST_ORDER, auction_key, read_auction, unpack_rows
+from marketplace.domain.forward.auction_book import (
+    FIRST_ORDER,
+    auction_key,
+    read_auction,
+    unpack_rows,
+)
 from marketplace.models import Auction, MeteringPoint
 
 _KEY: Final = re.compile(r"auction:([1-9][0-9]{0,17})")

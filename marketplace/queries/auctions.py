@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from marketplace.domain.auction_book import read_auction, unpack_rows
-from marketplace.domain.forward_delivery import HeldAuction
+from marketplace.domain.forward.auction_book import read_auction, unpack_rows
+from marketplace.domain.forward.delivery import HeldAuction
 from marketplace.domain.rules import Rules
 from marketplace.models import Auction
 

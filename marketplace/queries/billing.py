@@ -7,9 +7,9 @@ from datetime import date, datetime
 from django.db import connection
 from django.db.models import Max, Q, QuerySet
 
-from marketplace.domain.billing import NO_PRICE
-from marketplace.domain.billing_amounts import due_micro, payable
-from marketplace.domain.billing_lines import ORDER_OF_LINES
+from marketplace.domain.billing.amounts import due_micro, payable
+from marketplace.domain.billing.lines import ORDER_OF_LINES
+from marketplace.domain.billing.statements import NO_PRICE
 from marketplace.models import (
     BilledSettlement,
     BillingRun,

@@ -10,9 +10,9 @@ from django.db import connection
 from django.db.models import F, Sum
 
 from ledger.domain.copy_format import packed_columns
-from marketplace.domain.certificate_check import Bundles
-from marketplace.domain.certificate_rows import unit_of, unpack_moves
-from marketplace.domain.certificates import Int64Array, Moves
+from marketplace.domain.certificates.bundles import Int64Array, Moves
+from marketplace.domain.certificates.check import Bundles
+from marketplace.domain.certificates.rows import unit_of, unpack_moves
 from marketplace.domain.interval_book import IntervalBook
 from marketplace.models import (
     CertificateAccount,

@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 from django.db import connection
 
-from marketplace.domain.certificates import matching_score
+from marketplace.domain.certificates.bundles import matching_score
 
 # Hours are those of the civil clock: some time zones are half an hour away from UTC's.
 _USED = """

@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.db.models import F, Q, QuerySet, Sum
 
 from ledger.queries import get_balances
-from marketplace.domain.certificate_rows import document_key
+from marketplace.domain.certificates.rows import document_key
 from marketplace.models import (
     CertificateAccount,
     CertificateBundle,

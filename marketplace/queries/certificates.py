@@ -10,9 +10,9 @@ from django.db import connection
 from django.db.models import Exists, Max, Min, OuterRef, Sum
 
 from ledger.domain.copy_format import packed_columns
-from marketplace.domain.certificate_corrections import Before, IssuedBundle, Target
-from marketplace.domain.certificate_rows import unpack_moves
-from marketplace.domain.certificates import Exports, Move, Sales
+from marketplace.domain.certificates.bundles import Exports, Move, Sales
+from marketplace.domain.certificates.corrections import Before, IssuedBundle, Target
+from marketplace.domain.certificates.rows import unpack_moves
 from marketplace.models import (
     CertificateBundle,
     CertificateDebt,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from django.db.models import F
 
 from ledger.queries import TransferLine, get_block_numbers, list_transfers_of_commands
-from marketplace.domain.billing_positions import accounts_of, billing_positions, points_of
+from marketplace.domain.billing.positions import accounts_of, billing_positions, points_of
 from marketplace.domain.book_rows import row_of_position
 from marketplace.domain.interval_book import Int64Array, IntervalBook
 from marketplace.domain.money import amount_micro

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from marketplace.domain.auction_book import StoredAuction, read_auction, unpack_rows
 from marketplace.domain.clearing import Int64Array
+from marketplace.domain.forward.auction_book import StoredAuction, read_auction, unpack_rows
+from marketplace.domain.forward.orders import BUY
 from marketplace.domain.interval_book import IntervalBook
 from marketplace.domain.market_part import Deviation
-from marketplace.domain.orders import BUY
 from marketplace.domain.position_money import deviations_of, positions_of
 from marketplace.models import Auction, DeliveryInterval
 from marketplace.queries.order_book import OrderLine, list_orders

@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from marketplace.domain.civil_day import day_bounds
-from marketplace.domain.gap_days import IntervalLength, expected_intervals
+from marketplace.domain.readings.gap_days import IntervalLength, expected_intervals
 from marketplace.models import MeteringPoint, ReadingReport, RuleSet
 from marketplace.queries.pages import Place
 

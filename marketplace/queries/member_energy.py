@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from django.db.models import F, Q
 
-from marketplace.domain.billing import Int64Array
-from marketplace.domain.billing_positions import accounts_of, billing_positions
+from marketplace.domain.billing.positions import accounts_of, billing_positions
+from marketplace.domain.billing.statements import Int64Array
 from marketplace.domain.interval_book import IntervalBook
 from marketplace.domain.market_part import Deviation
 from marketplace.domain.member_energy import Traded

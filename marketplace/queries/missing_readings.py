@@ -7,8 +7,8 @@ from datetime import datetime
 import numpy as np
 from django.db import connection
 
-from marketplace.domain.estimation import History
 from marketplace.domain.interval_book import Int64Array
+from marketplace.domain.readings.estimation import History
 
 _DUE = """
 SELECT i.id, i.starts_at, i.ends_at, i.rule_set_id

@@ -10,9 +10,9 @@ import numpy as np
 from django.db import connection
 from django.db.models import Q
 
-from marketplace.domain.forward_auction import AuctionOrders, hold_auction
-from marketplace.domain.network import network_of
-from marketplace.domain.orders import BUY, SELL
+from marketplace.domain.forward.auction import AuctionOrders, hold_auction
+from marketplace.domain.forward.orders import BUY, SELL
+from marketplace.domain.zones.network import network_of
 from marketplace.models import Auction, DeliveryInterval, Order, OrderBatch, RuleSet, TradingHalt
 from marketplace.queries.forward import IS_FORWARD, closes_at, rules_of_document
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from django.db import connection
 
-from marketplace.domain.orders import microseconds
+from marketplace.domain.forward.orders import microseconds
 from marketplace.models import MeteringPoint, Order
 
 # After every second that orders can be for.

@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from django.db.models import Sum
 
-from marketplace.domain.billing_month import month_bounds
+from marketplace.domain.billing.month import month_bounds
 from marketplace.domain.pricing_comparison import ACTUAL, GRID_ONLY, PRICINGS
 from marketplace.models import (
     Clearing,

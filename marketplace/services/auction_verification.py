@@ -14,7 +14,7 @@ from ledger.domain.documents import Document, read_body
 from ledger.queries import get_answers, get_bodies
 from ledger.queries.answers import get_answer_times
 from ledger.services.verification import one_state
-from marketplace.domain.auction_book import (
+from marketplace.domain.forward.auction_book import (
     StoredAuction,
     auction_document,
     auction_key,
@@ -23,9 +23,15 @@ from marketplace.domain.auction_book import (
     rows_sha256,
     unpack_rows,
 )
-from marketplace.domain.auction_check import auction_fault
+from marketplace.domain.forward.auction_check import auction_fault
+from marketplace.domain.forward.orders import (
+    BUY,
+    OrderBounds,
+    hold_amounts,
+    margin_rates,
+    microseconds,
+)
 from marketplace.domain.interval_rules import IntervalRules
-from marketplace.domain.orders import BUY, OrderBounds, hold_amounts, margin_rates, microseconds
 from marketplace.domain.transfer_codes import TransferCode
 from marketplace.errors import BookDiffers
 from marketplace.models import Auction, Order, TradingHalt

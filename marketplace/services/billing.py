@@ -14,7 +14,10 @@ import numpy as np
 from django.db import transaction
 
 from ledger.queries import list_pruned_keys, list_transfer_columns
-from marketplace.domain.billing import (
+from marketplace.domain.billing.amounts import PPM
+from marketplace.domain.billing.month import month_bounds
+from marketplace.domain.billing.positions import billing_positions, is_settled_at_tariffs
+from marketplace.domain.billing.statements import (
     OF_THE_PERIOD,
     Int64Array,
     Items,
@@ -24,9 +27,6 @@ from marketplace.domain.billing import (
     items_of,
     totals_of,
 )
-from marketplace.domain.billing_amounts import PPM
-from marketplace.domain.billing_month import month_bounds
-from marketplace.domain.billing_positions import billing_positions, is_settled_at_tariffs
 from marketplace.domain.interval_book import IntervalBook
 from marketplace.errors import N_, Invalid, NotFound
 from marketplace.models import BillingRun, Clearing, Community

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from ledger.domain.documents import Document
 from ledger.queries.sums import sum_transfers
 from ledger.services import submit
-from marketplace.domain.billing_lines import RULE_OF_LINE
+from marketplace.domain.billing.lines import RULE_OF_LINE
 from marketplace.errors import N_, BillingDiffers, Invalid, NotFound
 from marketplace.models import FinalBilling, Statement, StatementItem
 from marketplace.queries.billing import (

@@ -6,9 +6,9 @@ import numpy as np
 from django.db import connection
 
 from ledger.domain.copy_format import HEADER, TRAILER, copy_rows
-from marketplace.domain.billing import NO_PRICE, OF_THE_PERIOD, Int64Array, Items
-from marketplace.domain.billing_amounts import due_micro, payable, tax_micro
-from marketplace.domain.billing_lines import TAXED_LINES
+from marketplace.domain.billing.amounts import due_micro, payable, tax_micro
+from marketplace.domain.billing.lines import TAXED_LINES
+from marketplace.domain.billing.statements import NO_PRICE, OF_THE_PERIOD, Int64Array, Items
 from marketplace.models import BillingRun
 from marketplace.queries.billing import get_carried
 

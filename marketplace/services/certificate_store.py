@@ -14,7 +14,8 @@ from django.db import connection
 
 from ledger.domain.copy_format import HEADER, TRAILER, copy_rows
 from ledger.services import open_accounts, submit
-from marketplace.domain.certificate_rows import (
+from marketplace.domain.certificates.bundles import Int64Array, Moves
+from marketplace.domain.certificates.rows import (
     CANCELLATION_KIND,
     KIND,
     PARTIES,
@@ -27,7 +28,6 @@ from marketplace.domain.certificate_rows import (
     pack_moves,
     unit_of,
 )
-from marketplace.domain.certificates import Int64Array, Moves
 from marketplace.errors import N_, CertificatesGone
 from marketplace.models import (
     CertificateAccount,

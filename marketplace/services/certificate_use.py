@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 
 from ledger.domain.canonical import canonical_json
-from marketplace.domain.certificates import CANCELLED, Held, Move, Moves, Piece, take
+from marketplace.domain.certificates.bundles import CANCELLED, Held, Move, Moves, Piece, take
 from marketplace.errors import N_, AlreadyErased, Invalid, NotFound, RoleNotAllowed
 from marketplace.models import (
     CertificateBundle,

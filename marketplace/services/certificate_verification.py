@@ -10,8 +10,9 @@ import numpy as np
 from ledger.domain.documents import Document, read_body
 from ledger.queries import get_answers, get_balances, get_bodies
 from ledger.services.verification import one_state
-from marketplace.domain.certificate_check import Bundles, certified, is_same, range_fault
-from marketplace.domain.certificate_rows import (
+from marketplace.domain.certificates.bundles import Int64Array, Move, Moves, lay_out
+from marketplace.domain.certificates.check import Bundles, certified, is_same, range_fault
+from marketplace.domain.certificates.rows import (
     CANCELLATION_KIND,
     KIND,
     Accounts,
@@ -22,7 +23,6 @@ from marketplace.domain.certificate_rows import (
     transfers_key,
     unpack_moves,
 )
-from marketplace.domain.certificates import Int64Array, Move, Moves, lay_out
 from marketplace.errors import CertificatesDiffer
 from marketplace.models import CertificateCancellation, CertificateDebt, CertificateEvent
 from marketplace.queries.certificate_checks import (

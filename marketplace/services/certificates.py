@@ -5,8 +5,8 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from marketplace.domain.certificate_corrections import correct
-from marketplace.domain.certificates import Move, Moves, lay_out
+from marketplace.domain.certificates.bundles import Move, Moves, lay_out
+from marketplace.domain.certificates.corrections import correct
 from marketplace.models import (
     CertificateBundle,
     CertificateDebt,

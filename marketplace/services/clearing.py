@@ -18,9 +18,9 @@ from marketplace.domain.auction import Cleared, Matches, Metered, Terms, clear_i
 from marketplace.domain.book_rows import book_document
 from marketplace.domain.interval_book import IntervalBook, LateReadings, pack
 from marketplace.domain.interval_rules import IntervalRules
-from marketplace.domain.late_readings import late_readings
 from marketplace.domain.market import clear_market
 from marketplace.domain.market_part import MarketPart
+from marketplace.domain.readings.late import late_readings
 from marketplace.domain.rules import Rules, load_rules
 from marketplace.models import Clearing, Community, DeliveryInterval, Reading, RuleSet
 from marketplace.queries.agreements import AgreementsInForce

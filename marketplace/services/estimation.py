@@ -6,8 +6,8 @@ from hashlib import sha256
 import numpy as np
 from django.db import transaction
 
-from marketplace.domain.estimation import Estimates, estimate, history_starts
-from marketplace.domain.readings_columns import ReadingsFile
+from marketplace.domain.readings.columns import ReadingsFile
+from marketplace.domain.readings.estimation import Estimates, estimate, history_starts
 from marketplace.domain.rules import Rules, load_rules
 from marketplace.models import Community, MeteringPoint, Reading, RuleSet
 from marketplace.queries.missing_readings import (

@@ -19,7 +19,13 @@ from django.db import connection, transaction
 from ledger.domain.commands import Int64Array
 from ledger.queries.answers import get_answer_times
 from ledger.services import submit
-from marketplace.domain.auction_book import (
+from marketplace.domain.forward.auction import (
+    AuctionOrders,
+    AuctionOutcome,
+    halted_auction,
+    hold_auction,
+)
+from marketplace.domain.forward.auction_book import (
     AuctionHeader,
     auction_document,
     auction_key,
@@ -28,13 +34,7 @@ from marketplace.domain.auction_book import (
     pack_rows,
     rows_sha256,
 )
-from marketplace.domain.forward_auction import (
-    AuctionOrders,
-    AuctionOutcome,
-    halted_auction,
-    hold_auction,
-)
-from marketplace.domain.network import Network, network_of
+from marketplace.domain.zones.network import Network, network_of
 from marketplace.models import Auction, DeliveryInterval, OrderBatch, RuleSet
 from marketplace.queries.forward import closes_at, due_gate_ids, is_halted, rules_of_document
 from marketplace.services.order_answers import expire_orders

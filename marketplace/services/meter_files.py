@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import numpy as np
 from django.db import transaction
 
-from marketplace.domain.meter_formats.flows import Flows, Int64Array
-from marketplace.domain.meter_formats.gap_report import GapReport
-from marketplace.domain.meter_formats.intervals import readings_of_flows
-from marketplace.domain.readings_columns import ReadingsInvalid
+from marketplace.domain.readings.columns import ReadingsInvalid
+from marketplace.domain.readings.formats.flows import Flows, Int64Array
+from marketplace.domain.readings.formats.gap_report import GapReport
+from marketplace.domain.readings.formats.intervals import readings_of_flows
 from marketplace.domain.rules import load_rules
 from marketplace.models import ReadingReport, RuleSet
 from marketplace.services.readings import Imported, import_readings

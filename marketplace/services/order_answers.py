@@ -16,8 +16,8 @@ from django.db import connection, transaction
 from ledger.queries import get_answers
 from ledger.queries.answers import get_answer_times
 from ledger.services import submit
-from marketplace.domain.auction_book import hold_command_key
-from marketplace.domain.orders import hold_amounts
+from marketplace.domain.forward.auction_book import hold_command_key
+from marketplace.domain.forward.orders import hold_amounts
 from marketplace.models import CreditLine, DeliveryInterval, OrderBatch, OrderEvent, RuleSet
 from marketplace.queries.forward import closes_at, rules_of_document
 from marketplace.services.order_store import (

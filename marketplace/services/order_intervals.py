@@ -8,7 +8,7 @@ import numpy as np
 from django.db import connection
 
 from ledger.domain.commands import Int64Array
-from marketplace.domain.orders import BoolArray, OrderBounds, refuse
+from marketplace.domain.forward.orders import BoolArray, OrderBounds, refuse
 from marketplace.domain.rules import Rules
 from marketplace.models import DeliveryInterval
 from marketplace.queries.forward import (

@@ -1,7 +1,7 @@
 """Judge orders as they come in: each check looks at all of them at once.
 
-An order is refused for the first reason in the order of ``marketplace.domain.orders.REFUSALS``,
-so the checks are made in that order.
+An order is refused for the first reason in the order of
+``marketplace.domain.forward.orders.REFUSALS``, so the checks are made in that order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ import numpy as np
 
 from ledger.domain.commands import Int64Array
 from ledger.queries import get_balances
-from marketplace.domain.orders import (
+from marketplace.domain.forward.orders import (
     ACCEPTABLE,
     REFUSAL_NUMBERS,
     REFUSALS,

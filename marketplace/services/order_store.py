@@ -10,8 +10,8 @@ from django.db import connection
 
 from ledger.domain.commands import Command, Int64Array, TransferKind, Transfers
 from ledger.services import submit
-from marketplace.domain.auction_book import hold_command_key
-from marketplace.domain.orders import NO_TIME, OrderColumns, hold_amounts
+from marketplace.domain.forward.auction_book import hold_command_key
+from marketplace.domain.forward.orders import NO_TIME, OrderColumns, hold_amounts
 from marketplace.domain.transfer_codes import TransferCode
 from marketplace.models import CreditLine, OrderBatch
 

@@ -16,7 +16,7 @@ import numpy as np
 from django.db import connection, transaction
 
 from ledger.domain.commands import Int64Array
-from marketplace.domain.orders import OrderColumns
+from marketplace.domain.forward.orders import OrderColumns
 from marketplace.errors import N_, NotFound, RoleNotAllowed
 from marketplace.models import Community, Order, Participant
 from marketplace.queries.forward import get_rules_at, list_rules_in_force

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from marketplace.domain.auction import Metered
-from marketplace.domain.billing_month import month_bounds
+from marketplace.domain.billing.month import month_bounds
 from marketplace.domain.interval_book import IntervalBook
 from marketplace.domain.pricing_comparison import (
     ACTUAL,

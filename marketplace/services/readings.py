@@ -8,8 +8,8 @@ from django.db import connection, transaction
 
 from ledger.domain.copy_format import HEADER, TRAILER, copy_rows
 from marketplace.domain.interval_book import Int64Array
-from marketplace.domain.readings_cells import INTERVAL_MINUTES
-from marketplace.domain.readings_columns import (
+from marketplace.domain.readings.cells import INTERVAL_MINUTES
+from marketplace.domain.readings.columns import (
     KNOWS_EXPORT,
     KNOWS_IMPORT,
     ReadingsFile,

@@ -12,9 +12,9 @@ from django.db import transaction
 from ledger.domain.commands import Int64Array
 from marketplace.domain.agreement_matching import match_agreements
 from marketplace.domain.auction import Metered
+from marketplace.domain.forward.orders import BUY, SELL, OrderColumns
 from marketplace.domain.interval_rules import IntervalRules
 from marketplace.domain.market_positions import MarketPositions, metered_positions
-from marketplace.domain.orders import BUY, SELL, OrderColumns
 from marketplace.models import Community
 from marketplace.queries.agreements import AgreementsInForce
 from marketplace.queries.forward import get_rules_at, list_rules_in_force

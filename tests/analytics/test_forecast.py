@@ -8,7 +8,7 @@ import pytest
 
 from analytics.domain.experts import Experts, FloatArray, History, _median
 from analytics.domain.forecast import Method, forecast_energy, forecast_prices, try_out
-from marketplace.domain.readings_file import read_readings
+from marketplace.domain.readings.file import read_readings
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 SLOTS = 24

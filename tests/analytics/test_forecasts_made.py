@@ -20,7 +20,7 @@ from analytics.queries import (
 )
 from analytics.services import import_weather, make_forecasts
 from analytics.tasks import make_due_forecasts
-from marketplace.domain.readings_rows import ReadingRow
+from marketplace.domain.readings.rows import ReadingRow
 from marketplace.models import MeteringPoint
 from marketplace.queries.pages import Place, place_of
 from tests.town import METERS, START, Town, build_town, send

@@ -13,7 +13,7 @@ from analytics.services import recompute, roll_up_settled
 from analytics.services import rollups as services
 from analytics.tasks import roll_up_settled_intervals
 from ledger.services import SettlementWorker
-from marketplace.domain.readings_rows import ReadingRow, readings_of_rows
+from marketplace.domain.readings.rows import ReadingRow, readings_of_rows
 from marketplace.domain.rules import preset
 from marketplace.models import Clearing, DeliveryInterval, Match
 from marketplace.queries.rollups import list_zone_totals

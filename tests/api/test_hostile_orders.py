@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from marketplace.api import order_events
-from marketplace.domain.orders import BUY, REFUSALS
+from marketplace.domain.forward.orders import BUY, REFUSALS
 from marketplace.models import Order, OrderBatch, TradingHalt, User
 from marketplace.services.erasure import erase_subject, plan_erasure_of_participant
 from marketplace.services.order_answers import expire_orders

@@ -9,7 +9,7 @@ from django.test import Client
 from analytics.services import roll_up_settled
 from ledger.queries import get_balances
 from marketplace.domain.money import amount_micro
-from marketplace.domain.readings_rows import ReadingRow
+from marketplace.domain.readings.rows import ReadingRow
 from marketplace.models import Clearing, Match, MeteringPoint
 from tests.api.conftest import HOURS, refusal, results, signed_in
 from tests.town import NOW, START, Town, build_town, rows_of_hour, run_market, send

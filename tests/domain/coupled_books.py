@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marketplace.domain.clearing_certificate import ClaimedClearing, check_certificate
-from marketplace.domain.coupled_clearing import CoupledClearing, ZoneOrders
-from marketplace.domain.network import Network, NetworkInvalid, network_of
+from marketplace.domain.zones.certificate import ClaimedClearing, check_certificate
+from marketplace.domain.zones.clearing import CoupledClearing, ZoneOrders
+from marketplace.domain.zones.network import Network, NetworkInvalid, network_of
 
 
 class Coupled(NamedTuple):

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from marketplace.domain.clearing import INT64_MAX, Ties
-from marketplace.domain.clearing_certificate import (
+from marketplace.domain.zones.certificate import (
     ClaimedClearing,
     NotOptimal,
     check_certificate,
 )
-from marketplace.domain.coupled_clearing import CoupledClearing, ZoneOrders, clear_coupled
-from marketplace.domain.network import Network, NetworkInvalid
-from marketplace.domain.zone_pairing import pair_in_zones
+from marketplace.domain.zones.clearing import CoupledClearing, ZoneOrders, clear_coupled
+from marketplace.domain.zones.network import Network, NetworkInvalid
+from marketplace.domain.zones.pairing import pair_in_zones
 from tests.domain.coupled_books import Coupled, certified, claim_of, coupled, random_coupled
 
 # Zone 0 has cheap energy, zone 1 wants it, the link between them is too small.

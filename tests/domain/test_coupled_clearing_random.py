@@ -15,8 +15,8 @@ from scipy.optimize import linprog  # type: ignore[import-untyped]  # it ships n
 from scipy.sparse import block_diag  # type: ignore[import-untyped]  # it ships no types
 
 from marketplace.domain.clearing import Ties, clear_uniform_price
-from marketplace.domain.coupled_clearing import CoupledClearing, ZoneOrders, clear_coupled
-from marketplace.domain.network import Network
+from marketplace.domain.zones.clearing import CoupledClearing, ZoneOrders, clear_coupled
+from marketplace.domain.zones.network import Network
 from tests.domain.coupled_books import Coupled, certified, random_coupled, zone_orders
 
 LOSSES = (0, 3, 33_333, 100_000, 500_000, 999_999)

@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from marketplace.domain.meter_formats.csv_hints import read_hints
-from marketplace.domain.meter_formats.gap_report import GapReport
-from marketplace.domain.meter_formats.intervals import readings_of_flows
-from marketplace.domain.meter_formats.recognition import Asked, read_meter_file, zone_of
-from marketplace.domain.readings_columns import ReadingsFile, ReadingsInvalid
+from marketplace.domain.readings.columns import ReadingsFile, ReadingsInvalid
+from marketplace.domain.readings.formats.csv_hints import read_hints
+from marketplace.domain.readings.formats.gap_report import GapReport
+from marketplace.domain.readings.formats.intervals import readings_of_flows
+from marketplace.domain.readings.formats.recognition import Asked, read_meter_file, zone_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOURS = range(24)

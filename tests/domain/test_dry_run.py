@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace.domain.dry_run import DryRun, Recorded, dry_run
+from marketplace.domain.forward.dry_run import DryRun, Recorded, dry_run
 from marketplace.domain.money import amount_micro
 
 Interval = tuple[int, int, int, int, int | None, int, int]

@@ -6,16 +6,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace.domain.auction_book import (
+from marketplace.domain.forward.auction import AuctionOrders, halted_auction, hold_auction
+from marketplace.domain.forward.auction_book import (
     AuctionHeader,
     auction_rows,
     pack_rows,
     read_auction,
     unpack_rows,
 )
-from marketplace.domain.forward_auction import AuctionOrders, halted_auction, hold_auction
-from marketplace.domain.network import network_of
-from marketplace.domain.orders import BUY, SELL
+from marketplace.domain.forward.orders import BUY, SELL
+from marketplace.domain.zones.network import network_of
 
 ONE = network_of(["main"], [])
 TWO = network_of(

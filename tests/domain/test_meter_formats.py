@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from marketplace.domain.meter_formats.flows import Flows, Quality, micro_wh_of
-from marketplace.domain.meter_formats.intervals import readings_of_flows
-from marketplace.domain.meter_formats.recognition import Asked, read_meter_file
-from marketplace.domain.readings_columns import KNOWS_EXPORT, KNOWS_IMPORT, ReadingsInvalid
+from marketplace.domain.readings.columns import KNOWS_EXPORT, KNOWS_IMPORT, ReadingsInvalid
+from marketplace.domain.readings.formats.flows import Flows, Quality, micro_wh_of
+from marketplace.domain.readings.formats.intervals import readings_of_flows
+from marketplace.domain.readings.formats.recognition import Asked, read_meter_file
 
 HOURS = [f"{hour / 10:.1f}" for hour in range(24)]
 

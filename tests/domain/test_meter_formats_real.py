@@ -13,12 +13,12 @@ import pytest
 from nemreader.nem_reader import NEMFile
 from pyarrow import parquet
 
-from marketplace.domain.meter_formats.csv_hints import read_hints
-from marketplace.domain.meter_formats.flows import Direction, Flows, Quality
-from marketplace.domain.meter_formats.intervals import readings_of_flows
-from marketplace.domain.meter_formats.recognition import Asked, read_meter_file, zone_of
-from marketplace.domain.meter_formats.source import Source
-from marketplace.domain.readings_columns import ReadingsInvalid
+from marketplace.domain.readings.columns import ReadingsInvalid
+from marketplace.domain.readings.formats.csv_hints import read_hints
+from marketplace.domain.readings.formats.flows import Direction, Flows, Quality
+from marketplace.domain.readings.formats.intervals import readings_of_flows
+from marketplace.domain.readings.formats.recognition import Asked, read_meter_file, zone_of
+from marketplace.domain.readings.formats.source import Source
 
 WH = {"wh": 1, "kwh": 1000}
 REFUSED_NEM12 = {

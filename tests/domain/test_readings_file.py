@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from marketplace.domain.readings_file import (
+from marketplace.domain.readings.file import (
     BLOCK_BYTES,
     HEADER,
     ReadingsFile,
     ReadingsInvalid,
     read_readings,
 )
-from marketplace.domain.readings_writer import write_readings
+from marketplace.domain.readings.writer import write_readings
 
 GOOD = "H01,2026-06-15T08:00:00+08:00,60,1200,0"
 # Each example writes the file anew; a disk may be slow at times.

@@ -6,7 +6,11 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from marketplace.domain.energytag import GranularBundle, granular_fields, written_as_csv
+from marketplace.domain.certificates.energytag import (
+    GranularBundle,
+    granular_fields,
+    written_as_csv,
+)
 from marketplace.domain.spreadsheet import plain_text
 
 NOW = datetime(2026, 6, 15, tzinfo=UTC)

@@ -46,7 +46,7 @@ def _live(
 ) -> None:
     """Send readings in and let everything happen that is due, until death or the end."""
     from ledger.services import SettlementWorker
-    from marketplace.domain.readings_rows import ReadingRow, readings_of_rows
+    from marketplace.domain.readings.rows import ReadingRow, readings_of_rows
     from marketplace.services import market_day, order_answers
     from marketplace.services.readings import import_readings
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fixtures.build_district import FEEDERS, LINKS, build_district
-from marketplace.domain.readings_file import ReadingsInvalid, read_readings
+from marketplace.domain.readings.file import ReadingsInvalid, read_readings
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 FILES = ("district_week.csv.gz", "district_meters.csv", "district_links.csv")

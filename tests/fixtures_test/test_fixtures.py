@@ -13,7 +13,7 @@ import pytest
 from benchmarks.make_city import make_city
 from fixtures.build_homes import HOMES_WITH_GAPS
 from fixtures.build_traffic import DISTRICTS, MINIMUM_GROUP
-from marketplace.domain.readings_file import read_readings
+from marketplace.domain.readings.file import read_readings
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 HOURS = 7 * 24

@@ -12,8 +12,8 @@ from typing import Any
 from ledger.models import InboxCommand
 from ledger.queries import get_attested_block
 from ledger.services.attestation import grant_openings
-from marketplace.domain.auction_book import pack_rows, rows_sha256
-from marketplace.domain.readings_rows import ReadingRow, readings_of_rows
+from marketplace.domain.forward.auction_book import pack_rows, rows_sha256
+from marketplace.domain.readings.rows import ReadingRow, readings_of_rows
 from marketplace.domain.rules import preset
 from marketplace.models import Agreement, Auction, MeteringPoint, Site
 from marketplace.queries.documents import get_document

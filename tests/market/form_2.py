@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from marketplace.domain.agreement_matching import Agreements
 from marketplace.domain.auction import Metered, Places, Terms
-from marketplace.domain.auction_book import AuctionHeader, auction_rows, read_auction
 from marketplace.domain.book_rows import BookHeader, Reason, book_rows
-from marketplace.domain.forward_auction import AuctionOrders, hold_auction
-from marketplace.domain.forward_delivery import HeldAuction
+from marketplace.domain.forward.auction import AuctionOrders, hold_auction
+from marketplace.domain.forward.auction_book import AuctionHeader, auction_rows, read_auction
+from marketplace.domain.forward.delivery import HeldAuction
+from marketplace.domain.forward.orders import BUY, SELL
 from marketplace.domain.interval_book import IntervalBook
 from marketplace.domain.interval_rules import IntervalRules
-from marketplace.domain.network import Network
-from marketplace.domain.orders import BUY, SELL
 from marketplace.domain.rules import Rules, load_rules, preset
 from marketplace.domain.settlement import CommunityAccounts
 from marketplace.domain.standing import spread_keys
+from marketplace.domain.zones.network import Network
 from tests.market.market_by_the_page import Page, Row, parsed
 
 START = datetime(2026, 1, 16, 9, 0, tzinfo=UTC)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ledger.models import Account
 from ledger.services import SettlementWorker
-from marketplace.domain.orders import BUY, SELL, OrderColumns, microseconds
+from marketplace.domain.forward.orders import BUY, SELL, OrderColumns, microseconds
 from marketplace.domain.rules import preset
 from marketplace.models import (
     Auction,

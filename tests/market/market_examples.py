@@ -15,8 +15,8 @@ import numpy as np
 from marketplace.domain.auction import Metered
 from marketplace.domain.book_rows import Reason, book_key, book_rows
 from marketplace.domain.interval_book import IntervalBook
-from marketplace.domain.late_readings import late_readings
 from marketplace.domain.market import clear_market
+from marketplace.domain.readings.late import late_readings
 from marketplace.domain.rules import canonical_bytes, rules_hash
 from marketplace.domain.settlement import entries_of, settlement_key, transfers_between
 from tests.market.form_2 import ACCOUNTS, Town, a_town, agreement_rows

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from marketplace.domain.billing_positions import accounts_of, billing_positions, points_of
+from marketplace.domain.billing.positions import accounts_of, billing_positions, points_of
 from marketplace.domain.interval_book import IntervalBook
 from marketplace.models import Clearing, DeliveryInterval, Participant
 from marketplace.queries.explanation import Explanation, explain, find_subject

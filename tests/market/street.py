@@ -11,7 +11,7 @@ from ledger.domain.commands import Int64Array
 from ledger.models import Block, Checkpoint
 from ledger.queries import get_balances, list_transfer_columns
 from ledger.services import SettlementWorker
-from marketplace.domain.readings_rows import ReadingRow, readings_of_rows
+from marketplace.domain.readings.rows import ReadingRow, readings_of_rows
 from marketplace.domain.rules import preset
 from marketplace.domain.terms_document import TermsDocument
 from marketplace.models import Clearing, Community, DeliveryInterval, Match, MeteringPoint

@@ -11,7 +11,7 @@ from django.db import Error, connection, transaction
 
 from ledger.models import Transfer
 from ledger.queries import get_balances
-from marketplace.domain.billing_lines import RULE_OF_LINE, Line
+from marketplace.domain.billing.lines import RULE_OF_LINE, Line
 from marketplace.errors import BillingDiffers, Invalid
 from marketplace.models import (
     BilledSettlement,

@@ -6,7 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 
 from ledger.domain.commands import Transfers
-from marketplace.domain.billing import (
+from marketplace.domain.billing.lines import RULE_OF_LINE, Line
+from marketplace.domain.billing.positions import billing_positions, is_settled_at_tariffs
+from marketplace.domain.billing.statements import (
     TOTALS,
     Int64Array,
     Movements,
@@ -14,8 +16,6 @@ from marketplace.domain.billing import (
     items_of,
     totals_of,
 )
-from marketplace.domain.billing_lines import RULE_OF_LINE, Line
-from marketplace.domain.billing_positions import billing_positions, is_settled_at_tariffs
 from marketplace.domain.market import clear_market
 from marketplace.domain.money import signed_amounts_micro
 from marketplace.domain.settlement import entries_of, transfers_between

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from ledger.domain.commands import Command, Transfers
 from ledger.services import SettlementWorker, submit
-from marketplace.domain.certificates import ISSUER, Move, Moves
+from marketplace.domain.certificates.bundles import ISSUER, Move, Moves
 from marketplace.errors import CertificatesDiffer
 from marketplace.models import (
     CertificateAccount,

@@ -9,8 +9,8 @@ import pytest
 from django.db import Error, IntegrityError, transaction
 from django.db.models import F
 
-from marketplace.domain.certificate_rows import unpack_moves
-from marketplace.domain.readings_rows import ReadingRow, readings_of_rows
+from marketplace.domain.certificates.rows import unpack_moves
+from marketplace.domain.readings.rows import ReadingRow, readings_of_rows
 from marketplace.errors import Invalid, NameTaken
 from marketplace.models import (
     CertificateBundle,

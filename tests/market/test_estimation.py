@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ledger.queries import get_balances
-from marketplace.domain.estimation import History, estimate, history_starts
+from marketplace.domain.readings.estimation import History, estimate, history_starts
 from marketplace.domain.rules import preset
 from marketplace.models import Reading
 from tests.market.street import DEADLINE, Street, at

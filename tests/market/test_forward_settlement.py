@@ -9,7 +9,7 @@ from ledger.models import Account
 from ledger.queries import get_bodies
 from ledger.services import SettlementWorker, verify_book
 from marketplace.domain.book_rows import auction_key, book_key
-from marketplace.domain.readings_rows import ReadingRow, readings_of_rows
+from marketplace.domain.readings.rows import ReadingRow, readings_of_rows
 from marketplace.domain.rules import preset
 from marketplace.domain.settlement import settlement_key
 from marketplace.models import Clearing, Match

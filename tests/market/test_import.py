@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from marketplace.domain.readings_file import ReadingsInvalid
-from marketplace.domain.readings_rows import ReadingRow, readings_of_rows
+from marketplace.domain.readings.file import ReadingsInvalid
+from marketplace.domain.readings.rows import ReadingRow, readings_of_rows
 from marketplace.models import DeliveryInterval, Reading, ReadingBatch
 from marketplace.services.readings import import_readings
 from tests.market.street import START, Street, at

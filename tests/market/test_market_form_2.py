@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from marketplace.domain.auction import Metered, Terms
 from marketplace.domain.book_rows import book_rows
-from marketplace.domain.forward_delivery import laid_on_trades
+from marketplace.domain.forward.delivery import laid_on_trades
 from marketplace.domain.interval_book import IntervalBook, pack
-from marketplace.domain.late_readings import late_readings
 from marketplace.domain.market import clear_market
 from marketplace.domain.market_check import Given, check_market_book
 from marketplace.domain.opened_market import check_market_rows
 from marketplace.domain.pool import share_by_weight
+from marketplace.domain.readings.late import late_readings
 from marketplace.domain.settlement import entries_of, transfers_between
 from tests.market import market_by_the_page, market_money_by_the_page
 from tests.market.form_2 import ACCOUNTS, Town, a_town, readings, towns

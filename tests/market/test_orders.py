@@ -11,8 +11,8 @@ from ledger.domain.commands import Command, Transfers
 from ledger.domain.rows import rows_root
 from ledger.models import Account, InboxCommand
 from ledger.services import submit, verify_book
-from marketplace.domain.auction_book import unpack_rows
-from marketplace.domain.orders import BUY, REFUSALS, SELL, hold_amounts
+from marketplace.domain.forward.auction_book import unpack_rows
+from marketplace.domain.forward.orders import BUY, REFUSALS, SELL, hold_amounts
 from marketplace.domain.rules import preset
 from marketplace.domain.transfer_codes import TransferCode
 from marketplace.errors import ListingClosed

@@ -8,8 +8,8 @@ from threading import Event
 
 from ledger.models import Account, InboxCommand
 from ledger.services import SettlementWorker, verify_book
-from marketplace.domain.auction_book import read_auction, unpack_rows
-from marketplace.domain.orders import BUY, SELL
+from marketplace.domain.forward.auction_book import read_auction, unpack_rows
+from marketplace.domain.forward.orders import BUY, SELL
 from marketplace.models import Auction, Order, OrderBatch
 from marketplace.services.gate_closure import close_due_gates
 from marketplace.services.order_answers import advance_orders

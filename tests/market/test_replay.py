@@ -17,7 +17,7 @@ from config.replay import pipeline
 from config.replay.pipeline import Replayed, replay
 from config.replay.summary import summarise
 from ledger.services import verify_book
-from marketplace.domain.readings_file import ReadingsFile, ReadingsInvalid, read_readings
+from marketplace.domain.readings.file import ReadingsFile, ReadingsInvalid, read_readings
 from marketplace.domain.rules import RulesInvalid, load_rules, preset
 from marketplace.errors import SettlementRefused
 from marketplace.models import (

@@ -6,7 +6,7 @@ import pytest
 
 from analytics.models import Forecast, ForecastRun
 from config.forward.standing_orders import place_due_standing_orders
-from marketplace.domain.orders import BUY, SELL
+from marketplace.domain.forward.orders import BUY, SELL
 from marketplace.domain.rules import preset
 from marketplace.models import Order
 from marketplace.queries.standing_orders import closing_intervals

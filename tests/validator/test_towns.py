@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from marketplace.domain.book_rows import Reason, book_rows
 from marketplace.domain.interval_book import IntervalBook
-from marketplace.domain.late_readings import late_readings
 from marketplace.domain.market import clear_market
+from marketplace.domain.readings.late import late_readings
 from marketplace.domain.settlement import entries_of, transfers_between
 from tests.market.form_2 import ACCOUNTS, FIRST_ACCOUNT, START, Town, readings, towns
 from tests.market.interval_example import body_of

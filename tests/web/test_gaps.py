@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from marketplace.domain.civil_day import day_bounds
-from marketplace.domain.gap_days import IntervalLength, expected_intervals
-from marketplace.domain.meter_formats.recognition import flows_of_readings
-from marketplace.domain.readings_rows import ReadingRow, readings_of_rows
+from marketplace.domain.readings.formats.recognition import flows_of_readings
+from marketplace.domain.readings.gap_days import IntervalLength, expected_intervals
+from marketplace.domain.readings.rows import ReadingRow, readings_of_rows
 from marketplace.models import MeteringPoint
 from marketplace.queries.gaps import list_meter_days, list_own_meters
 from marketplace.services.meter_files import import_meter_file

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from ledger.services import SettlementWorker
-from marketplace.domain.orders import BUY, SELL
+from marketplace.domain.forward.orders import BUY, SELL
 from marketplace.models import Order, Participant, TradingHalt, User
 from marketplace.services.gate_closure import close_due_gates
 from marketplace.services.order_answers import advance_orders

@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from marketplace.domain.orders import BUY, SELL
+from marketplace.domain.forward.orders import BUY, SELL
 from marketplace.domain.rules import preset
 from marketplace.models import Agreement, CertificateBundle, CertificateCancellation, MeteringPoint
 from marketplace.services.billing import preview_billing

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from marketplace.domain.billing_month import read_month
+from marketplace.domain.billing.month import read_month
 from marketplace.domain.spreadsheet import plain_text
 from marketplace.errors import MarketplaceError
 from marketplace.queries.pages import list_places

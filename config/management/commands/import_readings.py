@@ -9,12 +9,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from config.replay.pipeline import file_sha256
-from marketplace.domain.meter_formats.csv_hints import read_hints
-from marketplace.domain.meter_formats.csv_reader import FORMAT as GUESSED
-from marketplace.domain.meter_formats.flows import Flows
-from marketplace.domain.meter_formats.gap_report import GapReport
-from marketplace.domain.meter_formats.recognition import Asked, read_meter_file, zone_of
-from marketplace.domain.readings_columns import ReadingsInvalid
+from marketplace.domain.readings.columns import ReadingsInvalid
+from marketplace.domain.readings.formats.csv_hints import read_hints
+from marketplace.domain.readings.formats.csv_reader import FORMAT as GUESSED
+from marketplace.domain.readings.formats.flows import Flows
+from marketplace.domain.readings.formats.gap_report import GapReport
+from marketplace.domain.readings.formats.recognition import Asked, read_meter_file, zone_of
 from marketplace.queries.communities import communities_of_meters, find_community
 from marketplace.services.meter_files import FileTaken, import_meter_file
 

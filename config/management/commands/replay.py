@@ -12,7 +12,7 @@ from tqdm import tqdm
 from config.replay.pipeline import Replayed, replay
 from config.replay.summary import summarise, table
 from ledger.errors import LedgerError
-from marketplace.domain.readings_file import ReadingsInvalid
+from marketplace.domain.readings.file import ReadingsInvalid
 from marketplace.domain.rules import RulesInvalid, preset
 from marketplace.errors import MarketplaceError
 

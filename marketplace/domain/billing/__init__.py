@@ -1,0 +1,1 @@
+"""Statements of a month, from books and transfers."""

@@ -1,0 +1,1 @@
+"""Certificates of origin: bundles, corrections, checks, what leaves the hall."""

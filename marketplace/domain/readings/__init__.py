@@ -1,0 +1,1 @@
+"""Readings: files of every format, their checks, gaps and estimates."""

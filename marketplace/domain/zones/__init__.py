@@ -1,0 +1,1 @@
+"""Zones that clear together: the network, the clearing, its certificate, books from files."""
