@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from config.replay.agreeing import agree
 from config.replay.pipeline import replay
 from config.replay.summary import summarise
 from ledger.services import SettlementWorker
@@ -21,7 +22,6 @@ from marketplace.domain.readings.file import read_readings
 from marketplace.domain.rules import preset
 from marketplace.queries.certificates import list_exporting_meters
 from marketplace.queries.people import list_meter_points
-from marketplace.services.agreements import accept_agreement, draft_agreement, propose_agreement
 from marketplace.services.certificates import issue_due_certificates
 from marketplace.services.places import NewMember
 from marketplace.services.production_devices import NewDevice, register_devices
@@ -79,22 +79,13 @@ def _agree(community_id: int, meters: list[str], starts_at: datetime) -> None:
         kind, price, rank = KINDS[at % len(KINDS)]
         # In one zone: every other meter is.
         seller, buyer = (points[meters[HOUSEHOLDS_PER_AGREEMENT * at + side]] for side in (0, 2))
-        text = draft_agreement(
+        agree(
             kind=kind,
-            seller_point_id=seller[0],
-            buyer_point_id=buyer[0],
+            seller=seller,
+            buyer=buyer,
             price_micro_per_kwh=price,
-            maximum_wh=None,
             rank=rank,
-            valid_from=starts_at,
-            valid_until=None,
             now=starts_at,
-        )
-        proposal = propose_agreement(
-            text=text, participant_id=seller[1], signature=None, now=starts_at
-        )
-        accept_agreement(
-            agreement_id=proposal.pk, participant_id=buyer[1], signature=None, now=starts_at
         )
 
 

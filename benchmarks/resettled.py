@@ -17,13 +17,13 @@ from typing import Final
 
 from django.db import connection
 
+from config.replay.agreeing import agree
 from config.replay.pipeline import replay
 from ledger.queries import get_bodies
 from marketplace.domain.agreement_text import AgreementKind
 from marketplace.domain.rules import preset
 from marketplace.models import Clearing
 from marketplace.queries.people import list_meter_points
-from marketplace.services.agreements import accept_agreement, draft_agreement, propose_agreement
 from validator.client import Hall
 from validator.interval_money import Entry, moves_of
 from validator.interval_rules import RuleSet, read_rule_set
@@ -103,24 +103,12 @@ def _agree(community_id: int, starts_at: datetime) -> None:
     if Clearing.objects.filter(interval__community=community_id).exists():
         return
     for kind, seller, buyer, price, rank in AGREEMENTS:
-        text = draft_agreement(
+        agree(
             kind=kind,
-            seller_point_id=points[seller][0],
-            buyer_point_id=points[buyer][0],
+            seller=points[seller],
+            buyer=points[buyer],
             price_micro_per_kwh=price,
-            maximum_wh=None,
             rank=rank,
-            valid_from=starts_at,
-            valid_until=None,
-            now=starts_at,
-        )
-        proposal = propose_agreement(
-            text=text, participant_id=points[seller][1], signature=None, now=starts_at
-        )
-        accept_agreement(
-            agreement_id=proposal.pk,
-            participant_id=points[buyer][1],
-            signature=None,
             now=starts_at,
         )
 

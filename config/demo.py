@@ -13,6 +13,7 @@ from pathlib import Path
 
 from config import demo_forward
 from config.demo_yesterday import live_yesterday
+from config.replay.agreeing import agree
 from config.replay.pipeline import Replayed, replay
 from ledger.errors import StaleWriter
 from ledger.services import SettlementWorker
@@ -24,11 +25,6 @@ from marketplace.queries.communities import find_community
 from marketplace.queries.data import list_own_offers, list_own_requests
 from marketplace.queries.identity import is_erased
 from marketplace.queries.people import find_member, list_meter_points
-from marketplace.services.agreements import (
-    accept_agreement,
-    draft_agreement,
-    propose_agreement,
-)
 from marketplace.services.certificates import issue_due_certificates
 from marketplace.services.data import post_data_request, publish_data_offer
 from marketplace.services.data_answers import resolve_data_matches
@@ -163,24 +159,12 @@ def _agree(community_id: int, starts_at: datetime) -> None:
     for kind, seller, buyer, price in agreed:
         if list_agreements(participant_id=points[seller][1]):
             continue
-        text = draft_agreement(
+        agree(
             kind=kind,
-            seller_point_id=points[seller][0],
-            buyer_point_id=points[buyer][0],
+            seller=points[seller],
+            buyer=points[buyer],
             price_micro_per_kwh=price,
-            maximum_wh=None,
             rank=None,
-            valid_from=starts_at,
-            valid_until=None,
-            now=starts_at,
-        )
-        proposal = propose_agreement(
-            text=text, participant_id=points[seller][1], signature=None, now=starts_at
-        )
-        accept_agreement(
-            agreement_id=proposal.pk,
-            participant_id=points[buyer][1],
-            signature=None,
             now=starts_at,
         )
 

@@ -22,7 +22,7 @@ from marketplace.domain.agreement_text import (
     AgreementText,
     Side,
 )
-from marketplace.domain.rules import load_rules
+from marketplace.domain.rules import Rules, load_rules
 from marketplace.domain.terms_document import check_signature, sha256_of
 from marketplace.errors import N_, Invalid, TermsBroken
 from marketplace.models import Agreement, MeteringPoint, RuleSet
@@ -214,11 +214,17 @@ def get_point_codes(*, metering_point_ids: Sequence[int]) -> dict[int, str]:
     return dict(points.values_list("id", "code"))
 
 
-def list_kinds_allowed(*, community_id: int, now: datetime) -> list[AgreementKind]:
-    """Return which kinds of agreements the rules in force have a stage for."""
+def get_rules_now(*, community_id: int, now: datetime) -> Rules | None:
+    """Return the rules in force, which say what may be agreed on; None before the first."""
     rule_sets = RuleSet.objects.filter(community_id=community_id, effective_from__lte=now)
     in_force = rule_sets.order_by("-effective_from").first()
-    order = load_rules(in_force.document).market.matching_order if in_force else ()
+    return load_rules(in_force.document) if in_force else None
+
+
+def list_kinds_allowed(*, community_id: int, now: datetime) -> list[AgreementKind]:
+    """Return which kinds of agreements the rules in force have a stage for."""
+    rules = get_rules_now(community_id=community_id, now=now)
+    order = rules.market.matching_order if rules else ()
     return [each for each in KINDS if STAGES[each] in order]
 
 

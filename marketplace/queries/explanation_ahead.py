@@ -72,11 +72,11 @@ def explain_ahead(
         return None
     auction = Auction.objects.filter(interval=interval).first()
     stored = read_auction(unpack_rows(bytes(auction.book))) if auction else None
-    lines = [
-        each
-        for each in list_orders(participant_ids=[participant_id], starts_at=interval.starts_at)
-        if each.metering_point_id == metering_point_id
-    ]
+    lines = list_orders(
+        participant_ids=[participant_id],
+        metering_point_id=metering_point_id,
+        starts_at=interval.starts_at,
+    )
     zone = lines[0].zone if lines else None
     return Ahead(
         deviation=document["deviation"],

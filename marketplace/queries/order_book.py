@@ -131,6 +131,7 @@ class HaltLine:
 def list_orders(
     *,
     participant_ids: Sequence[int],
+    metering_point_id: int | None = None,
     starts_at: datetime | None = None,
     order_ids: Sequence[int] | None = None,
     only_open: bool = False,
@@ -139,6 +140,8 @@ def list_orders(
 ) -> list[OrderLine]:
     """Return orders of participants, newest first."""
     wanted = Q(participant__in=list(participant_ids))
+    if metering_point_id is not None:
+        wanted &= Q(metering_point=metering_point_id)
     if starts_at is not None:
         wanted &= Q(interval__starts_at=starts_at)
     if order_ids is not None:

@@ -7,10 +7,10 @@ from django.db.models import Q
 
 from marketplace.domain.agreement_text import MOST_PARTNERS, STAGES, AgreementText
 from marketplace.domain.civil_day import LAST_MOMENT
-from marketplace.domain.rules import load_rules
 from marketplace.domain.terms_document import sha256_of
 from marketplace.errors import N_, AgreementClosed, Invalid, TooManyPartners, TooManyProposals
-from marketplace.models import Agreement, MeteringPoint, RuleSet
+from marketplace.models import Agreement, MeteringPoint
+from marketplace.queries.agreements import get_rules_now
 
 MAXIMUM_WH: Final = 1_000_000_000
 # Of one member's, waiting for the other side.
@@ -47,11 +47,9 @@ def check_text(
 
 def _check_rules(text: AgreementText, now: datetime) -> None:
     """Refuse what the community's rules have no stage for, or a price beyond their bounds."""
-    rule_sets = RuleSet.objects.filter(community_id=text.community_id, effective_from__lte=now)
-    in_force = rule_sets.order_by("-effective_from").first()
-    if in_force is None:
+    rules = get_rules_now(community_id=text.community_id, now=now)
+    if rules is None:
         raise Invalid("valid_from", N_("The community has no rules in force yet."))
-    rules = load_rules(in_force.document)
     if STAGES[text.kind] not in rules.market.matching_order:
         raise Invalid("kind", N_("The community's rules know no such agreements."))
     price = text.price_micro_per_kwh

@@ -2,7 +2,6 @@
 
 import json
 import zlib
-from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,8 +9,7 @@ from typing import Final
 import numpy as np
 
 from ledger.domain.commands import TransferKind, decode
-from ledger.domain.documents import Document, read_body
-from ledger.queries import get_answers, get_bodies
+from ledger.queries import get_bodies
 from ledger.queries.answers import get_answer_times
 from ledger.services.verification import one_state
 from marketplace.domain.forward.auction_book import (
@@ -36,6 +34,7 @@ from marketplace.domain.transfer_codes import TransferCode
 from marketplace.errors import BookDiffers
 from marketplace.models import Auction, Order, TradingHalt
 from marketplace.queries.forward import closes_at, rules_of_document
+from marketplace.services.logged_documents import check_logged
 
 _AT_ONCE: Final = 50
 # By order: what it was filled with, and whether it was dropped.
@@ -175,23 +174,14 @@ def _check_outcome(held: _Held, fills: _Fills) -> None:
 
 
 def _check_document(held: _Held, bodies: Mapping[str, bytes]) -> None:
-    """Compare the rows with what the log commits to; a pruned period has nothing to compare."""
-    key = auction_key(held.auction.interval_id)
-    body = bodies.get(key)
-    if body is None:
-        # One that waits is a document that the next blocks will have.
-        answer = get_answers(keys=[key]).get(key)
-        if answer is None or answer.state == "refused":
-            raise held.differs("it was never handed to the ledger, or was refused")
-        return
-    if body == b"":
-        return
-    document = read_body(body)
-    seed = b64decode(document.private.get("seed", "")) if isinstance(document, Document) else b""
-    sha256 = held.auction.rule_set.sha256
-    expected = auction_document(held.auction.interval_id, held.rows, rules_sha256=sha256, seed=seed)
-    if expected.body != body:
-        raise held.differs("its rows or its rules are not those in the log")
+    """Compare the rows with what the log commits to."""
+    interval_id, sha256 = held.auction.interval_id, held.auction.rule_set.sha256
+
+    def expected(seed: bytes) -> bytes:
+        return auction_document(interval_id, held.rows, rules_sha256=sha256, seed=seed).body
+
+    key = auction_key(interval_id)
+    check_logged(key, bodies, what="it", expected=expected, differs=held.differs)
 
 
 def _check_holds(held: _Held) -> None:

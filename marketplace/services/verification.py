@@ -1,14 +1,12 @@
 """Recompute every clearing and settlement from its stored book, and compare with the log."""
 
 import zlib
-from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
 from ledger.domain.commands import Command
-from ledger.domain.documents import Document, read_body
-from ledger.queries import get_answers, get_bodies
+from ledger.queries import get_bodies
 from marketplace.domain.book_check import Fault, check_amended_book, check_cleared_book
 from marketplace.domain.book_rows import book_document, book_key
 from marketplace.domain.interval_book import IntervalBook
@@ -26,6 +24,7 @@ from marketplace.models import Clearing, DeliveryInterval, RuleSet, Settlement
 from marketplace.queries.agreements import AgreementsInForce
 from marketplace.queries.auctions import get_held_auction
 from marketplace.queries.documents import REASONS, book_header, community_accounts
+from marketplace.services.logged_documents import check_logged
 
 _INTERVALS_AT_ONCE = 100
 
@@ -179,18 +178,7 @@ class _KeptAgreements:
 
 
 def _check_document(stored: _Stored, bodies: Mapping[str, bytes]) -> None:
-    """Compare the book with what the log commits to; a pruned period has nothing to compare."""
-    key = book_key(*stored.key)
-    body = bodies.get(key)
-    if body is None:
-        # One that waits is a document that the next blocks will have.
-        answer = get_answers(keys=[key]).get(key)
-        if answer is None or answer.state == "refused":
-            raise stored.differs("its book was never handed to the ledger, or was refused")
-        return
-    if body == b"":
-        return
-    document = read_body(body)
+    """Compare the book with what the log commits to."""
     clearing = stored.clearing
     header = book_header(
         interval=clearing.interval,
@@ -199,10 +187,13 @@ def _check_document(stored: _Stored, bodies: Mapping[str, bytes]) -> None:
         timezone=stored.rules.timezone,
         community=clearing.interval.community,
     )
-    seed = b64decode(document.private.get("seed", "")) if isinstance(document, Document) else b""
-    expected = book_document(header, stored.book, rules_sha256=stored.rules_sha256, seed=seed)
-    if expected.body != body:
-        raise stored.differs("its rows or its rules are not those in the log")
+
+    def expected(seed: bytes) -> bytes:
+        rules_sha256 = stored.rules_sha256
+        return book_document(header, stored.book, rules_sha256=rules_sha256, seed=seed).body
+
+    key = book_key(*stored.key)
+    check_logged(key, bodies, what="its book", expected=expected, differs=stored.differs)
 
 
 def _check_settlement(
