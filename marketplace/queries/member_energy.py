@@ -2,12 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import F, Q
 
 from marketplace.domain.billing.positions import accounts_of, billing_positions
-from marketplace.domain.billing.statements import Int64Array
 from marketplace.domain.interval_book import IntervalBook
 from marketplace.domain.market_part import Deviation
 from marketplace.domain.member_energy import Traded
@@ -60,16 +59,16 @@ def list_member_energies(
     zone = zones.pop() if len(zones) == 1 else None
     readings, sides = _readings(points, ids), _sides(points, ids)
     deviations = _deviations([each for each in ids if each in sides and sides[each].is_forward])
-    found = {}
-    for each in ids:
-        deviation = deviations.get(each)
-        clearing = clearings.get(each)
-        metered = readings.get(each, {})
-        if deviation and clearing and clearing.reason == Clearing.Reason.AFTER_DEADLINE:
-            found[each] = _by_the_book(participant_id, clearing, metered, zone)
-        else:
-            found[each] = _energy(metered, sides.get(each), deviation, zone)
-    return found
+    found = {
+        each: _energy(readings.get(each, {}), sides.get(each), deviations.get(each), zone)
+        for each in ids
+    }
+    late = [
+        clearings[each].pk
+        for each in deviations
+        if each in clearings and clearings[each].reason == Clearing.Reason.AFTER_DEADLINE
+    ]
+    return {**found, **_by_the_books(participant_id, late, found)}
 
 
 def _energy(
@@ -95,32 +94,30 @@ def _energy(
     )
 
 
-def _by_the_book(
-    participant_id: int,
-    clearing: Clearing,
-    metered: Mapping[int, tuple[int, int]],
-    zone: str | None,
-) -> MemberEnergy:
-    """Return what the book says: trades stand by other readings than the latest."""
-    book = IntervalBook.unpacked(
-        bytes(Clearing.objects.values_list("book", flat=True).get(pk=clearing.pk))
-    )
+def _by_the_books(
+    participant_id: int, clearing_ids: Sequence[int], found: Mapping[int, MemberEnergy]
+) -> dict[int, MemberEnergy]:
+    """Return what books say by interval: trades stand there by other readings than the latest."""
+    if not clearing_ids:
+        return {}
     account = Participant.objects.values_list("energy_account_id", flat=True).get(id=participant_id)
-    accounts = accounts_of(book)
-    positions = billing_positions(book, interval=0, weight=1, accounts=accounts)
-    own = accounts[positions.members] == (account or 0)
-
-    def total(column: Int64Array) -> int:
-        return int(column[own].sum())
-
-    return MemberEnergy(
-        *_metered(metered),
-        bought_wh=total(positions.bought_wh) + total(positions.agreed_bought_wh),
-        sold_wh=total(positions.sold_wh) + total(positions.agreed_sold_wh),
-        grid_import_wh=total(positions.grid_import_wh),
-        grid_export_wh=total(positions.grid_export_wh),
-        zone=zone,
-    )
+    books = Clearing.objects.filter(pk__in=clearing_ids).values_list("interval_id", "book")
+    energies = {}
+    for interval_id, packed in books.iterator(chunk_size=20):
+        book = IntervalBook.unpacked(bytes(packed))
+        accounts = accounts_of(book)
+        positions = billing_positions(book, interval=0, weight=1, accounts=accounts)
+        own = accounts[positions.members] == (account or 0)
+        bought = positions.bought_wh + positions.agreed_bought_wh
+        sold = positions.sold_wh + positions.agreed_sold_wh
+        energies[interval_id] = replace(
+            found[interval_id],
+            bought_wh=int(bought[own].sum()),
+            sold_wh=int(sold[own].sum()),
+            grid_import_wh=int(positions.grid_import_wh[own].sum()),
+            grid_export_wh=int(positions.grid_export_wh[own].sum()),
+        )
+    return energies
 
 
 def _metered(metered: Mapping[int, tuple[int, int]]) -> tuple[int | None, int | None]:
