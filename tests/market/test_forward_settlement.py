@@ -180,7 +180,7 @@ def test_three_revisions_post_what_the_page_says(
     assert [each.side_count for each in seller.orders] == [3, 3]
     assert seller.kept.short_wh == 1_077 - (900 - 60)
     assert (buyer.orders[0].line.filled_wh, buyer.kept.not_taken_wh) == (1_200, 1_200 - 1_100)
-    send(street, {**ALL, "bob": (0, 520)}, TOO_LATE)
+    send(street, {**ALL, "bob": (0, 520), "charlie": (1_150, 0)}, TOO_LATE)
     run(street, TOO_LATE)
     check_views(street)
 
