@@ -22,12 +22,12 @@ from marketplace.domain.rules import preset
 from marketplace.queries.agreements import list_agreements
 from marketplace.queries.certificates import list_exporting_meters
 from marketplace.queries.communities import find_community
-from marketplace.queries.data import list_own_offers, list_own_requests
+from marketplace.queries.data_files import list_own_offers, list_own_requests
 from marketplace.queries.identity import is_erased
 from marketplace.queries.people import find_member, list_meter_points
 from marketplace.services.certificates import issue_due_certificates
-from marketplace.services.data import post_data_request, publish_data_offer
 from marketplace.services.data_answers import resolve_data_matches
+from marketplace.services.data_files import post_data_request, publish_data_offer
 from marketplace.services.people import add_participant, add_person, join
 from marketplace.services.places import NewMember
 from marketplace.services.production_devices import NewDevice, register_devices

@@ -2,7 +2,7 @@
 
 from django import template
 
-from config.web.data import STATE_LABELS
+from config.web.data_files import STATE_LABELS
 
 register = template.Library()
 

@@ -11,7 +11,7 @@ from config.web.community import get_community_period
 from config.web.days import chosen_day
 from config.web.personas import use_persona
 from marketplace.domain.civil_day import day_bounds
-from marketplace.queries.data import list_open_offers
+from marketplace.queries.data_files import list_open_offers
 from marketplace.queries.pages import list_places
 
 PERIODS = (1, 7)

@@ -8,7 +8,7 @@ from config.web.days import render_in
 from config.web.member import day_context
 from config.web.personas import place_or_404, use_persona
 from ledger.queries import get_balances
-from marketplace.queries.data import list_matches, list_own_requests
+from marketplace.queries.data_files import list_matches, list_own_requests
 
 LINES_SHOWN = 10
 

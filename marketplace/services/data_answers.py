@@ -14,7 +14,7 @@ from django.db import transaction
 from ledger.domain.commands import TransferKind
 from ledger.queries import get_answers
 from marketplace.models import Hold, Kind, Match, Settlement
-from marketplace.services.data import end_hold
+from marketplace.services.data_files import end_hold
 
 SCAN_ROWS_MAX: Final = 1000
 BOOKED, REFUSED = "booked", "refused"

@@ -21,7 +21,7 @@ from ledger.services.log_folder import LogFolder
 from ledger.services.publisher import LogPublisher
 from ledger.services.receipts import PublishedLog, get_transfer_receipt
 from marketplace.services.erasure import erase_subject, plan_erasure_of_person
-from tests.data.people import book
+from tests.data_files.people import book
 from tests.town import NOW, Town, build_town, rows_of_hour, run_market, send
 
 GUESSES = 1_000_000

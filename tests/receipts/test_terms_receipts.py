@@ -7,7 +7,7 @@ from ledger.domain.receipts import verify
 from ledger.services.attestation import attest_checkpoint
 from marketplace.models import MeteringPoint, SignedTerms
 from marketplace.services.standing import set_standing_rule
-from tests.data.people import book
+from tests.data_files.people import book
 from tests.receipts.test_own_receipts import Place, unpublished
 from tests.web.city import signed_in
 from tests.web.conftest import city

@@ -10,8 +10,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from marketplace.models import Delivery, Match, Offer, Participant, Request
-from tests.data.conftest import signed_in
-from tests.data.people import CONTENT, Person, book_and_resolve, person
+from tests.data_files.conftest import signed_in
+from tests.data_files.people import CONTENT, Person, book_and_resolve, person
 
 WANTED = {
     "title": "Bikes <b>wanted</b>",

@@ -14,13 +14,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from config.web.data_forms import KIND_LABELS, OfferForm, RequestForm
+from config.web.data_files_forms import KIND_LABELS, OfferForm, RequestForm
 from config.web.personas import current_persona, personas_of, use_persona
 from ledger.queries import Balance, get_balances, get_units
 from marketplace.domain.aggregates_file import FILE_MAX_BYTES, header_of
 from marketplace.domain.data_matching import DataKind
 from marketplace.errors import Invalid, MarketplaceError, NotFound
-from marketplace.queries.data import (
+from marketplace.queries.data_files import (
     MatchLine,
     OfferLine,
     OwnOfferLine,
@@ -32,7 +32,7 @@ from marketplace.queries.data import (
     list_own_requests,
 )
 from marketplace.queries.pages import Persona
-from marketplace.services import data
+from marketplace.services import data_files
 from marketplace.services.once import act_once
 
 PROVIDER, BUYER = "data_provider", "enterprise"
@@ -96,7 +96,7 @@ def data_provider(request: HttpRequest) -> HttpResponse:
         upload = form.cleaned_data["file"]
 
         def publish() -> None:
-            data.publish_data_offer(
+            data_files.publish_data_offer(
                 participant_id=persona.participant_id,
                 terms={**form.terms(_zone(persona)), "licence": form.cleaned_data["licence"]},
                 price_micro=form.price_micro(),
@@ -136,7 +136,7 @@ def data_requests(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
 
         def post() -> None:
-            data.post_data_request(
+            data_files.post_data_request(
                 participant_id=persona.participant_id,
                 terms=form.terms(_zone(persona)),
                 limit_price_micro=form.price_micro(),
@@ -176,7 +176,7 @@ def withdraw_offer(request: HttpRequest, offer_id: int) -> HttpResponse:
     """End one of the provider's offers."""
     return _act(
         request,
-        lambda own: data.withdraw_data_offer(
+        lambda own: data_files.withdraw_data_offer(
             offer_id=offer_id, participant_ids=own, now=timezone.now()
         ),
         done=_("Withdrawn: nobody new will be matched with it."),
@@ -189,7 +189,7 @@ def rematch_request(request: HttpRequest, request_id: int) -> HttpResponse:
     """Try one of the buyer's open requests again."""
     return _act(
         request,
-        lambda own: data.rematch_data_request(
+        lambda own: data_files.rematch_data_request(
             request_id=request_id, participant_ids=own, now=timezone.now()
         ),
         done=_("Looked again: see the state of the request."),
@@ -202,7 +202,7 @@ def withdraw_request(request: HttpRequest, request_id: int) -> HttpResponse:
     """End one of the buyer's open requests."""
     return _act(
         request,
-        lambda own: data.withdraw_data_request(
+        lambda own: data_files.withdraw_data_request(
             request_id=request_id, participant_ids=own, now=timezone.now()
         ),
         done=_("Your request has ended."),
@@ -214,7 +214,7 @@ def withdraw_request(request: HttpRequest, request_id: int) -> HttpResponse:
 def download(request: HttpRequest, match_id: int) -> HttpResponse:
     """Hand over the file of a match. POST, because the first time the money moves."""
     try:
-        file = data.deliver_data_file(
+        file = data_files.deliver_data_file(
             match_id=match_id, participant_ids=_own_ids(request), now=timezone.now()
         )
     except NotFound as error:

@@ -15,7 +15,7 @@ from marketplace.domain.data_matching import (
     fits,
 )
 from marketplace.errors import Invalid
-from tests.data.people import NOW, OFFERED, WANTED
+from tests.data_files.people import NOW, OFFERED, WANTED
 
 OFFER_TERMS = DataTerms.checked(OFFERED, currency="CNY", is_offer=True)
 REQUEST_TERMS = DataTerms.checked(WANTED, currency="CNY", is_offer=False)

@@ -7,7 +7,7 @@ import pytest
 from marketplace.domain.aggregates_file import FILE_MAX_BYTES, check_aggregates
 from marketplace.domain.data_matching import DataTerms
 from marketplace.errors import AggregatesInvalid
-from tests.data.people import CONTENT, OFFERED
+from tests.data_files.people import CONTENT, OFFERED
 
 TERMS = DataTerms.checked(OFFERED, currency="CNY", is_offer=True)
 HEADER = "area,start,minutes,trips_out,trips_in\n"

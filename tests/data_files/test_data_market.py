@@ -18,19 +18,19 @@ from marketplace.errors import (
     WalletMissing,
 )
 from marketplace.models import Delivery, Hold, Kind, Match, Offer, Participant, Request, Settlement
-from marketplace.queries.data import (
+from marketplace.queries.data_files import (
     get_data_revenue_micro,
     list_matches,
     list_open_offers,
     list_own_offers,
     list_own_requests,
 )
-from marketplace.services import data
+from marketplace.services import data_files
 from marketplace.services.data_answers import Resolved, resolve_data_matches
 from marketplace.services.people import add_participant
 from marketplace.services.wallets import open_wallet, post_deposit
 from tests.conftest import CommittedDatabase
-from tests.data.people import (
+from tests.data_files.people import (
     CONTENT,
     FUNDS_MICRO,
     NOW,
@@ -47,7 +47,7 @@ NOTHING = Resolved(0, 0, 0, 0)
 
 
 def publish(seller: Person, price_micro: int = PRICE_MICRO, **terms: object) -> Offer:
-    return data.publish_data_offer(
+    return data_files.publish_data_offer(
         participant_id=seller.id,
         terms={**OFFERED, **terms},
         price_micro=price_micro,
@@ -58,7 +58,7 @@ def publish(seller: Person, price_micro: int = PRICE_MICRO, **terms: object) -> 
 
 
 def ask(buyer: Person, limit_price_micro: int = PRICE_MICRO, **terms: object) -> Request:
-    return data.post_data_request(
+    return data_files.post_data_request(
         participant_id=buyer.id,
         terms={**WANTED, **terms},
         limit_price_micro=limit_price_micro,
@@ -66,8 +66,8 @@ def ask(buyer: Person, limit_price_micro: int = PRICE_MICRO, **terms: object) ->
     )
 
 
-def fetch(buyer: Person, match: Match, hours: float = 0) -> data.DeliveredFile:
-    return data.deliver_data_file(
+def fetch(buyer: Person, match: Match, hours: float = 0) -> data_files.DeliveredFile:
+    return data_files.deliver_data_file(
         match_id=match.id, participant_ids=[buyer.id], now=NOW + timedelta(hours=hours)
     )
 
@@ -149,12 +149,16 @@ def test_refused_hold_leaves_the_request_open_with_its_reason(
         fetch(charlie, Match.objects.get())
 
     post_deposit(participant_id=charlie.id, amount_micro=PRICE_MICRO, reference="R1", now=NOW)
-    match = data.rematch_data_request(request_id=request.id, participant_ids=[charlie.id], now=NOW)
+    match = data_files.rematch_data_request(
+        request_id=request.id, participant_ids=[charlie.id], now=NOW
+    )
     assert match is not None
     assert book_and_resolve().held == 1
     assert fetch(charlie, match).content == CONTENT
     with pytest.raises(ListingClosed):
-        data.rematch_data_request(request_id=request.id, participant_ids=[charlie.id], now=NOW)
+        data_files.rematch_data_request(
+            request_id=request.id, participant_ids=[charlie.id], now=NOW
+        )
 
 
 def test_a_later_offer_finds_a_request_that_was_refused(alice: Person, charlie: Person) -> None:
@@ -219,10 +223,10 @@ def test_withdrawn_offer_matches_nobody_new_but_serves_who_was_matched(
     offer = publish(alice)
     ask(bob)
     with pytest.raises(NotFound):
-        data.withdraw_data_offer(offer_id=offer.id, participant_ids=[bob.id], now=NOW)
-    data.withdraw_data_offer(offer_id=offer.id, participant_ids=[alice.id], now=NOW)
+        data_files.withdraw_data_offer(offer_id=offer.id, participant_ids=[bob.id], now=NOW)
+    data_files.withdraw_data_offer(offer_id=offer.id, participant_ids=[alice.id], now=NOW)
     with pytest.raises(ListingClosed):
-        data.withdraw_data_offer(offer_id=offer.id, participant_ids=[alice.id], now=NOW)
+        data_files.withdraw_data_offer(offer_id=offer.id, participant_ids=[alice.id], now=NOW)
     ask(charlie)
 
     assert list_open_offers(now=NOW) == []
@@ -235,14 +239,16 @@ def test_withdrawn_offer_matches_nobody_new_but_serves_who_was_matched(
 def test_withdrawn_request_is_not_matched(alice: Person, bob: Person, charlie: Person) -> None:
     request = ask(bob)
     with pytest.raises(NotFound):
-        data.withdraw_data_request(request_id=request.id, participant_ids=[charlie.id], now=NOW)
-    data.withdraw_data_request(request_id=request.id, participant_ids=[bob.id], now=NOW)
+        data_files.withdraw_data_request(
+            request_id=request.id, participant_ids=[charlie.id], now=NOW
+        )
+    data_files.withdraw_data_request(request_id=request.id, participant_ids=[bob.id], now=NOW)
     publish(alice)
 
     assert not Match.objects.exists()
     matched = ask(bob)
     with pytest.raises(ListingClosed):
-        data.withdraw_data_request(request_id=matched.id, participant_ids=[bob.id], now=NOW)
+        data_files.withdraw_data_request(request_id=matched.id, participant_ids=[bob.id], now=NOW)
 
 
 def test_only_the_buyer_gets_the_file(alice: Person, bob: Person, charlie: Person) -> None:

@@ -18,7 +18,7 @@ from marketplace.api.idempotency import idempotent
 from marketplace.api.paging import PAGE_PARAMETERS, page_of, pages
 from marketplace.domain.data_matching import DataKind
 from marketplace.models import Participant
-from marketplace.queries.data import (
+from marketplace.queries.data_files import (
     MatchLine,
     OfferLine,
     RequestLine,
@@ -26,7 +26,7 @@ from marketplace.queries.data import (
     list_open_offers,
     list_own_requests,
 )
-from marketplace.services import data
+from marketplace.services import data_files
 
 ROLE = Participant.Role
 
@@ -143,7 +143,7 @@ class OfferList(APIView):
         form.is_valid(raise_exception=True)
         asked = form.validated_data
         now = timezone.now()
-        offer = data.publish_data_offer(
+        offer = data_files.publish_data_offer(
             participant_id=acting_id(
                 request, role=ROLE.DATA_PROVIDER, participant_id=asked.get("participant_id")
             ),
@@ -164,7 +164,7 @@ class OfferWithdrawal(APIView):
     @idempotent
     def post(self, request: Request, offer_id: int) -> Response:
         """Withdraw an offer of yours; buyers already matched still get their file."""
-        data.withdraw_data_offer(
+        data_files.withdraw_data_offer(
             offer_id=offer_id, participant_ids=own_ids(request), now=timezone.now()
         )
         return Response(status=status.HTTP_204_NO_CONTENT)
@@ -193,7 +193,7 @@ class RequestList(APIView):
         form.is_valid(raise_exception=True)
         asked = form.validated_data
         buyer = acting_id(request, role=ROLE.ENTERPRISE, participant_id=asked.get("participant_id"))
-        posted = data.post_data_request(
+        posted = data_files.post_data_request(
             participant_id=buyer,
             terms=asked["terms"],
             limit_price_micro=asked["limit_price_micro"],
@@ -210,7 +210,9 @@ class RequestRematch(APIView):
     def post(self, request: Request, request_id: int) -> Response:
         """Try again to match an open request, e.g. after a deposit."""
         own = own_ids(request)
-        data.rematch_data_request(request_id=request_id, participant_ids=own, now=timezone.now())
+        data_files.rematch_data_request(
+            request_id=request_id, participant_ids=own, now=timezone.now()
+        )
         return _one_request(own, request_id, status.HTTP_200_OK)
 
 
@@ -221,7 +223,7 @@ class RequestWithdrawal(APIView):
     @idempotent
     def post(self, request: Request, request_id: int) -> Response:
         """Withdraw a request of yours that has no match."""
-        data.withdraw_data_request(
+        data_files.withdraw_data_request(
             request_id=request_id, participant_ids=own_ids(request), now=timezone.now()
         )
         return Response(status=status.HTTP_204_NO_CONTENT)
@@ -249,7 +251,7 @@ class MatchFile(APIView):
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
     def get(self, request: Request, match_id: int) -> HttpResponse:
         """Download the file you bought. The first download is its delivery: the hold is paid."""
-        file = data.deliver_data_file(
+        file = data_files.deliver_data_file(
             match_id=match_id, participant_ids=own_ids(request), now=timezone.now()
         )
         return HttpResponse(

@@ -51,7 +51,7 @@ from marketplace.models import (
     Request,
     Settlement,
 )
-from marketplace.queries.data import open_data_offers, open_data_requests
+from marketplace.queries.data_files import open_data_offers, open_data_requests
 
 DELIVERY_DAYS: Final = 7
 FILE_NAME_MAX: Final = 200

@@ -14,8 +14,8 @@ from rest_framework.authtoken.models import Token
 from marketplace.models import IdempotencyKey, Match, Offer, Participant, Request
 from tests.api.conftest import signed_in as signed_in_user
 from tests.conftest import CommittedDatabase
-from tests.data.conftest import signed_in
-from tests.data.people import (
+from tests.data_files.conftest import signed_in
+from tests.data_files.people import (
     CONTENT,
     FUNDS_MICRO,
     OFFERED,

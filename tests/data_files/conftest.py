@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from marketplace.models import Participant
-from tests.data.people import FUNDS_MICRO, Person, person
+from tests.data_files.people import FUNDS_MICRO, Person, person
 
 
 @pytest.fixture
