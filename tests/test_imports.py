@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
-PACKAGES = ("config", "analytics", "marketplace", "ledger", "validator")
+PACKAGES = ("config", "analytics", "marketplace", "ledger", "validator", "gate", "client")
 
 # Contract, the file to add to, the import that breaks it.
 BREAKS = [
@@ -36,6 +36,9 @@ BREAKS = [
     ("validator-alone", "validator/oops.py", "from marketplace.domain import money"),
     ("validator-alone", "validator/main.py", "import django"),
     ("validator-alone", "validator/tiles.py", "import numpy"),
+    ("gate-alone", "gate/oops.py", "import marketplace.domain"),
+    ("gate-alone", "gate/formats/oops.py", "import django"),
+    ("client-alone", "client/oops.py", "from ledger.domain import merkle"),
     ("validator-unused", "ledger/domain/oops.py", "import validator.merkle"),
     ("validator-unused", "config/oops.py", "from validator import witness"),
 ]

@@ -19,6 +19,27 @@ from marketplace.models.certificates import (
 )
 from marketplace.models.comparisons import PricingComparison, PricingOutcome
 from marketplace.models.data import DataFile
+from marketplace.models.data_contracts import (
+    DataCharge,
+    DataContract,
+    DataDispute,
+    DataInvoice,
+)
+from marketplace.models.data_delivery import (
+    DataDelivery,
+    FeedCredential,
+    FeedState,
+    FeedUse,
+    ProbeResult,
+)
+from marketplace.models.data_products import (
+    CatalogueChange,
+    CatalogueRecord,
+    DataFacet,
+    DataFormat,
+    DataProduct,
+    DataVersion,
+)
 from marketplace.models.market import (
     Clearing,
     Delivery,
@@ -50,6 +71,8 @@ __all__ = [
     "Auction",
     "BilledSettlement",
     "BillingRun",
+    "CatalogueChange",
+    "CatalogueRecord",
     "CertificateAccount",
     "CertificateBundle",
     "CertificateCancellation",
@@ -59,9 +82,21 @@ __all__ = [
     "Clearing",
     "Community",
     "CreditLine",
+    "DataCharge",
+    "DataContract",
+    "DataDelivery",
+    "DataDispute",
+    "DataFacet",
     "DataFile",
+    "DataFormat",
+    "DataInvoice",
+    "DataProduct",
+    "DataVersion",
     "Delivery",
     "DeliveryInterval",
+    "FeedCredential",
+    "FeedState",
+    "FeedUse",
     "FinalBilling",
     "Hold",
     "IdempotencyKey",
@@ -76,6 +111,7 @@ __all__ = [
     "Participant",
     "PricingComparison",
     "PricingOutcome",
+    "ProbeResult",
     "ProductionDevice",
     "Reading",
     "ReadingBatch",

@@ -1,0 +1,1 @@
+"""The data market in plain Python: prices, policies, contracts, exchange, matching."""

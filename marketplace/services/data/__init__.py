@@ -1,0 +1,1 @@
+"""Write the data market: products, contracts, deliveries, money."""
