@@ -82,6 +82,7 @@ UPDATABLE_COLUMNS = {
     ),
     "marketplace_feedcredential": ("revoked_at",),
     "marketplace_match": ("state", "deadline_at"),
+    "marketplace_notice": ("read_at",),
     "marketplace_order": ("batch_id", "ended_at", "filled_wh", "is_dropped"),
     "marketplace_orderbatch": (
         "state",

@@ -40,6 +40,11 @@ from marketplace.models.data_products import (
     DataProduct,
     DataVersion,
 )
+from marketplace.models.data_wishes import (
+    DataWish,
+    DataWishAnswer,
+    DataWishMatch,
+)
 from marketplace.models.market import (
     Clearing,
     Delivery,
@@ -50,6 +55,9 @@ from marketplace.models.market import (
     Offer,
     Request,
     Settlement,
+)
+from marketplace.models.notices import (
+    Notice,
 )
 from marketplace.models.orders import (
     Auction,
@@ -92,6 +100,9 @@ __all__ = [
     "DataInvoice",
     "DataProduct",
     "DataVersion",
+    "DataWish",
+    "DataWishAnswer",
+    "DataWishMatch",
     "Delivery",
     "DeliveryInterval",
     "FeedCredential",
@@ -104,6 +115,7 @@ __all__ = [
     "Match",
     "Membership",
     "MeteringPoint",
+    "Notice",
     "Offer",
     "Order",
     "OrderBatch",
