@@ -40,6 +40,7 @@ from marketplace.models.data_products import (
     DataProduct,
     DataVersion,
 )
+from marketplace.models.data_uploads import DataUpload
 from marketplace.models.data_wishes import (
     DataWish,
     DataWishAnswer,
@@ -99,6 +100,7 @@ __all__ = [
     "DataFormat",
     "DataInvoice",
     "DataProduct",
+    "DataUpload",
     "DataVersion",
     "DataWish",
     "DataWishAnswer",
