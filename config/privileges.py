@@ -27,6 +27,7 @@ APPEND_ONLY = (
     "marketplace_clearing",
     "marketplace_datafile",
     "marketplace_datainvoice",
+    "marketplace_datarewrap",
     "marketplace_finalbilling",
     "marketplace_proberesult",
     "marketplace_reading",

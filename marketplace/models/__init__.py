@@ -40,6 +40,7 @@ from marketplace.models.data_products import (
     DataProduct,
     DataVersion,
 )
+from marketplace.models.data_rewraps import DataRewrap
 from marketplace.models.data_uploads import DataUpload
 from marketplace.models.data_wishes import (
     DataWish,
@@ -100,6 +101,7 @@ __all__ = [
     "DataFormat",
     "DataInvoice",
     "DataProduct",
+    "DataRewrap",
     "DataUpload",
     "DataVersion",
     "DataWish",

@@ -41,6 +41,15 @@ class DataDelivery(models.Model):
     wrap = models.BinaryField(null=True, help_text="The key for the buyer (HPKE); never re-made.")
     outcome_body = models.BinaryField(null=True, help_text="Acceptance or complaint, signed.")
     outcome_signature = models.BinaryField(null=True)
+    sealed_key = models.BinaryField(
+        null=True, help_text="Deposited again for this delivery, after the version's was lost."
+    )
+    problem = models.CharField(
+        max_length=32, default="", help_text="What somebody must mend before its deadline: a code."
+    )
+    served_bytes = models.BigIntegerField(
+        default=0, help_text="Ciphertext that went to the buyer, repeats included."
+    )
     offered_at = models.DateTimeField(null=True)
     received_at = models.DateTimeField(null=True)
     key_out_at = models.DateTimeField(null=True)
