@@ -1,5 +1,6 @@
 """What went to buyers; texts and wraps of an exchange stay, no wrap comes before the money."""
 
+import django.db.models.deletion
 from django.db import migrations, models
 
 FORWARD = """
@@ -91,7 +92,7 @@ class Migration(migrations.Migration):
                 (
                     "delivery",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
+                        on_delete=models.PROTECT,
                         related_name="rewraps",
                         to="marketplace.datadelivery",
                     ),

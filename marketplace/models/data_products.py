@@ -1,7 +1,8 @@
 """What is sold in the data market: products, their immutable versions, and where they stand."""
 
 from django.contrib.postgres.fields import DateRangeField, IntegerRangeField
-from django.contrib.postgres.indexes import GistIndex
+from django.contrib.postgres.indexes import GinIndex, GistIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import F, Q
 
@@ -169,6 +170,11 @@ class DataFacet(models.Model):
     quality_band = models.SmallIntegerField()
     price_micro = models.BigIntegerField(help_text="For one month, or once; 0: free.")
     currency = models.CharField(max_length=3)
+    age_s = models.BigIntegerField(null=True, help_text="How old its newest data is, as measured.")
+    quality_ppm = models.IntegerField(
+        null=True, help_text="See marketplace.domain.data.quality; NULL: not measured."
+    )
+    updated_at = models.DateTimeField(help_text="Listed, or its newest version.")
 
     class Meta:
         indexes = [
@@ -212,6 +218,9 @@ class CatalogueRecord(models.Model):
     product = models.OneToOneField(
         DataProduct, models.PROTECT, primary_key=True, related_name="record"
     )
+    version = models.ForeignKey(DataVersion, models.PROTECT, null=True, related_name="+")
+    terms_sha256 = models.CharField(max_length=64, help_text="Of what a change of terms changes.")
+    words = SearchVectorField(help_text="See marketplace.domain.data.search_words.")
     turtle = models.TextField()
     json_ld = models.TextField()
     created_at = models.DateTimeField()
@@ -223,6 +232,7 @@ class CatalogueRecord(models.Model):
                 condition=Q(changed_at__gte=F("created_at")), name="catalogue_record_times"
             ),
         ]
+        indexes = [GinIndex(fields=["words"], name="catalogue_record_words")]
 
     def __str__(self) -> str:
         return f"record of {self.product_id}"
