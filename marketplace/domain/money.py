@@ -17,7 +17,6 @@ Int64Array = npt.NDArray[np.int64]
 # The product of both bounds is 10**18: below 2**63, so arrays of int64 never wrap around.
 PRICE_MAX_MICRO_PER_KWH: Final = 10**9
 ENERGY_MAX_WH: Final = 10**9
-WHOLE_PPM: Final = 1_000_000
 
 _WH_PER_KWH: Final = 1_000
 _HALF: Final = _WH_PER_KWH // 2
@@ -110,32 +109,6 @@ def signed_amounts_micro(
         pairs = zip(sizes.tolist(), prices.tolist(), strict=True)
         amounts = np.array([_rounded(size * price) for size, price in pairs], dtype=np.int64)
     return np.where(quantities_wh < 0, -amounts, amounts)
-
-
-def part_micro(whole_micro: int, part_ppm: int) -> int:
-    """Return a part of an amount.
-
-    Parameters
-    ----------
-    whole_micro : int
-        The amount, not negative, of any size. [micro]
-    part_ppm : int
-        How much of it, 0 to 1,000,000. [ppm]
-
-    Returns
-    -------
-    int
-        The part, rounded half to even; never more than the whole. [micro]
-
-    Raises
-    ------
-    ValueError
-        If the amount is negative or the part is more than the whole.
-    """
-    if whole_micro < 0 or not 0 <= part_ppm <= WHOLE_PPM:
-        raise ValueError(f"no part of {part_ppm} ppm can be taken of {whole_micro}")
-    whole, rest = divmod(whole_micro * part_ppm, WHOLE_PPM)
-    return whole + (2 * rest > WHOLE_PPM or (2 * rest == WHOLE_PPM and whole % 2 == 1))
 
 
 def _rounded(product: int) -> int:

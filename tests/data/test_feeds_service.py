@@ -13,7 +13,7 @@ from marketplace.domain.data.service import (
     credit_ppm,
     shortfalls,
 )
-from marketplace.domain.money import part_micro
+from marketplace.domain.billing.amounts import half_even
 from marketplace.errors import Invalid
 
 LEVEL = ServiceLevel(
@@ -73,7 +73,7 @@ def test_a_worse_month_never_costs_more(
         availability_ppm=promised, credit_ppm_per_percent=rate, credit_most_ppm=most
     )
     before = credit(level, Measured.of(seen, max_age_s=0), due)
-    assert 0 <= before <= part_micro(due, most) <= due
+    assert 0 <= before <= half_even(due * most, 10**6) <= due
     assert credit(level, Measured.of([*seen, DOWN], max_age_s=0), due) >= before or not seen
 
 
