@@ -1,1 +1,1 @@
-"""The privacy gate and the validators of formats: what a provider runs at home, and the hall too."""
+"""The privacy gate and the validators of formats: for a provider at home, and for the hall."""
