@@ -15,6 +15,9 @@ HELIOPOLIS_LOG_FOLDER    folder of the published log's files (default: in the st
 HELIOPOLIS_LOG_KEY       file of the log's private key (default: in the state)
 HELIOPOLIS_LOG_POLICY    file of witnesses, validators and quorum (default: in the state)
 HELIOPOLIS_LOG_ORIGIN    the log's name; read once, when its key is made
+HELIOPOLIS_DATA_FOLDER   folder of packages, quarantine and feeds (default: in the state)
+HELIOPOLIS_DATA_KEY      file of the hall's deposit key (default: in the state)
+HELIOPOLIS_DATA_UPLOAD   most bytes of one upload (default: 2 GiB)
 HELIOPOLIS_APP_ROLE      role that migrations grant the application's privileges to
 HELIOPOLIS_MAIL_URL      smtp://user:password@host:port; without it mail is written to files
 HELIOPOLIS_MAIL_FROM     sender of that mail
@@ -36,6 +39,12 @@ LOG_FOLDER = Path(os.environ.get("HELIOPOLIS_LOG_FOLDER", STATE_DIR / "publicati
 LOG_KEY_FILE = Path(os.environ.get("HELIOPOLIS_LOG_KEY", STATE_DIR / "keys" / "log.key"))
 LOG_POLICY_FILE = Path(os.environ.get("HELIOPOLIS_LOG_POLICY", STATE_DIR / "policy"))
 LOG_ORIGIN = os.environ.get("HELIOPOLIS_LOG_ORIGIN", "heliopolis.example/log")
+
+# Ciphertext alone: packages, what is in quarantine. Its keys stand sealed in the database, and the
+# one that opens those in a file of its own, so that neither of the three tells anything alone.
+DATA_FOLDER = Path(os.environ.get("HELIOPOLIS_DATA_FOLDER", STATE_DIR / "data"))
+DATA_KEY_FILE = Path(os.environ.get("HELIOPOLIS_DATA_KEY", STATE_DIR / "keys" / "data.key"))
+DATA_UPLOAD_MAX_BYTES = int(os.environ.get("HELIOPOLIS_DATA_UPLOAD", str(2 * 2**30)))
 
 
 def _database(url: str) -> dict[str, object]:

@@ -13,6 +13,10 @@ MarketplaceError
 ├── ListingClosed          the offer or request has ended, or has its match
 ├── NotDeliverable         the match is not held, or its time is over
 ├── FileDamaged            the stored bytes are not those that were published
+├── DepositKeyMissing      the key that packages are sealed to is not there, or open to others
+├── UploadTooLarge         more bytes than the hall takes in (HTTP 413)
+├── UploadUnfit            an upload or package that cannot become this version; says what to do
+├── VersionBeingMade       a version of this product is being made: one after the other
 ├── SealBroken             what was sealed under an identity key does not open with it
 ├── IdentityKeysDamaged    the file of identity keys is not the one of this database
 ├── AlreadyErased          the subject was erased before, or never existed
@@ -130,6 +134,30 @@ class FileDamaged(MarketplaceError):
     """The stored bytes are not those that were published."""
 
     code = "file_damaged"
+
+
+class DepositKeyMissing(MarketplaceError):
+    """The hall's deposit key is not there, or others can read it."""
+
+    code = "deposit_key_missing"
+
+
+class UploadTooLarge(MarketplaceError):
+    """More bytes than the hall takes in."""
+
+    code = "too_large"
+
+
+class UploadUnfit(MarketplaceError):
+    """An upload or a package that cannot become a version of this product."""
+
+    code = "upload_unfit"
+
+
+class VersionBeingMade(MarketplaceError):
+    """A version of this product is being made; the next can come afterwards."""
+
+    code = "version_being_made"
 
 
 class SealBroken(MarketplaceError):
