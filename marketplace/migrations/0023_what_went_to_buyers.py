@@ -1,6 +1,5 @@
 """What went to buyers; texts and wraps of an exchange stay, no wrap comes before the money."""
 
-import django.db.models.deletion
 from django.db import migrations, models
 
 FORWARD = """
