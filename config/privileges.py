@@ -33,6 +33,7 @@ APPEND_ONLY = (
     "marketplace_reading",
     "marketplace_readingreport",
     "marketplace_ruleset",
+    "marketplace_servicereport",
     "marketplace_signedterms",
     "marketplace_statement",
     "marketplace_statementitem",

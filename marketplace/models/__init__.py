@@ -32,6 +32,7 @@ from marketplace.models.data_delivery import (
     FeedUse,
     ProbeResult,
 )
+from marketplace.models.data_feeds import FeedWatch, ProbeDay, ServiceReport
 from marketplace.models.data_products import (
     CatalogueChange,
     CatalogueRecord,
@@ -112,6 +113,7 @@ __all__ = [
     "FeedCredential",
     "FeedState",
     "FeedUse",
+    "FeedWatch",
     "FinalBilling",
     "Hold",
     "IdempotencyKey",
@@ -127,6 +129,7 @@ __all__ = [
     "Participant",
     "PricingComparison",
     "PricingOutcome",
+    "ProbeDay",
     "ProbeResult",
     "ProductionDevice",
     "Reading",
@@ -134,6 +137,7 @@ __all__ = [
     "ReadingReport",
     "Request",
     "RuleSet",
+    "ServiceReport",
     "Settlement",
     "SignedTerms",
     "SigningKey",

@@ -1,7 +1,7 @@
 """How data reaches its buyer: the fair exchange of a file, the credential of a feed."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from marketplace.models.data_contracts import DataCharge, DataContract
 from marketplace.models.data_products import DataProduct
@@ -93,19 +93,34 @@ class FeedCredential(models.Model):
 
 
 class FeedUse(models.Model):
-    """What a contract took from a feed in a month, never more than its charge holds."""
+    """What a contract took from a feed in a month, never more than its charge holds.
+
+    The limits are what the month's cap buys, in what the price counts; the database itself holds
+    the counts below them. Once closed nothing is counted any more, and the counts are billed.
+    """
 
     charge = models.OneToOneField(DataCharge, models.PROTECT, related_name="use")
     request_count = models.BigIntegerField(default=0)
     record_count = models.BigIntegerField(default=0)
-    due_micro = models.BigIntegerField(default=0)
+    request_limit = models.BigIntegerField(null=True, help_text="NULL: requests cost nothing.")
+    record_limit = models.BigIntegerField(null=True, help_text="NULL: records cost nothing.")
+    due_micro = models.BigIntegerField(default=0, help_text="Set when it is closed.")
     changed_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
             models.CheckConstraint(
                 condition=Q(request_count__gte=0, record_count__gte=0, due_micro__gte=0),
                 name="feed_use_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(request_limit__isnull=True) | Q(request_count__lte=F("request_limit")),
+                name="feed_use_within_requests",
+            ),
+            models.CheckConstraint(
+                condition=Q(record_limit__isnull=True) | Q(record_count__lte=F("record_limit")),
+                name="feed_use_within_records",
             ),
         ]
 
