@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -81,7 +82,14 @@ def bounded(function: str, arguments: Mapping[str, Any], *, limits: Limits, plac
         tempfile.TemporaryFile() as out,
         tempfile.TemporaryFile() as complaints,
     ):
-        code = _run(request, Path(folder), out, complaints, limits)
+        code = _run(
+            request,
+            Path(folder),
+            out,
+            complaints,
+            limits,
+            open_files=_open_files(arguments),
+        )
         out.seek(0)
         said = out.read(limits.output_bytes + 1)
         complaints.seek(0)
@@ -94,8 +102,24 @@ def bounded(function: str, arguments: Mapping[str, Any], *, limits: Limits, plac
     return answer["returned"]
 
 
+def _open_files(arguments: Mapping[str, Any]) -> list[int]:
+    """Return the open files that paths mean: the child can't see ours by number unless it has them.
+
+    A copy of what must not lie in any folder has no other path than ``/proc/self/fd/N``.
+    """
+    paths = [arguments.get("path"), *arguments.get("companions", {}).values()]
+    found = (re.fullmatch(r"/proc/self/fd/(\d+)", str(path)) for path in paths)
+    return [int(match[1]) for match in found if match]
+
+
 def _run(
-    request: bytes, folder: Path, out: IO[bytes], complaints: IO[bytes], limits: Limits
+    request: bytes,
+    folder: Path,
+    out: IO[bytes],
+    complaints: IO[bytes],
+    limits: Limits,
+    *,
+    open_files: list[int],
 ) -> int:
     with subprocess.Popen(
         [sys.executable, "-I", "-W", "ignore", "-c", START, str(SOURCE)],
@@ -105,6 +129,7 @@ def _run(
         cwd=folder,
         env={**ENVIRONMENT, "TMPDIR": str(folder)},
         start_new_session=True,
+        pass_fds=open_files,
     ) as process:
         try:
             process.communicate(request, timeout=limits.wall_s)

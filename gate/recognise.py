@@ -79,7 +79,7 @@ def _parquet(path: Path, *, is_whole: bool, is_encrypted: bool) -> Recognised:
     if not is_whole:
         return Recognised("broken", "parquet-cut", "", "parquet")
     try:
-        names = bounded("gate.parquet:column_names", {"path": str(path.resolve())}, limits=Limits())
+        names = bounded("gate.parquet:column_names", {"path": str(path.absolute())}, limits=Limits())
     except Refused:
         return Recognised("broken", "parquet-footer", "", "parquet")
     return Recognised(format_of_columns(names), "", "", "parquet")

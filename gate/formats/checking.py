@@ -181,10 +181,10 @@ def check(
         ) from e
     arguments = {
         "format": format,
-        "path": str(path.resolve()),
+        "path": str(path.absolute()),
         "name": name or path.name,
         "at": at.isoformat(),
-        "companions": {key: str(file.resolve()) for key, file in (companions or {}).items()},
+        "companions": {key: str(file.absolute()) for key, file in (companions or {}).items()},
         "options": options.as_json(),
         "limits": limits.as_json(),
     }

@@ -131,7 +131,7 @@ def _decrypted(upload: Quarantined) -> Iterator[memoryview]:
 
 @contextmanager
 def _nameless(byte_count: int, *, in_memory: bool) -> Iterator[tuple[IO[bytes], Path]]:
-    """Open a file that no folder knows, with a path by which children can open it too."""
+    """Open a file that no folder knows, with a path that `gate.bounded` hands on to its child."""
     if in_memory and byte_count > IN_MEMORY_MAX_BYTES:
         raise UploadTooLarge(
             N_("Trips of more than {maximum} bytes: send them compressed, or gate them at home."),
@@ -140,13 +140,13 @@ def _nameless(byte_count: int, *, in_memory: bool) -> Iterator[tuple[IO[bytes], 
     if in_memory and hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("heliopolis", os.MFD_CLOEXEC)
         with os.fdopen(descriptor, "w+b") as file:
-            yield file, Path(f"/proc/{os.getpid()}/fd/{descriptor}")
+            yield file, Path(f"/proc/self/fd/{descriptor}")
         return
     folder: Path = settings.DATA_FOLDER / "work"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if Path("/proc/self/fd").is_dir():
         with tempfile.TemporaryFile(dir=folder) as unnamed:
-            yield unnamed, Path(f"/proc/{os.getpid()}/fd/{unnamed.fileno()}")
+            yield unnamed, Path(f"/proc/self/fd/{unnamed.fileno()}")
         return
     # macOS can open nothing by its descriptor alone: here the copy has a name while it is in use.
     with tempfile.NamedTemporaryFile(dir=folder) as named:
