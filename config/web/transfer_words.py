@@ -35,6 +35,10 @@ REASONS = {
     TransferCode.CERTIFICATE_CANCELLATION: gettext_lazy("Certificates cancelled"),
     TransferCode.CERTIFICATE_WITHDRAWAL: gettext_lazy("Certificates withdrawn"),
     TransferCode.CERTIFICATE_RETURN: gettext_lazy("Certificates returned by a correction"),
+    TransferCode.DATA_ESCROW: gettext_lazy("Data, until its dispute window ends"),
+    TransferCode.DATA_SALE: gettext_lazy("Data sold"),
+    TransferCode.DATA_SHARE: gettext_lazy("Share in data sold"),
+    TransferCode.DATA_REFUND: gettext_lazy("Refund for data"),
 }
 
 

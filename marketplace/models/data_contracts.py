@@ -107,10 +107,15 @@ class DataCharge(models.Model):
     due_micro = models.BigIntegerField(default=0, help_text="For what was delivered.")
     credit_micro = models.BigIntegerField(default=0, help_text="For missed service levels.")
     refund_micro = models.BigIntegerField(default=0, help_text="By the verdict of a dispute.")
+    attempt = models.SmallIntegerField(default=1, help_text="Of the hold; refused ones count.")
     command_key = models.TextField(default="", help_text="The command whose answer is waited for.")
     refusal = models.TextField(default="")
     opened_at = models.DateTimeField()
     expires_at = models.DateTimeField(help_text="The hold lets go by itself.")
+    delivered_at = models.DateTimeField(null=True, help_text="When what is due was asked for.")
+    window_s = models.IntegerField(
+        default=0, help_text="Length of the dispute window; it begins when the money is in escrow."
+    )
     window_ends_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
 
