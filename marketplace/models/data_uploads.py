@@ -14,7 +14,12 @@ class DataUpload(models.Model):
     sealed to the hall. When the version is ready or refused, file and key are destroyed.
     """
 
-    version = models.OneToOneField(DataVersion, models.PROTECT, related_name="upload")
+    class Role(models.TextChoices):
+        DATA = "data", "the data"
+        STATIONS = "stations", "the places that trips or counts name"
+
+    version = models.ForeignKey(DataVersion, models.PROTECT, related_name="uploads")
+    role = models.CharField(max_length=16, choices=Role, default=Role.DATA)
     token = models.CharField(max_length=64, unique=True, help_text="Name of the file; hex.")
     file_name = models.CharField(max_length=200)
     sealed_key = models.BinaryField(null=True, help_text="NULL: destroyed.")
@@ -26,6 +31,7 @@ class DataUpload(models.Model):
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(fields=["version", "role"], name="data_upload_role_once"),
             models.CheckConstraint(
                 condition=Q(byte_count__gte=0), name="data_upload_size_not_negative"
             ),
