@@ -220,6 +220,18 @@ class AgreementClosed(MarketplaceError):
     code = "agreement_closed"
 
 
+class ContractClosed(MarketplaceError):
+    """A step that a contract of the data market is not open to: signed, declined, or ended."""
+
+    code = "contract_closed"
+
+
+class ProductClosed(MarketplaceError):
+    """The product is not listed, or has no version to sell."""
+
+    code = "product_closed"
+
+
 class TooManyPartners(MarketplaceError):
     """A metering point has three partners on this side already, or one of this rank."""
 
