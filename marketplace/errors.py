@@ -17,6 +17,7 @@ MarketplaceError
 ├── UploadTooLarge         more bytes than the hall takes in (HTTP 413)
 ├── UploadUnfit            an upload or package that cannot become this version; says what to do
 ├── VersionBeingMade       a version of this product is being made: one after the other
+├── DeliveryClosed         the delivery is not open to this step, or not any more
 ├── SealBroken             what was sealed under an identity key does not open with it
 ├── IdentityKeysDamaged    the file of identity keys is not the one of this database
 ├── AlreadyErased          the subject was erased before, or never existed
@@ -158,6 +159,12 @@ class VersionBeingMade(MarketplaceError):
     """A version of this product is being made; the next can come afterwards."""
 
     code = "version_being_made"
+
+
+class DeliveryClosed(MarketplaceError):
+    """A step that the delivery is not open to: too early, too late, or done in another way."""
+
+    code = "delivery_closed"
 
 
 class SealBroken(MarketplaceError):
