@@ -57,6 +57,9 @@ class DataProduct(models.Model):
     privacy_policy = models.JSONField(
         default=dict, help_text="What the gate was told; {}: nothing about people in it."
     )
+    reading = models.JSONField(
+        default=dict, help_text="How its files are read: columns by role, time zone, docked."
+    )
     query_budget_micro_epsilon = models.BigIntegerField(
         default=0, help_text="Over all buyers, for queries with noise; 0: none are answered."
     )
