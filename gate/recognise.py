@@ -79,7 +79,8 @@ def _parquet(path: Path, *, is_whole: bool, is_encrypted: bool) -> Recognised:
     if not is_whole:
         return Recognised("broken", "parquet-cut", "", "parquet")
     try:
-        names = bounded("gate.parquet:column_names", {"path": str(path.absolute())}, limits=Limits())
+        asked = {"path": str(path.absolute())}
+        names = bounded("gate.parquet:column_names", asked, limits=Limits())
     except Refused:
         return Recognised("broken", "parquet-footer", "", "parquet")
     return Recognised(format_of_columns(names), "", "", "parquet")
