@@ -17,6 +17,7 @@ Int64Array = npt.NDArray[np.int64]
 # The product of both bounds is 10**18: below 2**63, so arrays of int64 never wrap around.
 PRICE_MAX_MICRO_PER_KWH: Final = 10**9
 ENERGY_MAX_WH: Final = 10**9
+WHOLE_PPM: Final = 1_000_000
 
 _WH_PER_KWH: Final = 1_000
 _HALF: Final = _WH_PER_KWH // 2

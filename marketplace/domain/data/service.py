@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from marketplace.domain.billing.amounts import PPM, half_even
+from marketplace.domain.billing.amounts import half_even
+from marketplace.domain.money import WHOLE_PPM
 from marketplace.errors import N_, Invalid
 
 SERVICE_TYPE: Final = "heliopolis/service-level/1"
@@ -57,7 +58,7 @@ class ServiceLevel:
     completeness_ppm: int = 0
     max_age_s: int = 0
     credit_ppm_per_percent: int = 0
-    credit_most_ppm: int = PPM
+    credit_most_ppm: int = WHOLE_PPM
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured or paid.
@@ -68,8 +69,8 @@ class ServiceLevel:
             If a share is not one, or an age is promised without a share or the other way round.
         """
         for name in (*(f"{each}_ppm" for each in PROMISES), "credit_most_ppm"):
-            _check(name, getattr(self, name), PPM)
-        _check("credit_ppm_per_percent", self.credit_ppm_per_percent, PPM)
+            _check(name, getattr(self, name), WHOLE_PPM)
+        _check("credit_ppm_per_percent", self.credit_ppm_per_percent, WHOLE_PPM)
         _check("max_age_s", self.max_age_s, AGE_MAX_S)
         if bool(self.max_age_s) != bool(self.freshness_ppm):
             raise Invalid(
@@ -166,9 +167,9 @@ class Measured:
     def share_ppm(self, promise: str) -> int | None:
         """Return a measured share by its code, rounded down; None: nothing was measured. [ppm]"""
         part, whole = {
-            AVAILABILITY: (self.up_count * PPM, self.look_count),
-            FRESHNESS: (self.fresh_count * PPM, self.up_count),
-            VALIDITY: (self.valid_count * PPM, self.up_count),
+            AVAILABILITY: (self.up_count * WHOLE_PPM, self.look_count),
+            FRESHNESS: (self.fresh_count * WHOLE_PPM, self.up_count),
+            VALIDITY: (self.valid_count * WHOLE_PPM, self.up_count),
             COMPLETENESS: (self.completeness_sum_ppm, self.completeness_count),
         }[promise]
         return part // whole if whole else None
@@ -235,7 +236,7 @@ def credit(level: ServiceLevel, measured: Measured, due_micro: int) -> int:
     int
         The credit, 0 to ``due_micro``; rounded half to even. [micro]
     """
-    return half_even(due_micro * credit_ppm(level, measured), PPM)
+    return half_even(due_micro * credit_ppm(level, measured), WHOLE_PPM)
 
 
 def _check(name: str, value: object, most: int) -> None:
