@@ -23,6 +23,9 @@ MarketplaceError
 ├── AlreadyErased          the subject was erased before, or never existed
 ├── BillingDiffers         statements do not come to the transfers that they are made of
 ├── BookDiffers            verification found the first clearing that does not follow
+├── ChargeClosed           a charge of data is past this step, or was closed with other amounts
+├── ChargesDiffer          verification found a charge that is not what contract and ledger say
+├── DisputeClosed          a dispute that cannot be opened, answered or decided (any more)
 ├── CertificatesDiffer     verification found certificates that are not what befell them
 ├── CertificatesGone       certificates were used, handed on or withdrawn meanwhile
 ├── TermsBroken            stored terms are not what was signed; names them
@@ -255,6 +258,24 @@ class AgreementsInForce(MarketplaceError):
     """Who signs with a key of their own must end their agreements before they are erased."""
 
     code = "agreements_in_force"
+
+
+class ChargeClosed(MarketplaceError):
+    """A charge is past this step, or was delivered with other amounts."""
+
+    code = "charge_closed"
+
+
+class ChargesDiffer(MarketplaceError):
+    """A charge is not what its contract, its commands and its invoices say."""
+
+    code = "charges_differ"
+
+
+class DisputeClosed(MarketplaceError):
+    """A dispute cannot be opened, answered or decided, not yet or not any more."""
+
+    code = "dispute_closed"
 
 
 class CertificatesDiffer(MarketplaceError):
