@@ -188,9 +188,7 @@ def open_table(path: Path, *, name: str, limits: Limits) -> Table:
     header = _first_line(path, name, limits, is_gzip=is_gzip)
     delimiter = max(DELIMITERS, key=header.count)
     try:
-        names = [
-            cell.strip() for cell in next(csv.reader([header], delimiter=delimiter, strict=True))
-        ]
+        cells = next(csv.reader([header], delimiter=delimiter, strict=True))
     except (csv.Error, StopIteration) as e:
         text, remedy = BROKEN[QUOTE]
         raise Refused(QUOTE, text, f"{name}, line 1", remedy) from e
