@@ -94,6 +94,8 @@ class ContractText:
         What the buyer may spend on queries with noise; 0: none are answered. [micro-epsilon]
     months : int
         From ``valid_from``, a whole second, until ``valid_until``. [civil months in UTC]
+    answer_id : int or None
+        The seller's answer to the buyer's request that the price is from; None: the product's.
     """
 
     seller: Party
@@ -114,6 +116,7 @@ class ContractText:
     months: int
     valid_from: datetime
     issued_at: datetime
+    answer_id: int | None = None
 
     @property
     def valid_until(self) -> datetime:
@@ -146,6 +149,7 @@ class ContractText:
         """Return the bytes that both sign."""
         return canonical_json(
             {
+                "answer": None if self.answer_id is None else str(self.answer_id),
                 "buyer": _party(self.buyer),
                 "currency": self.currency,
                 "delivery": {
@@ -281,6 +285,7 @@ def _read(written: Mapping[str, Any]) -> ContractText:
         "months": months,
         "valid_from": valid_from,
         "issued_at": moment_of(written["issued"]),
+        "answer_id": None if written["answer"] is None else int(written["answer"]),
     }
     bound = ContractText(**draft, policy=Policy()).bound
     return ContractText(**draft, policy=read_agreement(written["policy"], bound))

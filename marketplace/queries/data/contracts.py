@@ -1,0 +1,319 @@
+"""Contracts of the data market: each checked against its signatures whenever it is read."""
+
+import base64
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from django.db.models import Q, QuerySet
+
+from ledger.domain.documents import Document
+from ledger.queries import get_answers, get_bodies
+from marketplace.domain.data.contract import ContractRevocation, ContractText
+from marketplace.domain.terms_document import check_signature, sha256_of
+from marketplace.errors import N_, Invalid, TermsBroken
+from marketplace.models import DataContract, DataDispute
+from marketplace.queries.identity import names_of
+
+CONTRACT_KIND: Final = "data-contract"
+REVOCATION_KIND: Final = "data-contract-end"
+_BATCH: Final = 1000
+_LOG_KEY = re.compile(r"data-contract(?:-end)?:([1-9][0-9]{0,17})", re.ASCII)
+State = Literal["proposed", "agreed", "declined", "revoked", "ended"]
+STATES: Final[dict[int, State]] = {
+    DataContract.State.PROPOSED: "proposed",
+    DataContract.State.AGREED: "agreed",
+    DataContract.State.DECLINED: "declined",
+    DataContract.State.REVOKED: "revoked",
+    DataContract.State.ENDED: "ended",
+}
+# What both signed, whatever became of it since.
+SIGNED: Final = (DataContract.State.AGREED, DataContract.State.REVOKED, DataContract.State.ENDED)
+
+
+@dataclass(frozen=True)
+class ContractLine:
+    """A contract as a reader sees it; text and signatures were checked.
+
+    ``side`` is the reader's; names are empty of whom nobody can name any more.
+    """
+
+    id: int
+    text: ContractText
+    side: Literal["buyer", "seller", "operator"]
+    state: State
+    product_title: str
+    seller_name: str
+    buyer_name: str
+    accepts_automatically: bool
+    proposed_at: datetime
+    agreed_at: datetime | None
+    closed_at: datetime | None
+    revoked_by: Literal["buyer", "seller", ""]
+    sha256: str
+    is_logged: bool
+
+    @property
+    def log_key(self) -> str:
+        """The document of the log that holds its hash."""
+        return contract_log_key(self.id)
+
+    @property
+    def waits_for_me(self) -> bool:
+        """Whether the reader's signature is the one that is missing."""
+        return self.state == "proposed" and self.side == "seller"
+
+
+def contract_log_key(contract_id: int) -> str:
+    """Return the key of the logged document of a contract."""
+    return f"data-contract:{contract_id}"
+
+
+def revocation_log_key(contract_id: int) -> str:
+    """Return the key of the logged document that revokes a contract."""
+    return f"data-contract-end:{contract_id}"
+
+
+def contract_document(contract: DataContract) -> Document:
+    """Return the document by which the log knows a contract: its hash and both signatures."""
+    fields = {
+        "buyer_signature": _base64(contract.buyer_signature),
+        "contract": contract.sha256,
+        "seller_signature": _base64(contract.seller_signature),
+    }
+    return Document(kind=CONTRACT_KIND, private=fields)
+
+
+def revocation_document(contract: DataContract) -> Document:
+    """Return the document by which the log knows the revocation of a contract."""
+    hashed = sha256_of(bytes(contract.revocation_body or b""))
+    fields = {"revocation": hashed, "signature": _base64(contract.revocation_signature)}
+    return Document(kind=REVOCATION_KIND, private=fields)
+
+
+def read_contract(contract: DataContract) -> ContractText:
+    """Return what a contract says.
+
+    Raises
+    ------
+    TermsBroken
+        If its text, a signature, its revocation or one of its columns is not what was signed.
+    """
+    body = bytes(contract.body)
+    try:
+        text = ContractText.read(body)
+        for signature, key in (
+            (contract.buyer_signature, contract.buyer_key),
+            (contract.seller_signature, contract.seller_key),
+        ):
+            if signature is not None:
+                check_signature(
+                    body=body, signature=bytes(signature), public_key=bytes(key.public_key)
+                )
+        is_whole = sha256_of(body) == contract.sha256 and _columns_are_those_of(contract, text)
+        is_whole = is_whole and _revocation_is_whole(contract)
+    except (TermsBroken, Invalid) as error:
+        raise _broken(contract) from error
+    if not is_whole:
+        raise _broken(contract)
+    return text
+
+
+def find_contract(
+    *, contract_id: int, participant_id: int, is_operator: bool = False
+) -> ContractLine | None:
+    """Return a contract for one of its sides, or for the operator while it is disputed.
+
+    None if there is none that the reader may see.
+    """
+    reader = _disputed() if is_operator else _own(participant_id)
+    found = _with_all(DataContract.objects.filter(reader, id=contract_id)).first()
+    return None if found is None else _lines([found], participant_id)[0]
+
+
+def list_contracts(
+    *, participant_id: int, before_id: int | None = None, limit: int = 100
+) -> list[ContractLine]:
+    """Return a participant's contracts as buyer and as seller, the latest first."""
+    own = DataContract.objects.filter(_own(participant_id))
+    if before_id is not None:
+        own = own.filter(id__lt=before_id)
+    return _lines(list(_with_all(own).order_by("-id")[:limit]), participant_id)
+
+
+def contract_lines(contract: DataContract) -> bytes:
+    """Return what a logged contract stands for: the text, then both signatures."""
+    signatures = (contract.buyer_signature, contract.seller_signature)
+    lines = [bytes(contract.body), *(_base64(each).encode() for each in signatures)]
+    return b"".join(line + b"\n" for line in lines)
+
+
+def revocation_lines(contract: DataContract) -> bytes:
+    """Return what a logged revocation stands for: the text and its signature."""
+    lines = (
+        bytes(contract.revocation_body or b""),
+        _base64(contract.revocation_signature).encode(),
+    )
+    return b"".join(line + b"\n" for line in lines)
+
+
+def list_logged_contracts(*, participant_id: int) -> list[tuple[str, datetime]]:
+    """Return the logged keys of a participant's contracts and revocations, and since when."""
+    signed = DataContract.objects.filter(_own(participant_id), agreed_at__isnull=False)
+    found = []
+    for number, state, agreed_at, closed_at in signed.order_by("-id").values_list(
+        "id", "state", "agreed_at", "closed_at"
+    ):
+        if state == DataContract.State.REVOKED and closed_at is not None:
+            found.append((revocation_log_key(number), closed_at))
+        if agreed_at is not None:
+            found.append((contract_log_key(number), agreed_at))
+    return found
+
+
+def list_contract_texts(*, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield by logged key what contracts and their revocations stand for."""
+    numbers = {key: int(named[1]) for key in keys if (named := _LOG_KEY.fullmatch(key))}
+    found = DataContract.objects.in_bulk(set(numbers.values())) if numbers else {}
+    for key, number in numbers.items():
+        contract = found.get(number)
+        if contract is None or contract.agreed_at is None:
+            continue
+        if key == contract_log_key(number):
+            yield key, contract_lines(contract)
+        elif contract.state == DataContract.State.REVOKED:
+            yield key, revocation_lines(contract)
+
+
+def verify_contracts() -> int:
+    """Check every contract that both signed: text, signatures, revocation, and what was logged.
+
+    Returns
+    -------
+    int
+        How many there are, each checked.
+
+    Raises
+    ------
+    TermsBroken
+        The message names the first that does not hold.
+    """
+    checked, last = 0, 0
+    signed = DataContract.objects.filter(state__in=SIGNED).select_related(
+        "seller_key", "buyer_key", "revocation_key", "version"
+    )
+    while some := list(signed.filter(id__gt=last).order_by("id")[:_BATCH]):
+        documents = {key: each for one in some for key, each in _logged_documents(one).items()}
+        answers, bodies = get_answers(keys=list(documents)), get_bodies(keys=list(documents))
+        for one in some:
+            read_contract(one)
+            for key, document in _logged_documents(one).items():
+                # Of a pruned period the bodies are gone.
+                if key not in answers or answers[key].state == "refused":
+                    raise _broken(one)
+                if bodies.get(key) and bodies[key] != document.body():
+                    raise _broken(one)
+        checked, last = checked + len(some), some[-1].pk
+    return checked
+
+
+def _logged_documents(contract: DataContract) -> dict[str, Document]:
+    documents = {contract_log_key(contract.pk): contract_document(contract)}
+    if contract.state == DataContract.State.REVOKED:
+        documents[revocation_log_key(contract.pk)] = revocation_document(contract)
+    return documents
+
+
+def _columns_are_those_of(contract: DataContract, text: ContractText) -> bool:
+    return (
+        text.seller.participant_id == contract.seller_id == contract.seller_key.participant_id
+        and text.buyer.participant_id == contract.buyer_id == contract.buyer_key.participant_id
+        and text.seller.public_key == bytes(contract.seller_key.public_key)
+        and text.buyer.public_key == bytes(contract.buyer_key.public_key)
+        and text.product_id == contract.product_id == contract.version.product_id
+        and text.version_number == contract.version.number
+        and text.manifest_sha256 == contract.version.manifest_sha256
+        and text.currency == contract.currency
+        and text.valid_from == contract.valid_from
+        and text.valid_until == contract.valid_until
+    )
+
+
+def _revocation_is_whole(contract: DataContract) -> bool:
+    if contract.state != DataContract.State.REVOKED:
+        return True
+    key = contract.revocation_key
+    if contract.revocation_body is None or contract.revocation_signature is None or key is None:
+        return False
+    body, public_key = bytes(contract.revocation_body), bytes(key.public_key)
+    check_signature(
+        body=body, signature=bytes(contract.revocation_signature), public_key=public_key
+    )
+    revocation = ContractRevocation.read(body)
+    return (
+        revocation.revokes_sha256 == contract.sha256
+        and revocation.public_key == public_key
+        and revocation.participant_id in (contract.seller_id, contract.buyer_id)
+        and revocation.participant_id == key.participant_id
+    )
+
+
+def _own(participant_id: int) -> Q:
+    return Q(seller_id=participant_id) | Q(buyer_id=participant_id)
+
+
+def _disputed() -> Q:
+    open_ = DataDispute.objects.filter(state=DataDispute.State.OPEN)
+    return Q(id__in=open_.values("charge__contract_id"))
+
+
+def _with_all(contracts: QuerySet[DataContract]) -> QuerySet[DataContract]:
+    return contracts.select_related(
+        "seller", "buyer", "seller_key", "buyer_key", "revocation_key", "version", "product"
+    )
+
+
+def _lines(contracts: Sequence[DataContract], participant_id: int) -> list[ContractLine]:
+    names = names_of(side for each in contracts for side in (each.seller, each.buyer))
+    answers = get_answers(keys=[contract_log_key(each.pk) for each in contracts])
+    booked = {key for key, answer in answers.items() if answer.state == "booked"}
+    return [
+        ContractLine(
+            id=each.pk,
+            text=read_contract(each),
+            side=_side(each, participant_id) or "operator",
+            state=STATES[each.state],
+            product_title=each.product.title,
+            seller_name=names[each.seller_id],
+            buyer_name=names[each.buyer_id],
+            accepts_automatically=each.product.accepts_automatically and not each.seller_key.is_own,
+            proposed_at=each.proposed_at,
+            agreed_at=each.agreed_at,
+            closed_at=each.closed_at,
+            revoked_by=_side(each, each.revocation_key.participant_id)
+            if each.revocation_key
+            else "",
+            sha256=each.sha256,
+            is_logged=contract_log_key(each.pk) in booked,
+        )
+        for each in contracts
+    ]
+
+
+def _side(contract: DataContract, participant_id: int) -> Literal["buyer", "seller", ""]:
+    if contract.buyer_id == participant_id:
+        return "buyer"
+    return "seller" if contract.seller_id == participant_id else ""
+
+
+def _base64(signature: bytes | memoryview | None) -> str:
+    return base64.b64encode(bytes(signature or b"")).decode()
+
+
+def _broken(contract: DataContract) -> TermsBroken:
+    return TermsBroken(
+        N_("{key} is not what was signed: restore it from a backup and verify the ledger"),
+        key=contract_log_key(contract.pk),
+    )
