@@ -1,0 +1,99 @@
+"""Texts of the exchange as they come in: read, compared with what must stand in them, signed."""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from gate.exchange import (
+    Acceptance,
+    Complaint,
+    Origin,
+    Reception,
+    Rewrap,
+    Text,
+    base64_of,
+    check_signed,
+    micros_of,
+    moment_of,
+)
+from gate.keys import public_key
+from gate.manifest import Manifest, PackageBroken
+from marketplace.errors import N_, DeliveryClosed, Invalid
+from marketplace.models import DataDelivery, SigningKey
+from marketplace.services.signed_terms import sign_in_custody
+
+# How far a client's clock may be off.
+CLOCKS_DIFFER: Final = timedelta(minutes=10)
+T = TypeVar("T", bound=Text)
+
+
+def origin_of(delivery: DataDelivery, issued: datetime) -> Origin:
+    contract = delivery.contract
+    manifest = Manifest.from_bytes(bytes(contract.version.manifest or b""))
+    return Origin(
+        contract=contract.sha256,
+        version=manifest.sha256,
+        package=manifest.package.package_id.hex(),
+        chunks=str(len(manifest.package.chunks)),
+        root=manifest.package.root,
+        key_commitment=manifest.key_commitment,
+        seller_key=base64_of(bytes(contract.seller_key.public_key)),
+        issued=micros_of(issued),
+    )
+
+
+def read_text(kind: type[T], body: bytes) -> T:
+    try:
+        return kind.read(body)
+    except PackageBroken as error:
+        raise Invalid("body", N_("This is not the text that was to be signed.")) from error
+
+
+def check_buyer(delivery: DataDelivery, text: Reception | Acceptance | Complaint | Rewrap) -> None:
+    if text.buyer_key != base64_of(bytes(delivery.contract.buyer_key.public_key)):
+        raise Invalid("body", N_("The text names another key than the contract."))
+
+
+def check_to(to: str) -> None:
+    try:
+        public_key(bytes.fromhex(to))
+    except PackageBroken as error:
+        raise Invalid("body", N_("Nothing can be kept secret under this X25519 key.")) from error
+
+
+def check_fresh(issued: str, now: datetime) -> None:
+    """Refuse a time that was not on any clock lately; one that cannot be is refused as well."""
+    try:
+        is_fresh = abs(moment_of(issued) - now) <= CLOCKS_DIFFER
+    except OverflowError:
+        is_fresh = False
+    if not is_fresh:
+        raise Invalid("body", N_("This text waited too long for its signature: start again."))
+
+
+def signed(key: SigningKey, body: bytes, signature: bytes | None) -> bytes:
+    """Return a signature by the contract's key, checked or made in custody."""
+    if key.ended_at is not None:
+        raise DeliveryClosed(
+            N_("The key that signed the contract is in use no more: agree on a new contract.")
+        )
+    if signature is None:
+        return sign_in_custody(key=key, body=body)
+    try:
+        check_signed(body=body, signature=signature, public_key=bytes(key.public_key))
+    except PackageBroken as error:
+        raise Invalid("signature", N_("The signature is not this key's over this text.")) from error
+    return signature
+
+
+def is_repeat(stored: bytes | memoryview | None, body: bytes) -> bool:
+    """Tell whether a step was done by these very bytes; raises if it was done by others."""
+    if stored is None:
+        return False
+    if bytes(stored) != body:
+        raise DeliveryClosed(N_("Another text was signed for this step before."))
+    return True
+
+
+def sha256_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
