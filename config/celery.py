@@ -56,6 +56,12 @@ app.conf.update(
             "schedule": schedule(10.0),
             "options": {"expires": 10},
         },
+        # A buyer waits for the key.
+        "advance deliveries": {
+            "task": "marketplace.tasks.advance_deliveries",
+            "schedule": schedule(2.0),
+            "options": {"expires": 2},
+        },
         "compute asked comparisons": {
             "task": "marketplace.tasks.compute_asked_comparisons",
             "schedule": schedule(10.0),

@@ -16,6 +16,7 @@ from marketplace.services import (
     pricing_comparison,
     settlement,
 )
+from marketplace.services.data import delivery_scan
 
 # Less than from one scan to the next; and what the settlement worker takes for a block or so.
 _AT_IT_S = 8.0
@@ -107,3 +108,12 @@ def close_due_gates(**_: object) -> None:
 def compute_asked_comparisons(**_: object) -> None:
     """Compute months again under each pricing, as asked for. Safe twice, late, or on two hosts."""
     pricing_comparison.compute_asked_comparisons(now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def advance_deliveries(**_: object) -> None:
+    """Sign for sellers, take money, give keys, end what is late. Safe twice, late, on two hosts."""
+    now = timezone.now()
+    delivery_scan.advance_deliveries(now=now)
+    if delivery_scan.sign_waiting(now=now):
+        delivery_scan.advance_deliveries(now=now)
