@@ -115,5 +115,4 @@ def advance_deliveries(**_: object) -> None:
     """Sign for sellers, take money, give keys, end what is late. Safe twice, late, on two hosts."""
     now = timezone.now()
     delivery_scan.advance_deliveries(now=now)
-    if delivery_scan.sign_waiting(now=now):
-        delivery_scan.advance_deliveries(now=now)
+    delivery_scan.sign_waiting(now=now)
