@@ -1,0 +1,7 @@
+"""Addresses of the data market's pages, a file a topic."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("config.web.data.wish_urls")),
+]

@@ -1,0 +1,55 @@
+"""Words of the data market that several pages use."""
+
+from typing import Final
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from marketplace.domain.data.wishes import MICRODEGREES
+
+FORMAT_LABELS: Final = {
+    "trips": gettext_lazy("Trips"),
+    "counts": gettext_lazy("Traffic counts"),
+    "gtfs": gettext_lazy("Timetables (GTFS)"),
+    "gtfs-rt": gettext_lazy("Live public transport (GTFS-Realtime)"),
+    "gbfs": gettext_lazy("Shared vehicles (GBFS)"),
+    "datex": gettext_lazy("Measured traffic (DATEX II)"),
+}
+KIND_LABELS: Final = {1: gettext_lazy("File"), 2: gettext_lazy("Live feed")}
+RESOLUTION_LABELS: Final = {
+    0: gettext_lazy("single events"),
+    60: gettext_lazy("1 minute"),
+    300: gettext_lazy("5 minutes"),
+    900: gettext_lazy("15 minutes"),
+    1_800: gettext_lazy("30 minutes"),
+    3_600: gettext_lazy("1 hour"),
+    86_400: gettext_lazy("1 day"),
+}
+
+
+def duration(seconds: int) -> str:
+    """Write a length of time in its largest whole unit."""
+    for length in (86_400, 3_600, 60):
+        if seconds >= length and seconds % length == 0:
+            n = seconds // length
+            break
+    else:
+        length, n = 1, seconds
+    written = {
+        86_400: ngettext("{n} day", "{n} days", n),
+        3_600: ngettext("{n} hour", "{n} hours", n),
+        60: ngettext("{n} minute", "{n} minutes", n),
+        1: ngettext("{n} second", "{n} seconds", n),
+    }
+    return written[length].format(n=n)
+
+
+def area(west: int, south: int, east: int, north: int) -> str:
+    """Write a box of microdegrees."""
+    return _("{west} to {east} E, {south} to {north} N").format(
+        west=_degrees(west), east=_degrees(east), south=_degrees(south), north=_degrees(north)
+    )
+
+
+def _degrees(micro: int) -> str:
+    return f"{micro / MICRODEGREES:.2f}".replace("-", "\N{MINUS SIGN}") + "°"
