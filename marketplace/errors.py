@@ -18,6 +18,7 @@ MarketplaceError
 ├── UploadUnfit            an upload or package that cannot become this version; says what to do
 ├── VersionBeingMade       a version of this product is being made: one after the other
 ├── DeliveryClosed         the delivery is not open to this step, or not any more
+├── TooManyCredentials     as many credentials of a feed are open as may be
 ├── SealBroken             what was sealed under an identity key does not open with it
 ├── IdentityKeysDamaged    the file of identity keys is not the one of this database
 ├── AlreadyErased          the subject was erased before, or never existed
@@ -314,3 +315,9 @@ class OrderRefused(MarketplaceError):
     def __init__(self, code: str) -> None:
         super().__init__(ORDER_REFUSALS[code])
         self.code = code
+
+
+class TooManyCredentials(MarketplaceError):
+    """As many credentials of a feed are open as one contract may have."""
+
+    code = "too_many_credentials"
