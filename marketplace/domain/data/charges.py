@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ledger.domain.commands import Command, TransferKind, Transfers
-from marketplace.domain.data.shares import split_refund
+from marketplace.domain.data.shares import Part, split_refund
 from marketplace.domain.transfer_codes import TransferCode
 
 
@@ -26,11 +26,9 @@ class Held:
 
 
 @dataclass(frozen=True)
-class AccountPart:
+class AccountPart(Part):
     """What of a price goes to an account; the first of several is the seller's. [micro]"""
 
-    participant_id: int
-    micro: int
     account: int
 
 
