@@ -18,6 +18,7 @@ HELIOPOLIS_LOG_ORIGIN    the log's name; read once, when its key is made
 HELIOPOLIS_DATA_FOLDER   folder of packages, quarantine and feeds (default: in the state)
 HELIOPOLIS_DATA_KEY      file of the hall's deposit key (default: in the state)
 HELIOPOLIS_DATA_UPLOAD   most bytes of one upload (default: 2 GiB)
+HELIOPOLIS_FEED_RATE     requests a second that one credential of a feed may keep up (default: 10)
 HELIOPOLIS_APP_ROLE      role that migrations grant the application's privileges to
 HELIOPOLIS_MAIL_URL      smtp://user:password@host:port; without it mail is written to files
 HELIOPOLIS_MAIL_FROM     sender of that mail
@@ -45,6 +46,7 @@ LOG_ORIGIN = os.environ.get("HELIOPOLIS_LOG_ORIGIN", "heliopolis.example/log")
 DATA_FOLDER = Path(os.environ.get("HELIOPOLIS_DATA_FOLDER", STATE_DIR / "data"))
 DATA_KEY_FILE = Path(os.environ.get("HELIOPOLIS_DATA_KEY", STATE_DIR / "keys" / "data.key"))
 DATA_UPLOAD_MAX_BYTES = int(os.environ.get("HELIOPOLIS_DATA_UPLOAD", str(2 * 2**30)))
+FEED_REQUESTS_PER_S = int(os.environ.get("HELIOPOLIS_FEED_RATE", "10"))
 
 
 def _database(url: str) -> dict[str, object]:
