@@ -51,6 +51,11 @@ app.conf.update(
             "schedule": schedule(15.0),
             "options": {"expires": 15},
         },
+        "match wishes": {
+            "task": "marketplace.tasks.match_wishes",
+            "schedule": schedule(60.0),
+            "options": {"expires": 60},
+        },
         "resolve data matches": {
             "task": "marketplace.tasks.resolve_data_matches",
             "schedule": schedule(10.0),

@@ -16,7 +16,7 @@ from marketplace.services import (
     pricing_comparison,
     settlement,
 )
-from marketplace.services.data import delivery_scan
+from marketplace.services.data import delivery_scan, wishes
 
 # Less than from one scan to the next; and what the settlement worker takes for a block or so.
 _AT_IT_S = 8.0
@@ -116,3 +116,11 @@ def advance_deliveries(**_: object) -> None:
     now = timezone.now()
     delivery_scan.advance_deliveries(now=now)
     delivery_scan.sign_waiting(now=now)
+
+
+@shared_task(ignore_result=True)
+def match_wishes(**_: object) -> None:
+    """End wishes that are met or late, and look for what covers the others. Safe twice or late."""
+    now = timezone.now()
+    wishes.close_due_wishes(now=now)
+    wishes.match_wishes(now=now)

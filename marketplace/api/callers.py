@@ -1,5 +1,7 @@
 """Whom a request of the API acts for."""
 
+from collections.abc import Collection
+
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.request import Request
 
@@ -35,3 +37,17 @@ def acting_id(request: Request, *, role: str, participant_id: int | None = None)
         if persona.role == role and participant_id in (None, persona.participant_id):
             return persona.participant_id
     raise PermissionDenied(f"You act for no such participant in the role {role}.")
+
+
+def acting_as(request: Request, roles: Collection[str], participant_id: int | None) -> int:
+    """Return the participant of any of these roles to act for: the one named, or the first.
+
+    Raises
+    ------
+    PermissionDenied
+        If the person acts for none, or not for the one named.
+    """
+    for persona in personas_of(request):
+        if persona.role in roles and participant_id in (None, persona.participant_id):
+            return persona.participant_id
+    raise PermissionDenied("You act for no such participant in a role that does this.")

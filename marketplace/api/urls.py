@@ -7,6 +7,7 @@ from marketplace.api import (
     billing,
     certificates,
     data_files,
+    data_wishes,
     gaps,
     halts,
     market,
@@ -109,6 +110,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
         data_files.MatchFile.as_view(),
         name="api_data_match_file",
     ),
+    path("data/wishes/", data_wishes.WishList.as_view(), name="api_data_wishes"),
+    path("data/wishes/<int:wish_id>", data_wishes.WishDetail.as_view(), name="api_data_wish"),
+    path("data/wishes/<int:wish_id>/end", data_wishes.WishEnd.as_view(), name="api_data_wish_end"),
+    path("data/demand/", data_wishes.DemandList.as_view(), name="api_data_demand"),
     path("wallets/", wallets.WalletList.as_view(), name="api_wallets"),
     path("wallets/deposits/", wallets.DepositList.as_view(), name="api_deposits"),
 ]
