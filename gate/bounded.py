@@ -50,7 +50,14 @@ BY_SIGNAL = {
 }
 
 
-def bounded(function: str, arguments: Mapping[str, Any], *, limits: Limits, place: str = "") -> Any:
+def bounded(
+    function: str,
+    arguments: Mapping[str, Any],
+    *,
+    limits: Limits,
+    place: str = "",
+    needs_pandas: bool = False,
+) -> Any:
     """Call ``package.module:function`` of the gate in a child process.
 
     Parameters
@@ -63,6 +70,8 @@ def bounded(function: str, arguments: Mapping[str, Any], *, limits: Limits, plac
         What the child may use.
     place : str
         Of the input, for the error when the child is stopped.
+    needs_pandas : bool
+        Else it can't be imported there: pyarrow would do so by itself, for a second of work.
 
     Returns
     -------
@@ -75,7 +84,12 @@ def bounded(function: str, arguments: Mapping[str, Any], *, limits: Limits, plac
         What the function raised, or `Stopped` when a limit stopped it or it died.
     """
     request = json.dumps(
-        {"function": function, "arguments": arguments, "limits": limits.as_json()}
+        {
+            "function": function,
+            "arguments": arguments,
+            "limits": limits.as_json(),
+            "needs_pandas": needs_pandas,
+        }
     ).encode()
     with (
         tempfile.TemporaryDirectory(prefix="gate-") as folder,
@@ -153,4 +167,11 @@ def _stopped(code: int, complaint: bytes, place: str) -> Stopped:
     out_of_memory = b"MemoryError" in complaint or b"memory allocation of" in complaint
     signalled = BY_SIGNAL.get(signal.Signals(-code), DIED) if code < 0 else DIED
     kind, text = MEMORY if out_of_memory or b"bad_alloc" in complaint else signalled
-    return Stopped(kind, text, place, AGAIN if kind == DIED[0] else SMALLER)
+    stopped = Stopped(kind, text, place, AGAIN if kind == DIED[0] else SMALLER)
+    # Where it failed, for a log of the hall; the message itself may quote cells.
+    lines = re.findall(rb'File "([^"]+)", line (\d+)', complaint)
+    kinds = re.findall(rb"^([A-Za-z_.]+)(?::|$)", complaint, re.MULTILINE)
+    if lines and kinds:
+        file, line = lines[-1]
+        stopped.add_note(f"{kinds[-1].decode()} at {Path(file.decode()).name}:{line.decode()}")
+    return stopped

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -71,7 +71,7 @@ class Findings:
     def kept(self) -> tuple[Finding, ...]:
         """Return errors first, then by count and code."""
         found = [
-            Finding(code, kind.severity, "; ".join(kind.places), kind.count, kind.text, source)
+            Finding(code, kind.severity, joined(kind.places), kind.count, kind.text, source)
             for (source, code), kind in self._kept.items()
         ]
         if self._more:
@@ -79,6 +79,14 @@ class Findings:
             found.append(Finding("more-findings", "warning", "", self._more, text))
         found.sort(key=lambda one: (ORDER[one.severity], -one.count, one.code))
         return tuple(found)
+
+
+def joined(places: Sequence[str]) -> str:
+    """Return places as one text that names the file once."""
+    if not places:
+        return ""
+    file, comma, _ = places[0].partition(", ")
+    return "; ".join([places[0], *(one.removeprefix(file + comma) for one in places[1:])])
 
 
 @dataclass

@@ -25,6 +25,8 @@ MODULES = {
     "gbfs": "gbfs",
     "datex": "datex",
 }
+# Their tables are judged by pandera, which works on pandas.
+BY_PANDERA = {"counts", "stations"}
 SAMPLE_ROWS = 10
 
 
@@ -188,7 +190,13 @@ def check(
         "options": options.as_json(),
         "limits": limits.as_json(),
     }
-    said = bounded("gate.formats.checking:judge", arguments, limits=limits, place=name or path.name)
+    said = bounded(
+        "gate.formats.checking:judge",
+        arguments,
+        limits=limits,
+        place=name or path.name,
+        needs_pandas=format in BY_PANDERA,
+    )
     return Checked.from_json(said)
 
 

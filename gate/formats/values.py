@@ -62,9 +62,11 @@ def as_numbers(column: pa.Array) -> Numbers:
         return Numbers(np.where(bad, 0, values), missing, bad)
     text = pc.utf8_trim_whitespace(as_text(column))
     missing = _mask(pc.fill_null(pc.equal(text, ""), True))
-    good = _mask(pc.fill_null(pc.match_substring_regex(text, NUMBER), False))
-    kept = pc.if_else(pa.array(good), text, "0")
-    values = pc.cast(kept, pa.float64()).to_numpy(zero_copy_only=False)
+    is_number = pc.fill_null(pc.match_substring_regex(text, NUMBER), False)
+    # No array of NumPy's goes back to pyarrow: that would import pandas, a second of work.
+    values = pc.cast(pc.if_else(is_number, text, "0"), pa.float64())
+    values = values.to_numpy(zero_copy_only=False)
+    good = _mask(is_number)
     bad = ~good & ~missing | ~np.isfinite(values)
     return Numbers(np.where(bad, 0, values), missing, bad)
 
