@@ -40,7 +40,7 @@ from marketplace.domain.transfer_codes import TransferCode
 from marketplace.queries.documents import OwnRows, get_own_rows, list_own_documents
 from marketplace.queries.pages import Persona
 
-ROLES = ("household", "enterprise", "data_provider")
+ROLES = ("household", "enterprise", "data_provider", "planner")
 LINES_SHOWN = 50
 # What a code of the largest size holds as bytes.
 CODE_BYTES_MAX = 2_953

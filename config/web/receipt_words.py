@@ -77,6 +77,7 @@ def field_words() -> dict[str, str]:
         "timezone": _("Time zone"),
         "wh": _("Energy [Wh]"),
         **_market_words(),
+        **_data_words(),
     }
 
 
@@ -105,6 +106,17 @@ def _market_words() -> dict[str, str]:
         "side": _("Buys or sells"),
         "weight": _("Weight of its share"),
         "zone": _("Zone"),
+    }
+
+
+def _data_words() -> dict[str, str]:
+    # What documents of the data market say; docs/data.md has their meaning.
+    return {
+        "buyer_signature": _("Signature of the buyer"),
+        "contract": _("SHA-256 of the signed contract"),
+        "revocation": _("SHA-256 of the signed revocation"),
+        "seller_signature": _("Signature of the seller"),
+        "signature": _("Signature"),
     }
 
 

@@ -34,6 +34,7 @@ from marketplace.models import (
 )
 from marketplace.queries.agreements import list_agreement_texts, list_logged_agreements
 from marketplace.queries.auction_rows import get_own_auction_rows, list_auction_rows
+from marketplace.queries.data.contracts import list_contract_texts, list_own_contract_documents
 from marketplace.queries.signed_terms import list_signed_texts, log_key, signing_key_log_key
 
 REASONS: Mapping[int, Reason] = {
@@ -64,7 +65,9 @@ class OwnDocument:
     """A logged document that concerns a participant; ``names`` are the fields they may be shown."""
 
     key: str
-    kind: Literal["rules", "terms", "signing-key", "agreement"]
+    kind: Literal[
+        "rules", "terms", "signing-key", "agreement", "data-contract", "data-contract-end"
+    ]
     since: datetime
     names: tuple[str, ...]
 
@@ -91,6 +94,12 @@ def list_own_documents(*, participant_id: int) -> list[OwnDocument]:
         *(
             OwnDocument(key, "agreement", since, ("agreement", "key"))
             for key, since in list_logged_agreements(participant_id=participant_id)
+        ),
+        *(
+            OwnDocument(key, kind, since, names)
+            for key, kind, since, names in list_own_contract_documents(
+                participant_id=participant_id
+            )
         ),
         *(
             OwnDocument(rules_key(each.sha256), "rules", each.effective_from, ("key",))
@@ -156,6 +165,7 @@ def list_documents(*, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
             yield rules_key(rule_set.sha256), canonical_bytes(rule_set.document)
     yield from list_signed_texts(keys=keys)
     yield from list_agreement_texts(keys=keys)
+    yield from list_contract_texts(keys=keys)
 
 
 def get_document(*, key: str) -> bytes | None:

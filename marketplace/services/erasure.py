@@ -31,6 +31,7 @@ from marketplace.models import (
 )
 from marketplace.queries.identity import MEMBERSHIPS, WRITES, identity_keys
 from marketplace.services.agreements import end_all_agreements
+from marketplace.services.data.contract_ends import end_all_contracts
 from marketplace.services.identity import create_identities
 from marketplace.services.orders import cancel_open_orders
 
@@ -121,6 +122,7 @@ def _end_participation(*, participant_id: int, now: datetime) -> None:
     """End what trades for a participant, and log that who it was is no longer known."""
     cancel_open_orders(participant_id=participant_id, now=now)
     end_all_agreements(participant_id=participant_id, now=now)
+    end_all_contracts(participant_id=participant_id, now=now)
     still = Q(valid_until__isnull=True) | Q(valid_until__gt=now)
     for listings in (Offer.objects, Request.objects):
         listings.filter(still, participant_id=participant_id).update(

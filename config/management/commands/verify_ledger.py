@@ -18,6 +18,7 @@ from ledger.services.log_folder import LogFolder
 from ledger.services.log_verification import verify_log
 from marketplace.errors import MarketplaceError
 from marketplace.queries.agreements import verify_agreements
+from marketplace.queries.data.contracts import verify_contracts
 from marketplace.queries.signed_terms import verify_terms
 from marketplace.services.auction_verification import verify_auctions
 from marketplace.services.certificate_verification import verify_certificates
@@ -101,6 +102,9 @@ class Command(BaseCommand):
             f"{verify_terms()} signed terms are what was signed, logged and traded on"
         )
         self.stdout.write(f"{verify_agreements()} agreements are what both sides signed and logged")
+        self.stdout.write(
+            f"{verify_contracts()} contracts for data are what both sides signed and logged"
+        )
         certificates = verify_certificates()
         self.stdout.write(
             f"{certificates.wh} certificates (1 Wh each) are what {certificates.events} logged"

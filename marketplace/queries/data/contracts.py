@@ -17,6 +17,7 @@ from marketplace.errors import N_, Invalid, TermsBroken
 from marketplace.models import DataContract, DataDispute
 from marketplace.queries.identity import names_of
 
+DocumentKind = Literal["data-contract", "data-contract-end"]
 CONTRACT_KIND: Final = "data-contract"
 REVOCATION_KIND: Final = "data-contract-end"
 _BATCH: Final = 1000
@@ -159,17 +160,21 @@ def revocation_lines(contract: DataContract) -> bytes:
     return b"".join(line + b"\n" for line in lines)
 
 
-def list_logged_contracts(*, participant_id: int) -> list[tuple[str, datetime]]:
-    """Return the logged keys of a participant's contracts and revocations, and since when."""
+def list_own_contract_documents(
+    *, participant_id: int
+) -> list[tuple[str, DocumentKind, datetime, tuple[str, ...]]]:
+    """Return what was logged of a participant's contracts: key, kind, since when, field names."""
     signed = DataContract.objects.filter(_own(participant_id), agreed_at__isnull=False)
-    found = []
+    found: list[tuple[str, DocumentKind, datetime, tuple[str, ...]]] = []
     for number, state, agreed_at, closed_at in signed.order_by("-id").values_list(
         "id", "state", "agreed_at", "closed_at"
     ):
         if state == DataContract.State.REVOKED and closed_at is not None:
-            found.append((revocation_log_key(number), closed_at))
+            names: tuple[str, ...] = ("key", "revocation", "signature")
+            found.append((revocation_log_key(number), REVOCATION_KIND, closed_at, names))
         if agreed_at is not None:
-            found.append((contract_log_key(number), agreed_at))
+            names = ("buyer_signature", "contract", "key", "seller_signature")
+            found.append((contract_log_key(number), CONTRACT_KIND, agreed_at, names))
     return found
 
 
