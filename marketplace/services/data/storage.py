@@ -57,11 +57,7 @@ class QuarantineWriter:
     def write(self, data: Any) -> None:
         """Add what came; raises `UploadTooLarge` beyond what the hall takes."""
         self.byte_count += len(data)
-        if self.byte_count > settings.DATA_UPLOAD_MAX_BYTES:
-            raise UploadTooLarge(
-                N_("At most {maximum} bytes are taken in; gate larger files at home."),
-                maximum=settings.DATA_UPLOAD_MAX_BYTES,
-            )
+        check_size(self.byte_count)
         self._part.write(data)
 
     def finish(self) -> Quarantined:
@@ -77,6 +73,14 @@ class QuarantineWriter:
         """Throw file and key away."""
         self._file.close()
         self._path.unlink(missing_ok=True)
+
+
+def check_size(byte_count: int) -> None:
+    """Refuse more bytes than the hall takes in; raises `UploadTooLarge`."""
+    if byte_count > settings.DATA_UPLOAD_MAX_BYTES:
+        raise UploadTooLarge(
+            N_("At most {maximum} bytes are taken in."), maximum=settings.DATA_UPLOAD_MAX_BYTES
+        )
 
 
 def take_in(pieces: Iterable[bytes]) -> Quarantined:
@@ -102,11 +106,21 @@ def working_copy(upload: Quarantined, *, is_about_people: bool) -> Iterator[Path
     FileDamaged
         If the stored bytes are not those that came in.
     """
-    with _nameless(upload.byte_count, in_memory=is_about_people) as (file, path):
-        for plain in _decrypted(upload):
-            file.write(plain)
+    with nameless_copy(
+        _decrypted(upload), byte_count=upload.byte_count, in_memory=is_about_people
+    ) as path:
+        yield path
+
+
+@contextmanager
+def nameless_copy(
+    pieces: Iterable[bytes | memoryview], *, byte_count: int, in_memory: bool = False
+) -> Iterator[Path]:
+    """Write clear bytes where only this process and its children find them."""
+    with _nameless(byte_count, in_memory=in_memory) as (file, path):
+        for piece in pieces:
+            file.write(piece)
         file.flush()
-        file.seek(0)
         yield path
 
 
