@@ -3,11 +3,12 @@
 from django.contrib.auth import views as auth
 from django.urls import URLPattern, URLResolver, include, path
 
-from config.web import accounts, health
+from config.web import accounts, health, notices
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", accounts.home, name="home"),
     path("healthz", health.healthz, name="healthz"),
+    path("notices", notices.notices, name="notices"),
     path("language", accounts.choose_language, name="set_language"),
     path("accounts/sign-in", accounts.SignIn.as_view(), name="sign_in"),
     path("accounts/sign-out", auth.LogoutView.as_view(), name="sign_out"),
@@ -27,6 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("api/", include("config.api.urls")),
     path("log/", include("config.log.urls")),
+    path("feeds/", include("marketplace.api.feed_urls")),
     path("", include("config.web.urls")),
     path("", include("config.web.expected_urls")),
     path("", include("config.web.gap_urls")),

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from config.web.personas import current_persona, personas_of
+from marketplace.queries.notices import count_unread
 from marketplace.queries.pages import Persona
 
 ROLE_NAMES = {
@@ -74,6 +75,9 @@ def _links(request: HttpRequest) -> list[Link]:
     if persona.place is not None:
         places.append((_("Community"), reverse("community", args=[persona.place.community_id])))
     places.append((_("Data hall"), reverse("data_hall")))
+    unread = count_unread(participant_ids=[each.participant_id for each in personas_of(request)])
+    notices = _("Notices ({count})").format(count=unread) if unread else _("Notices")
+    places.append((notices, reverse("notices")))
     return [Link(label, url, request.path == url) for label, url in places]
 
 
