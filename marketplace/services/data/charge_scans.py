@@ -85,7 +85,9 @@ def note_answers(*, now: datetime) -> int:
 @transaction.atomic
 def close_due(*, now: datetime) -> int:
     """Pay out the charges whose dispute window is over; return how many."""
-    due = _claimed(Q(state=State.IN_WINDOW, window_ends_at__lte=now))
+    # A file whose key the hall has not given is not delivered, however long ago it was paid for.
+    keyless = Q(delivery__isnull=False, delivery__wrap__isnull=True)
+    due = _claimed(Q(state=State.IN_WINDOW, window_ends_at__lte=now) & ~keyless)
     money = money_of(charge.contract for charge in due)
     for charge in due:
         close_charge(charge, refund_micro=0, now=now, money=money[charge.contract_id])
