@@ -20,3 +20,7 @@ PUBLIC_VIEWS = (
     "set_language",
     "sign_in",
 )
+
+# These have no sign-in either: programs show a credential of their contract with every request,
+# and the view itself turns away whoever shows none.
+CREDENTIAL_VIEWS = ("feed_events", "feed_file")

@@ -8,10 +8,7 @@ as well, two seconds later.
 
 import json
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from threading import Lock
 from typing import Any, Final
 
 from django.http import StreamingHttpResponse
@@ -23,6 +20,7 @@ from rest_framework.views import APIView
 
 from marketplace.api.asked import reach_of
 from marketplace.api.callers import caller_id
+from marketplace.api.streams import places
 from marketplace.queries.order_events import (
     Position,
     get_newest_position,
@@ -33,9 +31,6 @@ from marketplace.queries.order_events import (
 STREAM_SECONDS: Final = 20.0
 LOOK_SECONDS: Final = 1.0
 RETRY_MILLISECONDS: Final = 2000
-# Of the four threads of a web process; the others are for pages. One person takes one.
-STREAMS_MAX: Final = 2
-STREAMS_OF_ONE_MAX: Final = 1
 MEDIA_TYPE: Final = "text/event-stream"
 
 
@@ -54,30 +49,6 @@ class EventStreamRenderer(BaseRenderer):
         """Write an answer that is no stream, such as an error."""
         del accepted_media_type, renderer_context
         return json.dumps(data).encode()
-
-
-class _Places:
-    """The places for streams that stay, in this process."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._taken: Counter[int] = Counter()
-
-    @contextmanager
-    def take(self, user_id: int) -> Iterator[bool]:
-        """Take a place while there is one; True if the stream may stay."""
-        with self._lock:
-            fits = self._taken.total() < STREAMS_MAX and self._taken[user_id] < STREAMS_OF_ONE_MAX
-            self._taken[user_id] += fits
-        try:
-            yield fits
-        finally:
-            with self._lock:
-                self._taken[user_id] -= fits
-                self._taken += Counter()  # forget who has none
-
-
-_places = _Places()
 
 
 class OrderEvents(APIView):
@@ -115,7 +86,7 @@ def _stream(own: Sequence[int], last: Position | None, user_id: int) -> Iterator
     position = get_newest_position(participant_ids=own) if last is None else last
     # Whoever just came learns where they stand, so that they miss nothing from here on.
     yield f"retry: {RETRY_MILLISECONDS}\nid: {position}\nevent: hello\ndata: {{}}\n\n".encode()
-    with _places.take(user_id) as stays:
+    with places.take(("orders", user_id)) as stays:
         ends_at = time.monotonic() + (STREAM_SECONDS if stays else 0)
         while True:
             for news in list_news(participant_ids=own, after=position):

@@ -26,23 +26,21 @@ END $$;
 CREATE TRIGGER credential_stays_revoked BEFORE UPDATE ON marketplace_feedcredential
     FOR EACH ROW EXECUTE FUNCTION marketplace_guard_credential();
 
--- What was billed is not counted up afterwards, and no count goes back.
+-- What was billed is not counted any more.
 CREATE FUNCTION marketplace_guard_feed_use() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.closed_at IS NOT NULL OR NEW.charge_id <> OLD.charge_id
-        OR NEW.request_count < OLD.request_count OR NEW.record_count < OLD.record_count
-    THEN
-        RAISE EXCEPTION 'use % is closed, or would count back', OLD.id
+    IF OLD.closed_at IS NOT NULL OR NEW.charge_id <> OLD.charge_id THEN
+        RAISE EXCEPTION 'use % is closed', OLD.id
             USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER feed_use_counts_up BEFORE UPDATE ON marketplace_feeduse
+CREATE TRIGGER feed_use_closes_for_good BEFORE UPDATE ON marketplace_feeduse
     FOR EACH ROW EXECUTE FUNCTION marketplace_guard_feed_use();
 """
 
 BACKWARD = """
-DROP TRIGGER feed_use_counts_up ON marketplace_feeduse;
+DROP TRIGGER feed_use_closes_for_good ON marketplace_feeduse;
 DROP TRIGGER credential_stays_revoked ON marketplace_feedcredential;
 DROP FUNCTION marketplace_guard_feed_use, marketplace_guard_credential, marketplace_forget_probes;
 """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from marketplace.api import order_events
+from marketplace.api import streams
 from marketplace.domain.forward.orders import BUY, REFUSALS
 from marketplace.models import Order, OrderBatch, TradingHalt, User
 from marketplace.services.erasure import erase_subject, plan_erasure_of_participant
@@ -149,7 +149,7 @@ def test_whoever_is_erased_trades_no_more_ahead(street: ForwardStreet) -> None:
 
 
 def test_nobody_takes_all_places_where_news_are_heard() -> None:
-    places = order_events._Places()
+    places = streams.Places()
     with places.take(1) as first, places.take(1) as again, places.take(2) as other:
         assert (first, again, other) == (True, False, True)
         with places.take(3) as third:

@@ -22,7 +22,6 @@ class Answer(StrEnum):
     PAYMENT_PENDING = "payment_pending"
     NOT_PAID = "payment_missing"
     NO_FILE = "no_such_file"
-    NOT_YET = "nothing_fetched_yet"
     CAP_REACHED = "cap_reached"
     TOO_FAST = "too_many_requests"
 
@@ -51,8 +50,3 @@ def limits_of(rule: PriceRule, *, taken_before: int = 0, is_trial: bool = False)
     if rule.form == PriceForm.PER_RECORD:
         return Limits(requests=None, records=most)
     return Limits(requests=most, records=None)
-
-
-def taken(rule: PriceRule, *, requests: int, records: int) -> int:
-    """Return the units of a rule in what was taken: records where it counts those."""
-    return records if rule.form == PriceForm.PER_RECORD else requests
