@@ -1,0 +1,389 @@
+"""The money of contracts: in the real ledger, step by step, at random, and by the wrong hands."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import pairwise
+from random import Random
+
+import pytest
+from django.db import transaction
+
+from ledger.services import SettlementWorker
+from marketplace.domain.data.periods import periods
+from marketplace.errors import (
+    ChargeClosed,
+    DisputeClosed,
+    Invalid,
+    MarketplaceError,
+    NotFound,
+    RoleNotAllowed,
+)
+from marketplace.models import (
+    DataCharge,
+    DataContract,
+    DataDispute,
+    DataInvoice,
+    Notice,
+)
+from marketplace.services.data import charges, disputes
+from marketplace.services.data.charge_scans import (
+    advance_charges,
+    note_answers,
+    open_next_months,
+)
+from marketplace.services.people import add_participant
+from marketplace.services.wallets import post_deposit
+from tests.data.charged import check_conserved, escrow, give_keys, settle, wallet
+from tests.data.trading import NOW, Trade, book, build_trade
+
+State = DataCharge.State
+WINDOW = timedelta(days=7)
+DAY = timedelta(days=1)
+FUNDS = 50_000_000
+
+
+@pytest.fixture
+def trade(db: None) -> Trade:
+    trade = build_trade()
+    book()
+    return trade
+
+
+def charge_of(contract: DataContract) -> DataCharge:
+    return DataCharge.objects.get(contract=contract, number=0)
+
+
+def deliver(charge: DataCharge, *, due: int, credit: int = 0, now: datetime = NOW) -> None:
+    charges.deliver_charge(
+        charge_id=charge.pk, due_micro=due, credit_micro=credit, window=WINDOW, now=now
+    )
+
+
+def test_a_file_is_held_paid_into_escrow_and_out_to_all_who_have_a_share(trade: Trade) -> None:
+    product = trade.product(shares=[{"participant": trade.charlie, "ppm": 250_001}])
+    charge = charge_of(trade.agree(product))
+    assert charge.state == State.OPENING
+    book()
+    note_answers(now=NOW)
+    assert wallet(trade.bob) == (FUNDS, 5_000_000)
+    deliver(charge, due=5_000_000)
+    deliver(charge, due=5_000_000)
+    with pytest.raises(ChargeClosed):
+        deliver(charge, due=4_000_000)
+    settle(NOW)
+    charge.refresh_from_db()
+    assert (charge.state, charge.window_ends_at) == (State.IN_WINDOW, NOW + WINDOW)
+    assert escrow() == (5_000_000, 5_000_000)
+    assert wallet(trade.alice) == (0, 0)
+    with pytest.raises(ChargeClosed):
+        charges.release_charge(charge_id=charge.pk, now=NOW)
+    settle(NOW + WINDOW)
+    charge.refresh_from_db()
+    assert charge.state == State.PAID
+    assert wallet(trade.bob) == (FUNDS - 5_000_000, 0)
+    assert wallet(trade.alice) == (3_749_995, 0)
+    assert wallet(trade.charlie) == (FUNDS + 1_250_005, 0)
+    assert escrow() == (0, 0)
+    invoice = DataInvoice.objects.get(charge=charge)
+    assert (invoice.number, invoice.amount_micro, invoice.kind) == (1, 5_000_000, 1)
+    assert sum(line["amount_micro"] for line in invoice.lines) == 5_000_000
+
+
+def test_a_month_is_paid_less_its_credit_and_the_next_one_opens_before_it_ends(
+    trade: Trade,
+) -> None:
+    """A contract of three months from within November: four periods, the first one a part."""
+    contract = trade.agree(trade.product(is_feed=True))
+    first = charge_of(contract)
+    book()
+    note_answers(now=NOW)
+    assert first.period_end == datetime(2026, 12, 1, tzinfo=NOW.tzinfo)
+    assert first.held_micro < 9_000_000 * 11 // 30
+    assert open_next_months(now=NOW) == 0
+    before = first.period_end - DAY
+    assert open_next_months(now=before) == 1
+    assert open_next_months(now=before) == 0
+    second = DataCharge.objects.get(contract=contract, number=1)
+    assert (second.held_micro, second.period_start) == (9_000_000, first.period_end)
+    deliver(first, due=first.held_micro, credit=1_000_000, now=first.period_end)
+    settle(first.period_end)
+    assert escrow()[0] == first.held_micro - 1_000_000
+    settle(first.period_end + WINDOW)
+    invoice = DataInvoice.objects.get(charge=first)
+    assert [line["code"] for line in invoice.lines] == ["subscription", "service_credit"]
+    assert wallet(trade.alice)[0] == invoice.amount_micro == first.held_micro - 1_000_000
+    check_conserved(trade.bob)
+    # Nobody looked for months: what went by is not charged, the part month at the end is.
+    late = contract.valid_until - DAY
+    assert open_next_months(now=late) == 1
+    last = DataCharge.objects.order_by("-number")[0]
+    assert (last.number, last.period_end) == (3, contract.valid_until)
+    # Revoked before the month begins: its money goes back by itself.
+    book()
+    note_answers(now=late)
+    _revoke(contract, last.period_start - DAY)
+    settle(late)
+    last.refresh_from_db()
+    second.refresh_from_db()
+    assert (last.state, second.state) == (State.RELEASED, State.RELEASED)
+    assert wallet(trade.bob)[1] == 0
+
+
+def _revoke(contract: DataContract, at: datetime) -> None:
+    contract.state, contract.closed_at = DataContract.State.REVOKED, at
+    contract.revocation_body, contract.revocation_signature = b"{}", b"signed"
+    contract.revocation_key = contract.buyer_key
+    contract.save(
+        update_fields=[
+            "state",
+            "closed_at",
+            "revocation_body",
+            "revocation_signature",
+            "revocation_key",
+        ]
+    )
+
+
+def test_trials_are_a_period_of_their_own() -> None:
+    cut = list(periods(NOW, NOW + 60 * DAY, trial_days=14))
+    assert [(each.number, each.is_trial) for each in cut] == [
+        (0, True),
+        (1, False),
+        (2, False),
+    ]
+    assert cut[0].end == NOW + 14 * DAY
+    assert all(low.end == high.start for low, high in pairwise(cut))
+    assert cut[-1].end == NOW + 60 * DAY
+
+
+def test_free_data_has_the_same_states_and_no_commands(trade: Trade) -> None:
+    charge = charge_of(trade.agree(trade.product(price={"form": "free"})))
+    assert charge.state == State.HELD
+    deliver(charge, due=0)
+    charge.refresh_from_db()
+    assert charge.state == State.IN_WINDOW
+    with pytest.raises(DisputeClosed):
+        disputes.open_dispute(
+            charge_id=charge.pk,
+            participant_ids=[trade.bob],
+            reason="other",
+            statement="?",
+            now=NOW,
+        )
+    settle(NOW + WINDOW)
+    charge.refresh_from_db()
+    assert (charge.state, charge.command_key) == (State.PAID, "")
+    assert not DataInvoice.objects.exists()
+
+
+def test_a_wallet_that_does_not_cover_it_says_so_and_a_feed_may_be_asked_for_again(
+    db: None,
+) -> None:
+    trade = build_trade(funds_micro=0)
+    charge = charge_of(trade.agree(trade.product(is_feed=True)))
+    settle(NOW)
+    charge.refresh_from_db()
+    assert (charge.state, charge.refusal) == (State.REFUSED, "limit_exceeded")
+    assert Notice.objects.filter(participant=trade.bob, kind="hold_refused").count() == 1
+    post_deposit(participant_id=trade.bob, amount_micro=FUNDS, reference="later", now=NOW)
+    with pytest.raises(NotFound):
+        charges.retry_charge(charge_id=charge.pk, participant_ids=[trade.charlie], now=NOW)
+    charges.retry_charge(charge_id=charge.pk, participant_ids=[trade.bob], now=NOW)
+    settle(NOW)
+    charge.refresh_from_db()
+    assert (charge.state, charge.refusal) == (State.HELD, "")
+    assert wallet(trade.bob) == (FUNDS, charge.held_micro)
+    with pytest.raises(ChargeClosed):
+        charges.retry_charge(charge_id=charge.pk, participant_ids=[trade.bob], now=NOW)
+
+
+def test_what_is_never_delivered_goes_back_and_a_hold_that_is_over_is_not_posted(
+    trade: Trade,
+) -> None:
+    lapsed = charge_of(trade.agree(trade.product()))
+    settle(NOW)
+    late = lapsed.expires_at
+    with pytest.raises(MarketplaceError):
+        deliver(lapsed, due=5_000_000, now=late)
+    # Asked for in time, judged too late: the ledger has booked a block after the end.
+    charge = charge_of(trade.agree(trade.product()))
+    settle(NOW)
+    post_deposit(participant_id=trade.bob, amount_micro=1, reference="tick", now=late)
+    book_at(late)
+    deliver(charge, due=5_000_000, now=late - DAY)
+    book_at(late)
+    settle(late)
+    for each in (lapsed, charge):
+        each.refresh_from_db()
+        assert each.state == State.RELEASED
+    assert charge.refusal == "hold_expired"
+    assert wallet(trade.bob) == (FUNDS + 1, 0)
+    check_conserved(trade.bob)
+
+
+def book_at(now: datetime) -> None:
+    worker = SettlementWorker(holder="test")
+    assert worker.take_head()
+    worker.settle_inbox(now=now)
+    worker.give_back()
+
+
+def test_a_dispute_freezes_the_money_and_a_verdict_splits_it_to_the_unit(trade: Trade) -> None:
+    operator = add_participant(role="operator", name="Op")
+    product = trade.product(shares=[{"participant": trade.charlie, "ppm": 333_333}])
+    charge = charge_of(trade.agree(product))
+    settle(NOW)
+    deliver(charge, due=5_000_000)
+    settle(NOW)
+
+    def dispute(who: int, *, reason: str = "wrong_content", now: datetime = NOW) -> int:
+        return disputes.open_dispute(
+            charge_id=charge.pk,
+            participant_ids=[who],
+            reason=reason,
+            statement="Not the ring road.",
+            now=now,
+        )
+
+    with pytest.raises(NotFound):
+        dispute(trade.charlie)
+    with pytest.raises(DisputeClosed):
+        dispute(trade.bob, now=NOW + WINDOW)
+    with pytest.raises(Invalid):
+        dispute(trade.bob, reason="stale_feed")
+    id_ = dispute(trade.bob)
+    with pytest.raises(DisputeClosed):
+        dispute(trade.bob)
+    settle(NOW + 2 * WINDOW)
+    assert escrow() == (5_000_000, 5_000_000)
+
+    def decide(who: int, *, refund_micro: int = 1_250_001, now: datetime = NOW) -> None:
+        disputes.decide_dispute(
+            dispute_id=id_,
+            operator_id=who,
+            refund_micro=refund_micro,
+            verdict="A quarter is missing.",
+            now=now,
+        )
+
+    with pytest.raises(RoleNotAllowed):
+        decide(trade.alice)
+    with pytest.raises(DisputeClosed):  # the seller has three days
+        decide(operator, now=NOW + DAY)
+    with pytest.raises(NotFound):
+        disputes.answer_dispute(
+            dispute_id=id_, participant_ids=[trade.bob], answer="I agree", now=NOW
+        )
+    disputes.answer_dispute(dispute_id=id_, participant_ids=[trade.alice], answer="So?", now=NOW)
+    with pytest.raises(Invalid):
+        decide(operator, refund_micro=5_000_001)
+    decide(operator)
+    with pytest.raises(DisputeClosed):
+        decide(operator)
+    settle(NOW)
+    charge.refresh_from_db()
+    assert charge.state == State.SPLIT
+    assert escrow() == (0, 0)
+    assert wallet(trade.bob) == (FUNDS - 3_749_999, 0)
+    assert wallet(trade.alice)[0] + wallet(trade.charlie)[0] - FUNDS == 3_749_999
+    documents = DataInvoice.objects.filter(charge=charge).order_by("number")
+    assert [(each.kind, each.number, each.amount_micro) for each in documents] == [
+        (1, 1, 5_000_000),
+        (2, 2, 1_250_001),
+    ]
+    told = Notice.objects.filter(key__contains="dispute").values_list("participant", "kind")
+    assert {(trade.alice, "dispute_opened"), (operator, "dispute_opened")} < set(told)
+
+
+class Killed(Exception):
+    """The process ended here; what was not committed never was."""
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_money_is_conserved_whatever_happens(trade: Trade, seed: int) -> None:
+    """Random steps, some of them killed before their commit or taken twice, in the real ledger."""
+    random = Random(seed)
+    operator = add_participant(role="operator", name="Op")
+    shares = [{"participant": trade.charlie, "ppm": 123_457}]
+    for number in range(6):
+        trade.agree(
+            trade.product(
+                shares=shares if number % 2 else [],
+                price={"form": "one_off", "price_micro": random.randrange(1, 9_000_000)},
+            )
+        )
+    now = NOW
+    for _ in range(70):
+        now += timedelta(hours=random.randrange(20))
+        step = _random_step(random, trade, operator, now)
+        try:
+            with transaction.atomic():
+                step()
+                if random.random() < 0.2:
+                    raise Killed
+        except (Killed, MarketplaceError):
+            pass
+        if random.random() < 0.5:
+            book()
+        give_keys()
+        check_conserved(trade.bob)
+    for dispute in DataDispute.objects.filter(state=DataDispute.State.OPEN):
+        disputes.decide_dispute(
+            dispute_id=dispute.pk,
+            operator_id=operator,
+            refund_micro=0,
+            verdict="No fault.",
+            now=now + 4 * DAY,
+        )
+    settle(now + 60 * DAY)
+    assert escrow() == (0, 0)
+    final = {State.PAID, State.REFUNDED, State.SPLIT, State.RELEASED}
+    ended = DataCharge.objects.values_list("state", flat=True)
+    assert set(ended) <= {int(each) for each in final}
+    assert len(set(ended)) > 1
+    numbers = DataInvoice.objects.order_by("number").values_list("number", flat=True)
+    assert list(numbers) == list(range(1, len(numbers) + 1))
+    wallets = sum(wallet(each)[0] for each in (trade.alice, trade.bob, trade.charlie))
+    assert wallets == 2 * FUNDS
+
+
+def _random_step(
+    random: Random, trade: Trade, operator: int, now: datetime
+) -> Callable[[], object]:
+    charge = random.choice(list(DataCharge.objects.all()))
+    due = random.randrange(charge.held_micro + 1)
+    dispute = DataDispute.objects.filter(charge=charge).first()
+    steps: list[Callable[[], object]] = [
+        lambda: advance_charges(now=now),
+        lambda: note_answers(now=now),
+        lambda: charges.deliver_charge(
+            charge_id=charge.pk,
+            due_micro=due,
+            credit_micro=random.randrange(due + 1),
+            window=WINDOW,
+            now=now,
+        ),
+        lambda: disputes.open_dispute(
+            charge_id=charge.pk,
+            participant_ids=[trade.bob],
+            reason="other",
+            statement="Not as promised.",
+            now=now,
+        ),
+    ]
+    if random.random() < 0.1:
+        steps.append(lambda: charges.release_charge(charge_id=charge.pk, now=now))
+    if dispute is not None:
+        steps += [
+            lambda: disputes.answer_dispute(
+                dispute_id=dispute.pk, participant_ids=[trade.alice], answer="No.", now=now
+            ),
+            lambda: disputes.decide_dispute(
+                dispute_id=dispute.pk,
+                operator_id=operator,
+                refund_micro=random.randrange(charge.due_micro - charge.credit_micro + 1),
+                verdict="Both have a point.",
+                now=now,
+            ),
+        ]
+    return random.choice(steps)
