@@ -1,0 +1,146 @@
+"""The rows of a stranger's table as a stream: CSV is read here, Parquet by a child process.
+
+A mutilated Parquet file can abort the process that reads it. The child hands its batches over
+through a pipe with a name, so nothing of them touches a disk.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from gate.bounded import bounded
+from gate.errors import Refused, gettext_noop
+from gate.formats.tables import Table, open_table
+from gate.limits import Limits
+
+POLL_MS: Final = 50
+# The child waits for whoever reads the pipe: its patience is for both.
+PATIENCE: Final = 10
+
+
+@dataclass
+class Rows:
+    """A table that is read once.
+
+    ``row_width_count`` is, once all was read, how many rows had another number of cells.
+    """
+
+    names: list[str]
+    batches: Iterator[pa.RecordBatch]
+    table: Table | None = None
+
+    @property
+    def row_width_count(self) -> int:
+        return 0 if self.table is None else self.table.ragged_count
+
+
+@contextmanager
+def open_rows(path: Path, *, name: str, limits: Limits) -> Iterator[Rows]:
+    """Open a table of either form.
+
+    Raises
+    ------
+    Refused
+        Here or while reading: as `gate.formats.tables` and `gate.bounded` say.
+    """
+    with path.open("rb") as file:
+        is_parquet = file.read(4) == b"PAR1"
+    if not is_parquet:
+        table = open_table(path, name=name, limits=limits)
+        yield Rows(table.names, table.batches(), table)
+        return
+    said = {"path": str(path.resolve())}
+    names = bounded("gate.parquet:column_names", said, limits=limits, place=name)
+    with tempfile.TemporaryDirectory(prefix="gate-") as folder:
+        pipe = Path(folder) / "rows"
+        os.mkfifo(pipe, 0o600)
+        child = _Child(path, pipe, name, limits)
+        try:
+            yield Rows(names, child.batches())
+        finally:
+            child.end()
+
+
+class _Child:
+    """The process that reads, and the end of the pipe that we hold."""
+
+    def __init__(self, path: Path, pipe: Path, name: str, limits: Limits) -> None:
+        self._name = name
+        self._refused: Refused | None = None
+        # Opened before there is a writer, which only works without waiting for one.
+        self._end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        self._is_open = True
+        said = {"path": str(path.resolve()), "pipe": str(pipe), "name": name}
+        self._thread = threading.Thread(
+            target=self._run, args=(said, replace(limits, wall_s=limits.wall_s * PATIENCE))
+        )
+        self._thread.start()
+
+    def _run(self, said: dict[str, str], limits: Limits) -> None:
+        arguments = {**said, "limits": limits.as_json()}
+        try:
+            bounded("gate.rows:pour", arguments, limits=limits, place=self._name)
+        except Refused as refused:
+            self._refused = refused
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield what comes through the pipe; an end that is none is the child's refusal."""
+        if self._wait_for_bytes():
+            os.set_blocking(self._end, True)
+            self._is_open = False  # the file closes it
+            with os.fdopen(self._end, "rb") as file:
+                try:
+                    with pa.ipc.open_stream(file) as stream:
+                        yield from stream
+                except (pa.ArrowException, OSError):
+                    self._thread.join()
+                    raise self._refused or self._broken() from None
+        self._thread.join()
+        if self._refused is not None:
+            raise self._refused
+
+    def _wait_for_bytes(self) -> bool:
+        poll = select.poll()
+        poll.register(self._end, select.POLLIN)
+        while True:
+            if any(event & select.POLLIN for _, event in poll.poll(POLL_MS)):
+                return True
+            if not self._thread.is_alive():
+                return False
+
+    def end(self) -> None:
+        """Close our end, on which a child that still writes dies, and wait for it."""
+        if self._is_open:
+            os.close(self._end)
+        self._thread.join()
+
+    def _broken(self) -> Refused:
+        return Refused(
+            "parquet-damaged",
+            gettext_noop("the Parquet file can't be read to its end"),
+            self._name,
+            gettext_noop("Write the file again with a current Parquet library; it is damaged."),
+        )
+
+
+def pour(*, path: str, pipe: str, name: str, limits: dict[str, int]) -> None:
+    """Write a Parquet file's batches into a pipe; the child calls it."""
+    table = open_table(Path(path), name=name, limits=Limits.from_json(limits))
+    with open(pipe, "wb") as file:
+        writer: pa.RecordBatchStreamWriter | None = None
+        for batch in table.batches():
+            if writer is None:
+                writer = pa.ipc.new_stream(file, batch.schema)
+            writer.write_batch(batch)
+        if writer is not None:
+            writer.close()
