@@ -80,13 +80,14 @@ class Newest:
 
 @dataclass(frozen=True)
 class Entry:
-    """A listed product as search and catalogue will have it. [micro], [s]"""
+    """A listed product as search and catalogue will have it; ``measured`` is of a feed. [s]"""
 
     product: DataProduct
     newest: Newest | None
     price: PriceRule
     quality: Quality
     age_s: int | None
+    measured: Measured
 
     @property
     def is_feed(self) -> bool:
@@ -171,14 +172,14 @@ def entries_of(products: Sequence[DataProduct], *, now: datetime) -> list[Entry]
     """Return listed products with what was published and measured of them."""
     newest = _newest([product.pk for product in products])
     feeds = [product for product in products if product.kind == DataProduct.Kind.FEED]
-    limits = {product.pk: _age_limit(product) for product in feeds}
+    limits = {product.pk: age_limit_of(product) for product in feeds}
     looks = _looks(limits, now=now)
     ages = _ages([product.pk for product in feeds], now=now)
     entries = []
     for product in products:
         version = newest.get(product.pk)
+        measured = looks.get(product.pk, Measured())
         if product.kind == DataProduct.Kind.FEED:
-            measured = looks.get(product.pk, Measured())
             quality = quality_of_feed(measured, has_age=limits[product.pk] is not None)
             age_s = ages.get(product.pk)
         elif version is not None:
@@ -194,11 +195,12 @@ def entries_of(products: Sequence[DataProduct], *, now: datetime) -> list[Entry]
         else:
             quality, age_s = NOTHING_MEASURED, None
         price = PriceRule.of(product.price)
-        entries.append(Entry(product, version, price, quality, age_s))
+        entries.append(Entry(product, version, price, quality, age_s, measured))
     return entries
 
 
-def _age_limit(product: DataProduct) -> int | None:
+def age_limit_of(product: DataProduct) -> int | None:
+    """Return how old a feed's answer may be to count as young; None where any age does. [s]"""
     level = ServiceLevel.of_json(product.service_level)
     return young_within(level.max_age_s, period_of(product.frequency))
 
