@@ -61,7 +61,17 @@ app.conf.update(
             "schedule": schedule(10.0),
             "options": {"expires": 10},
         },
-        # A buyer waits for the key.
+        # A buyer waits for the seller's signature, then for the key.
+        "advance contracts": {
+            "task": "marketplace.tasks.advance_contracts",
+            "schedule": schedule(2.0),
+            "options": {"expires": 2},
+        },
+        "advance charges": {
+            "task": "marketplace.tasks.advance_charges",
+            "schedule": schedule(2.0),
+            "options": {"expires": 2},
+        },
         "advance deliveries": {
             "task": "marketplace.tasks.advance_deliveries",
             "schedule": schedule(2.0),

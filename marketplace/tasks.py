@@ -16,7 +16,7 @@ from marketplace.services import (
     pricing_comparison,
     settlement,
 )
-from marketplace.services.data import delivery_scan, wishes
+from marketplace.services.data import charge_scans, contract_ends, contracts, delivery_scan, wishes
 
 # Less than from one scan to the next; and what the settlement worker takes for a block or so.
 _AT_IT_S = 8.0
@@ -108,6 +108,21 @@ def close_due_gates(**_: object) -> None:
 def compute_asked_comparisons(**_: object) -> None:
     """Compute months again under each pricing, as asked for. Safe twice, late, or on two hosts."""
     pricing_comparison.compute_asked_comparisons(now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def advance_contracts(**_: object) -> None:
+    """End contracts whose time is over, and sign for sellers. Safe twice, late, on two hosts."""
+    now = timezone.now()
+    contract_ends.end_due(now=now)
+    contracts.accept_waiting(now=now)
+
+
+@shared_task(ignore_result=True)
+def advance_charges(**_: object) -> None:
+    """Note the ledger's answers to charges, pay, give back, open months. Safe twice or late."""
+    while charge_scans.advance_charges(now=timezone.now()).any:
+        pass
 
 
 @shared_task(ignore_result=True)
