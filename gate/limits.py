@@ -23,8 +23,8 @@ class Limits:
         Files in an archive, and how many times a member may shrink.
     rows, columns, line_bytes, cell_bytes
         Of a table. [1], [1], [byte], [byte]
-    json_bytes, json_depth
-        Of one JSON document. [byte], [1]
+    json_bytes
+        Of one JSON document. [byte]
     xml_depth, xml_text, xml_attributes
         Of an XML document: nesting, characters in one text, attributes in one tag.
     codes, places
@@ -43,7 +43,6 @@ class Limits:
     line_bytes: int = 1 * MIB
     cell_bytes: int = 64 << 10
     json_bytes: int = 32 * MIB
-    json_depth: int = 64
     xml_depth: int = 64
     xml_text: int = 100_000
     xml_attributes: int = 64
