@@ -40,6 +40,7 @@ from marketplace.queries.data.contracts import (
     verify_contracts,
 )
 from marketplace.queries.documents import get_document, list_own_documents
+from marketplace.services.data import contracts
 from marketplace.services.data.contract_drafts import Choice
 from marketplace.services.data.contract_ends import (
     PROPOSAL_LASTS,
@@ -48,7 +49,6 @@ from marketplace.services.data.contract_ends import (
     revoke_contract,
 )
 from marketplace.services.data.contracts import (
-    PROPOSALS_MAX,
     accept_contract,
     accept_waiting,
     close_proposal,
@@ -99,11 +99,11 @@ def test_proposed_agreed_logged_held_begun(trade: Trade) -> None:
     delivery = DataDelivery.objects.get(contract=agreed)
     assert SOON < delivery.offer_by < delivery.receive_by < delivery.key_by < charge.expires_at
     book()
-    line = find_contract(contract_id=agreed.pk, participant_id=trade.bob)
+    line = find_contract(contract_id=agreed.pk, participant_ids=[trade.bob])
     assert line is not None
     assert (line.state, line.side, line.is_logged) == ("agreed", "buyer", True)
     assert (line.seller_name, line.buyer_name) == ("Alice Bikes", "Bob Logistics")
-    assert find_contract(contract_id=agreed.pk, participant_id=trade.charlie) is None
+    assert find_contract(contract_id=agreed.pk, participant_ids=[trade.charlie]) is None
     [(key, text)] = list_contract_texts(keys=[line.log_key, "data-contract:999"])
     assert text.splitlines()[0] == bytes(agreed.body)
     assert get_document(key=key) == text
@@ -147,7 +147,11 @@ def test_a_key_of_ones_own_signs_itself(trade: Trade) -> None:
         text=text, participant_id=trade.bob, signature=bob.sign(text.body()), now=SOON
     )
     assert accept_waiting(now=SOON) == 0
-    accept: dict[str, Any] = {"contract_id": contract.pk, "participant_id": trade.alice, "now": SOON}
+    accept: dict[str, Any] = {
+        "contract_id": contract.pk,
+        "participant_id": trade.alice,
+        "now": SOON,
+    }
     with pytest.raises(SignatureNeeded):
         accept_contract(**accept, signature=None)
     with pytest.raises(Invalid):
@@ -253,7 +257,7 @@ def test_revoking_ends_access_at_once_and_is_logged(trade: Trade) -> None:
     revoke(contract, trade.bob)
     assert FeedCredential.objects.get().revoked_at == SOON
     assert logged() == [f"data-contract:{contract.pk}", f"data-contract-end:{contract.pk}"]
-    line = find_contract(contract_id=contract.pk, participant_id=trade.alice)
+    line = find_contract(contract_id=contract.pk, participant_ids=[trade.alice])
     assert line is not None
     assert (line.state, line.revoked_by) == ("revoked", "buyer")
     with pytest.raises(ContractClosed):
@@ -286,9 +290,10 @@ def test_contracts_end_and_proposals_lapse(trade: Trade) -> None:
     assert FeedCredential.objects.get().revoked_at == running.valid_until
 
 
-def test_proposals_are_bounded(trade: Trade) -> None:
+def test_proposals_are_bounded(trade: Trade, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contracts, "PROPOSALS_MAX", 2)
     product = trade.product()
-    for at in range(PROPOSALS_MAX):
+    for at in range(2):
         trade.propose(product, now=NOW + timedelta(microseconds=at))
     with pytest.raises(TooManyProposals):
         trade.propose(product, now=SOON)
@@ -380,7 +385,7 @@ def test_an_erased_buyer_leaves_a_contract_that_names_nobody(
         contract.pk: DataContract.State.REVOKED,
         waiting.pk: DataContract.State.DECLINED,
     }
-    line = find_contract(contract_id=contract.pk, participant_id=trade.alice)
+    line = find_contract(contract_id=contract.pk, participant_ids=[trade.alice])
     assert line is not None
     assert (line.buyer_name, line.seller_name) == ("", "Alice Bikes")
     assert b"Bob" not in bytes(contract.body)

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -38,11 +38,13 @@ SIGNED: Final = (DataContract.State.AGREED, DataContract.State.REVOKED, DataCont
 class ContractLine:
     """A contract as a reader sees it; text and signatures were checked.
 
-    ``side`` is the reader's; names are empty of whom nobody can name any more.
+    ``side`` is the reader's, who acts for ``reader_id``; names are empty of whom nobody can name
+    any more.
     """
 
     id: int
     text: ContractText
+    reader_id: int | None
     side: Literal["buyer", "seller", "operator"]
     state: State
     product_title: str
@@ -123,25 +125,35 @@ def read_contract(contract: DataContract) -> ContractText:
 
 
 def find_contract(
-    *, contract_id: int, participant_id: int, is_operator: bool = False
+    *, contract_id: int, participant_ids: Sequence[int], is_operator: bool = False
 ) -> ContractLine | None:
     """Return a contract for one of its sides, or for the operator while it is disputed.
 
-    None if there is none that the reader may see.
+    Parameters
+    ----------
+    participant_ids : sequence of int
+        Whom the reader acts for; of two that are sides, the first one reads.
+
+    Returns
+    -------
+    ContractLine or None
+        None if there is none that the reader may see.
     """
-    reader = _disputed() if is_operator else _own(participant_id)
-    found = _with_all(DataContract.objects.filter(reader, id=contract_id)).first()
-    return None if found is None else _lines([found], participant_id)[0]
+    may_read = _own(participant_ids)
+    if is_operator:
+        may_read |= _disputed()
+    found = _with_all(DataContract.objects.filter(may_read, id=contract_id)).first()
+    return None if found is None else _lines([found], participant_ids)[0]
 
 
 def list_contracts(
     *, participant_id: int, before_id: int | None = None, limit: int = 100
 ) -> list[ContractLine]:
     """Return a participant's contracts as buyer and as seller, the latest first."""
-    own = DataContract.objects.filter(_own(participant_id))
+    own = DataContract.objects.filter(_own([participant_id]))
     if before_id is not None:
         own = own.filter(id__lt=before_id)
-    return _lines(list(_with_all(own).order_by("-id")[:limit]), participant_id)
+    return _lines(list(_with_all(own).order_by("-id")[:limit]), [participant_id])
 
 
 def contract_lines(contract: DataContract) -> bytes:
@@ -164,7 +176,7 @@ def list_own_contract_documents(
     *, participant_id: int
 ) -> list[tuple[str, DocumentKind, datetime, tuple[str, ...]]]:
     """Return what was logged of a participant's contracts: key, kind, since when, field names."""
-    signed = DataContract.objects.filter(_own(participant_id), agreed_at__isnull=False)
+    signed = DataContract.objects.filter(_own([participant_id]), agreed_at__isnull=False)
     found: list[tuple[str, DocumentKind, datetime, tuple[str, ...]]] = []
     for number, state, agreed_at, closed_at in signed.order_by("-id").values_list(
         "id", "state", "agreed_at", "closed_at"
@@ -265,8 +277,8 @@ def _revocation_is_whole(contract: DataContract) -> bool:
     )
 
 
-def _own(participant_id: int) -> Q:
-    return Q(seller_id=participant_id) | Q(buyer_id=participant_id)
+def _own(participant_ids: Sequence[int]) -> Q:
+    return Q(seller_id__in=participant_ids) | Q(buyer_id__in=participant_ids)
 
 
 def _disputed() -> Q:
@@ -280,37 +292,44 @@ def _with_all(contracts: QuerySet[DataContract]) -> QuerySet[DataContract]:
     )
 
 
-def _lines(contracts: Sequence[DataContract], participant_id: int) -> list[ContractLine]:
+def _lines(contracts: Sequence[DataContract], participant_ids: Sequence[int]) -> list[ContractLine]:
     names = names_of(side for each in contracts for side in (each.seller, each.buyer))
     answers = get_answers(keys=[contract_log_key(each.pk) for each in contracts])
     booked = {key for key, answer in answers.items() if answer.state == "booked"}
-    return [
-        ContractLine(
-            id=each.pk,
-            text=read_contract(each),
-            side=_side(each, participant_id) or "operator",
-            state=STATES[each.state],
-            product_title=each.product.title,
-            seller_name=names[each.seller_id],
-            buyer_name=names[each.buyer_id],
-            accepts_automatically=each.product.accepts_automatically and not each.seller_key.is_own,
-            proposed_at=each.proposed_at,
-            agreed_at=each.agreed_at,
-            closed_at=each.closed_at,
-            revoked_by=_side(each, each.revocation_key.participant_id)
-            if each.revocation_key
-            else "",
-            sha256=each.sha256,
-            is_logged=contract_log_key(each.pk) in booked,
-        )
-        for each in contracts
-    ]
+    return [_line(each, _reader(each, participant_ids), names, booked) for each in contracts]
 
 
-def _side(contract: DataContract, participant_id: int) -> Literal["buyer", "seller", ""]:
-    if contract.buyer_id == participant_id:
-        return "buyer"
-    return "seller" if contract.seller_id == participant_id else ""
+def _line(
+    contract: DataContract, reader_id: int | None, names: Mapping[int, str], booked: set[str]
+) -> ContractLine:
+    product, revoked_with = contract.product, contract.revocation_key
+    return ContractLine(
+        id=contract.pk,
+        text=read_contract(contract),
+        reader_id=reader_id,
+        side="operator" if reader_id is None else _side(contract, reader_id),
+        state=STATES[contract.state],
+        product_title=product.title,
+        seller_name=names[contract.seller_id],
+        buyer_name=names[contract.buyer_id],
+        accepts_automatically=product.accepts_automatically and not contract.seller_key.is_own,
+        proposed_at=contract.proposed_at,
+        agreed_at=contract.agreed_at,
+        closed_at=contract.closed_at,
+        revoked_by=_side(contract, revoked_with.participant_id) if revoked_with else "",
+        sha256=contract.sha256,
+        is_logged=contract_log_key(contract.pk) in booked,
+    )
+
+
+def _reader(contract: DataContract, participant_ids: Sequence[int]) -> int | None:
+    """Return whom of those a reader acts for the contract is with; None: they are the operator."""
+    sides = (contract.buyer_id, contract.seller_id)
+    return next((each for each in participant_ids if each in sides), None)
+
+
+def _side(contract: DataContract, participant_id: int) -> Literal["buyer", "seller"]:
+    return "buyer" if contract.buyer_id == participant_id else "seller"
 
 
 def _base64(signature: bytes | memoryview | None) -> str:
