@@ -16,9 +16,20 @@ from rest_framework.views import set_rollback
 
 from ledger.errors import LedgerError
 from marketplace.domain.readings.file import ReadingsInvalid
-from marketplace.errors import Invalid, MarketplaceError, NotFound, RoleNotAllowed
+from marketplace.errors import (
+    Invalid,
+    MarketplaceError,
+    NotFound,
+    RoleNotAllowed,
+    UploadTooLarge,
+)
 
-STATUS_OF: Final[dict[type[Exception], int]] = {Invalid: 400, NotFound: 404, RoleNotAllowed: 403}
+STATUS_OF: Final[dict[type[Exception], int]] = {
+    Invalid: 400,
+    NotFound: 404,
+    RoleNotAllowed: 403,
+    UploadTooLarge: 413,
+}
 
 
 def error_response(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -52,7 +52,8 @@ def trips_csv(*, count: int = 600) -> bytes:
 
 def stations_csv() -> bytes:
     """Return the four stations, two in each of two quarters."""
-    places = [(37.7765, -122.3950), (37.7770, -122.3960), (37.7950, -122.4040), (37.7955, -122.4050)]
+    south = [(37.7765, -122.3950), (37.7770, -122.3960)]
+    places = [*south, (37.7950, -122.4040), (37.7955, -122.4050)]
     rows = [b"station_id,name,lat,long"]
     rows += [b"%d,Station %d,%f,%f" % (n, n, *at) for n, at in enumerate(places, start=1)]
     return b"\n".join(rows) + b"\n"

@@ -90,6 +90,7 @@ def make(
                 path=path,
                 stations=beside.get("stations"),
                 checked=checked,
+                file_name=file_name,
                 follow=follow,
             )
         return _as_it_is(version, path, found, checked, follow)

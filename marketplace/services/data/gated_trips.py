@@ -1,0 +1,122 @@
+"""Trips through the gate: what is sold of them is a table of counts, never a trip.
+
+Findings of the raw rows stay out: of what is published there are its own figures and its report.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from gate.areas import AREAS_PART, Areas
+from gate.formats import Checked
+from gate.keys import key_commitment
+from gate.manifest import Manifest
+from gate.package import read_part
+from gate.policy import Policy
+from gate.report import REPORT_PART
+from gate.trips import Gated, Previous, publish_trips
+from marketplace.models import DataVersion
+from marketplace.services.data import storage
+from marketplace.services.data.deposit_key import open_version_key
+from marketplace.services.data.made import Follow, Made
+from marketplace.services.data.raw_uploads import PPM, reserved
+
+# Shares of the work at which the gate's steps begin, as far as one can tell beforehand. [ppm]
+STEPS: Final = {"counting": 600_000, "gating": 800_000, "writing": 900_000}
+_TOLD_EVERY_ROWS: Final = 100_000
+
+
+def make(
+    *,
+    version: DataVersion,
+    path: Path,
+    stations: Path | None,
+    checked: Checked,
+    file_name: str,
+    follow: Follow,
+) -> Made:
+    """Make the package of a version from a file of trips.
+
+    Raises
+    ------
+    Refused
+        If the policy cannot be followed, or nothing would be left.
+    """
+    policy = Policy.from_json(version.product.privacy_policy)
+    previous = _previous(version)
+    told = _Told(follow, checked.records)
+    follow("gate")
+    with reserved(version) as (packer, package_id, key):
+        gated = publish_trips(
+            path,
+            stations=stations,
+            policy=policy,
+            out=packer,
+            name=file_name,
+            previous=previous,
+            progress=told,
+        )
+        follow("package", PPM)
+        package = packer.finish()
+    report = gated.report
+    manifest = Manifest(
+        format=version.product.format,
+        row_count=gated.cells,
+        package=package,
+        key_commitment=key_commitment(package_id, key),
+        policy_sha256=policy.sha256,
+        report_sha256=package.part(REPORT_PART).sha256,
+        previous_sha256=_overlaps(previous, gated),
+    )
+    return Made(
+        package_id=package_id,
+        key=key,
+        manifest=manifest,
+        row_count=gated.cells,
+        profile=gated.profile.as_json(),
+        findings=[],
+        sample=gated.sample,
+        privacy_report=report.as_json(),
+        asks_provider=previous is None,
+    )
+
+
+class _Told:
+    """Tells how far the gate is: the rows that it has read, then its own steps."""
+
+    def __init__(self, follow: Follow, rows: int) -> None:
+        self._follow, self._rows, self._next = follow, max(rows, 1), 0
+
+    def __call__(self, step: str, done: int) -> None:
+        if step == "reading" and done < self._next:
+            return
+        self._next = done + _TOLD_EVERY_ROWS
+        share = min(done, self._rows) * STEPS["counting"] // self._rows
+        self._follow("gate", STEPS.get(step, share))
+
+
+def _previous(version: DataVersion) -> Previous | None:
+    """Return what the new version must fit: the newest one that was published."""
+    last = (
+        DataVersion.objects.filter(product=version.product_id, state=DataVersion.State.READY)
+        .order_by("-number")
+        .first()
+    )
+    if last is None or last.manifest is None:
+        return None
+    manifest = Manifest.from_bytes(bytes(last.manifest))
+    with storage.package_path(last.package).open("rb") as file:
+        areas = read_part(file, manifest.package, open_version_key(last), AREAS_PART)
+    return Previous(
+        manifest_sha256=last.manifest_sha256,
+        policy_sha256=manifest.policy_sha256 or "",
+        areas=Areas.from_csv(areas),
+        start=str(last.profile.get("start")),
+        end=str(last.profile.get("end")),
+    )
+
+
+def _overlaps(previous: Previous | None, gated: Gated) -> str | None:
+    if previous is None:
+        return None
+    start, end = str(gated.profile.start), str(gated.profile.end)
+    return previous.manifest_sha256 if start < previous.end and previous.start < end else None
