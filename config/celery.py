@@ -77,6 +77,17 @@ app.conf.update(
             "schedule": schedule(2.0),
             "options": {"expires": 2},
         },
+        # Who publishes looks at the progress meanwhile.
+        "work waiting versions": {
+            "task": "marketplace.tasks.work_waiting_versions",
+            "schedule": schedule(3.0),
+            "options": {"expires": 3},
+        },
+        "sweep stray uploads": {
+            "task": "marketplace.tasks.sweep_stray_uploads",
+            "schedule": schedule(3600.0),
+            "options": {"expires": 3600},
+        },
         "compute asked comparisons": {
             "task": "marketplace.tasks.compute_asked_comparisons",
             "schedule": schedule(10.0),

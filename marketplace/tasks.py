@@ -16,7 +16,14 @@ from marketplace.services import (
     pricing_comparison,
     settlement,
 )
-from marketplace.services.data import charge_scans, contract_ends, contracts, delivery_scan, wishes
+from marketplace.services.data import (
+    charge_scans,
+    contract_ends,
+    contracts,
+    delivery_scan,
+    version_work,
+    wishes,
+)
 
 # Less than from one scan to the next; and what the settlement worker takes for a block or so.
 _AT_IT_S = 8.0
@@ -139,3 +146,15 @@ def match_wishes(**_: object) -> None:
     now = timezone.now()
     wishes.close_due_wishes(now=now)
     wishes.match_wishes(now=now)
+
+
+@shared_task(ignore_result=True)
+def work_waiting_versions(**_: object) -> None:
+    """Check, gate and package what providers sent in. Safe twice, late, or on two hosts."""
+    version_work.work_waiting_versions(now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def sweep_stray_uploads(**_: object) -> None:
+    """Remove files of uploads that no row tells of. Safe twice, late, or on two hosts."""
+    version_work.sweep_strays()

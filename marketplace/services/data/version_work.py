@@ -35,19 +35,27 @@ _LOCK: Final = 0x0DA7B << 32
 
 
 def work_waiting_versions(*, now: datetime) -> int:
-    """Work on every version that waits; return how many. Safe twice, late, or on two hosts."""
+    """Work on every version that waits; return how many. Safe twice, late, or on two hosts.
+
+    One after the other over all hosts: the market's other tasks share their workers with this one.
+    """
+    with _turn(0) as is_ours:
+        count = _work_one_by_one(now) if is_ours else 0
+    _let_old_previews_go(now)
+    destroy_uploads(now=now)
+    return count
+
+
+def _work_one_by_one(now: datetime) -> int:
     waiting = DataVersion.objects.filter(
         state=State.WORKING,
         uploads__role=DataUpload.Role.DATA,
         uploads__is_complete=True,
     ).exclude(progress__step=PREVIEW)
-    count = sum(
+    return sum(
         work_version(version_id=version_id, now=now)
         for version_id in waiting.order_by("id").values_list("id", flat=True)
     )
-    _let_old_previews_go(now)
-    destroy_uploads(now=now)
-    return count
 
 
 def work_version(*, version_id: int, now: datetime) -> bool:
