@@ -12,6 +12,7 @@ from django.db.models import F
 
 from gate.exchange import Acceptance, Complaint, Origin, Reception, moment_of
 from marketplace.domain.data.contract import ContractText
+from marketplace.domain.data.disputes import Reason
 from marketplace.domain.data.exchange import deadlines
 from marketplace.domain.notices import NoticeKind
 from marketplace.errors import N_, DeliveryClosed, FileDamaged, Invalid
@@ -34,6 +35,8 @@ from marketplace.services.data.delivery_texts import (
     sha256_of,
     signed,
 )
+from marketplace.services.data.disputes import open_dispute
+from marketplace.services.data.evidence import judge_evidence
 
 State = DataDelivery.State
 
@@ -192,19 +195,41 @@ def complain(
     participant_ids: Collection[int],
     body: bytes,
     signature: bytes | None,
+    evidence: bytes,
     now: datetime,
 ) -> None:
-    """Take in the buyer's complaint about a chunk; its hash of the evidence is logged.
+    """Take in the buyer's complaint about a chunk; evidence that holds brings the money back.
 
-    The evidence itself goes to `marketplace.services.data.evidence`, which judges it.
+    Only the hash of the evidence is kept and logged: it has the package's key in it.
+
+    Raises
+    ------
+    Invalid
+        If the evidence is another one, or shows no fault of the seller's.
+    NotFound, DeliveryClosed, DisputeClosed
+        As the other steps; if nothing was paid there is nothing to dispute, and no error.
     """
     delivery = locked_own(delivery_id, participant_ids, sells=False)
     if is_repeat(delivery.outcome_body, body):
         return
     text = read_text(Complaint, body)
+    if text.evidence != sha256_of(evidence):
+        raise Invalid("evidence", N_("This is not the evidence that the complaint names."))
+    judged = judge_evidence(contract_id=delivery.contract_id, body=evidence)
+    if not judged.is_sellers_fault:
+        raise Invalid("evidence", N_("This evidence shows no fault of the seller's."))
     _take_outcome(delivery, text, body, signature, now)
     delivery.save(update_fields=["outcome_body", "outcome_signature"])
     log_step(delivery, "outcome", {"complaint": text.digest(), "evidence": text.evidence}, now)
+    if delivery.charge.state == DataCharge.State.IN_WINDOW and delivery.charge.due_micro:
+        open_dispute(
+            charge_id=delivery.charge_id,
+            participant_ids=participant_ids,
+            reason=Reason.BAD_CHUNK.value,
+            statement="",
+            chunk_evidence=evidence,
+            now=now,
+        )
 
 
 def note_served(*, delivery_id: int, byte_count: int) -> None:
