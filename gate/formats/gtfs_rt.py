@@ -7,10 +7,12 @@ is sound by itself: only the one before can tell that most of it is gone.
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -137,17 +139,20 @@ def _note_rules(result: Any, folder: Path, findings: Findings, name: str) -> Non
         text = gettext_noop("the validator can't judge this message by its timetable")
         findings.add("not-checkable", "error", text, place=name)
     errors = set(result.error_ids())
+    texts = _texts()
     for rule in run.notices.rule_ids():
         severity: Severity = "error" if rule in errors else "warning"
         samples = list(run.notices.samples_for(rule))[: findings.limits.places]
-        text = _text(samples)
+        text = texts.get(rule, "a rule of the standard is broken")
         for sample in samples:
             findings.add(rule, severity, text, place=_place(sample, name))
         findings.add(rule, severity, text, count=run.notices.count_for(rule) - len(samples))
 
 
-def _text(samples: list[Any]) -> str:
-    return str(getattr(samples[0], "suffix", "") or "a rule of the standard is broken")
+def _texts() -> dict[str, str]:
+    """Return what the validator's own table says of its rules; the newer ones aren't in it."""
+    packed = json.loads(files("gtfs_rt_validator").joinpath("data/rules.json").read_text("utf-8"))
+    return {rule: str(said["error_description"]) for rule, said in packed["rules"].items()}
 
 
 def _place(sample: Any, name: str) -> str:
