@@ -222,6 +222,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "AgreementKind": ["contract", "gift", "partner"],
         "AgreementSide": ["seller", "buyer"],
+        "DataContractState": ["proposed", "agreed", "declined", "revoked", "ended"],
         "DataKind": ["traffic_counts", "bike_flows"],
         "DataMatchState": ["matched", "held", "delivered", "settled", "released", "refused"],
         "DataRequestState": ["open", "matched", "ended"],

@@ -285,7 +285,7 @@ def test_contracts_end_and_proposals_lapse(trade: Trade) -> None:
     assert (end_due(now=late), end_due(now=late)) == (1, 0)
     assert end_due(now=running.valid_until - timedelta(seconds=1)) == 0
     assert end_due(now=running.valid_until) == 1
-    states = [each.state for each in list_contracts(participant_id=trade.bob)]
+    states = [each.state for each in list_contracts(participant_ids=[trade.bob])]
     assert states == ["declined", "ended"]
     assert FeedCredential.objects.get().revoked_at == running.valid_until
 

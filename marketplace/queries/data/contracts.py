@@ -147,13 +147,13 @@ def find_contract(
 
 
 def list_contracts(
-    *, participant_id: int, before_id: int | None = None, limit: int = 100
+    *, participant_ids: Sequence[int], before_id: int | None = None, limit: int = 100
 ) -> list[ContractLine]:
-    """Return a participant's contracts as buyer and as seller, the latest first."""
-    own = DataContract.objects.filter(_own([participant_id]))
+    """Return participants' contracts as buyer and as seller, the latest first."""
+    own = DataContract.objects.filter(_own(participant_ids))
     if before_id is not None:
         own = own.filter(id__lt=before_id)
-    return _lines(list(_with_all(own).order_by("-id")[:limit]), [participant_id])
+    return _lines(list(_with_all(own).order_by("-id")[:limit]), participant_ids)
 
 
 def contract_lines(contract: DataContract) -> bytes:
