@@ -27,6 +27,7 @@ BENCHMARKS: Final = (
     "bench_receipt",
     "bench_city_day",
     "bench_ledger",
+    "bench_feed",
 )
 OUT: Final = Path(__file__).with_name("out") / "bench.json"
 
