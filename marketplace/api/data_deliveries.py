@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 
 from marketplace.api.callers import own_ids
 from marketplace.api.file_ranges import ranged_file
+from marketplace.api.idempotency import idempotent
 from marketplace.api.paging import PAGE_PARAMETERS, page_of, pages
 from marketplace.errors import N_, DepositKeyMissing, Invalid
 from marketplace.models import DataDelivery
@@ -183,6 +184,7 @@ class DeliveryOrigin(APIView):
         return Response({"body": text.body().decode()})
 
     @extend_schema(request=SignedIn, responses=DeliveryOut)
+    @idempotent
     def post(self, request: Request, delivery_id: int) -> Response:
         """Hand in the signed proof of origin. The same again changes nothing."""
         return _signed_step(request, delivery_id, deliveries.offer)
@@ -192,6 +194,7 @@ class DeliveryReception(APIView):
     """The buyer's proof of reception."""
 
     @extend_schema(request=SignedIn, responses=DeliveryOut)
+    @idempotent
     def post(self, request: Request, delivery_id: int) -> Response:
         """Hand in the signed proof of reception: your money moves, then the key is out."""
         return _signed_step(request, delivery_id, deliveries.receive)
@@ -201,6 +204,7 @@ class DeliveryAcceptance(APIView):
     """The buyer's word that everything opened."""
 
     @extend_schema(request=SignedIn, responses=DeliveryOut)
+    @idempotent
     def post(self, request: Request, delivery_id: int) -> Response:
         """Accept what you opened."""
         return _signed_step(request, delivery_id, deliveries.accept)
@@ -210,6 +214,7 @@ class DeliveryComplaint(APIView):
     """The buyer's complaint about a chunk."""
 
     @extend_schema(request=OutcomeIn, responses=DeliveryOut)
+    @idempotent
     def post(self, request: Request, delivery_id: int) -> Response:
         """Complain with evidence; where it shows the seller's fault, all of the price goes back."""
         form = OutcomeIn(data=request.data)
@@ -228,6 +233,7 @@ class DeliveryRewrap(APIView):
     """Another wrap for a buyer who lost the key of the first."""
 
     @extend_schema(request=SignedIn, responses=WrapOnlyOut)
+    @idempotent
     def post(self, request: Request, delivery_id: int) -> Response:
         """Have the key wrapped for another X25519 key of yours; nobody pays again."""
         form = SignedIn(data=request.data)
@@ -245,6 +251,7 @@ class DeliveryDeposit(APIView):
     """The package's key once more."""
 
     @extend_schema(request=DepositIn, responses=DeliveryOut)
+    @idempotent
     def post(self, request: Request, delivery_id: int) -> Response:
         """Deposit the key again as the seller, after the hall has lost it."""
         form = DepositIn(data=request.data)
