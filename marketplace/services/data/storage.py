@@ -167,6 +167,16 @@ def _nameless(byte_count: int, *, in_memory: bool) -> Iterator[tuple[IO[bytes], 
         yield named, Path(named.name)
 
 
+@contextmanager
+def held_bytes(body: bytes) -> Iterator[Path]:
+    """Hold bytes for the readers of their format, which ask for a path, in memory alone."""
+    with _nameless(len(body), in_memory=True) as (file, path):
+        file.write(body)
+        file.flush()
+        file.seek(0)
+        yield path
+
+
 def quarantine_path(token: str) -> Path:
     """Return where an upload stands."""
     folder: Path = settings.DATA_FOLDER
