@@ -58,7 +58,7 @@ class DraftIn(serializers.Serializer[Any]):
     )
 
 
-class TextOut(serializers.Serializer[Any]):
+class ContractTextOut(serializers.Serializer[Any]):
     """A text to be signed, byte for byte as it stands."""
 
     body = serializers.CharField(help_text="Canonical JSON.")
@@ -135,7 +135,7 @@ class ContractOut(serializers.Serializer[Any]):
 class ContractDraft(APIView):
     """A contract that nobody has signed."""
 
-    @extend_schema(request=DraftIn, responses=TextOut)
+    @extend_schema(request=DraftIn, responses=ContractTextOut)
     def post(self, request: Request) -> Response:
         """Write the text by which you would buy; nothing is stored."""
         form = DraftIn(data=request.data)
@@ -152,7 +152,11 @@ class ContractDraft(APIView):
 class ContractList(APIView):
     """Your contracts."""
 
-    @extend_schema(parameters=PAGE_PARAMETERS, responses=pages(ContractOut))
+    @extend_schema(
+        operation_id="data_contracts_list",
+        parameters=PAGE_PARAMETERS,
+        responses=pages(ContractOut),
+    )
     def get(self, request: Request) -> Response:
         """List your contracts as buyer and as seller, newest first."""
         own = own_ids(request)
@@ -233,7 +237,7 @@ class ContractClose(APIView):
 class ContractRevocationView(APIView):
     """The end of a contract by one side."""
 
-    @extend_schema(responses=TextOut)
+    @extend_schema(responses=ContractTextOut)
     def get(self, request: Request, contract_id: int) -> Response:
         """Write the text by which you would revoke; nothing is stored."""
         reader = _reader(_own_line(request, contract_id))
@@ -294,7 +298,7 @@ class SigningKeyView(APIView):
 def _text(body: bytes, participant_id: int) -> dict[str, Any]:
     key = get_key_in_use(participant_id=participant_id)
     values = {"body": body.decode(), "signed_by_hall": key is not None and not key.is_own}
-    return dict(TextOut(values).data)
+    return dict(ContractTextOut(values).data)
 
 
 def _key(participant_id: int) -> dict[str, Any]:

@@ -182,7 +182,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="api_data_contract_draft",
     ),
     path(
-        "data/contracts/<int:contract_id>",
+        "data/contracts/<int:contract_id>/",
         data_contracts.ContractDetail.as_view(),
         name="api_data_contract",
     ),

@@ -67,14 +67,15 @@ def test_bought_by_programs_with_own_keys(trade: Trade) -> None:
     assert made.status_code == 201
     line = made.json()
     one = f"contracts/{line['id']}"
+    detail = f"{API}/{one}/"
     assert (line["state"], line["side"], line["body"]) == ("proposed", "buyer", drafted["body"])
     for client, status in ((charlie, 404), (bob, 404)):
         assert send(client, f"{one}/accept", signature=None).status_code == status
-    assert alice.get(f"{API}/{one}").json()["waits_for_you"] is True
+    assert alice.get(detail).json()["waits_for_you"] is True
     agreed = send(alice, f"{one}/accept", signature=sign(hers, line["body"]))
     assert (agreed.status_code, agreed.json()["state"]) == (200, "agreed")
     assert bob.get(f"{API}/{one}/policy").json()["@type"] == "Agreement"
-    for path in (one, f"{one}/policy", f"{one}/revocation"):
+    for path in (f"{one}/", f"{one}/policy", f"{one}/revocation"):
         assert charlie.get(f"{API}/{path}").status_code == 404
         assert Client().get(f"{API}/{path}").status_code in {401, 403}
     text = bob.get(f"{API}/{one}/revocation").json()["body"]
