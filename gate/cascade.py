@@ -115,9 +115,8 @@ class Cascade:
         """
         who = np.zeros(len(person), np.int64)
         if self._counts_people and len(person):
-            distinct, who = np.unique(person, return_inverse=True)
-            # Nobody gets number 0, whoever else there is.
-            who = who + 1 if distinct[0] > 0 else who
+            # People are numbered from 1; 0 is nobody.
+            who = np.unique(person, return_inverse=True)[1] + 1
             who[person == 0] = 0
         cells = []
         small = few = dominated = np.zeros(0, bool)

@@ -110,7 +110,7 @@ class Policy:
             _check(min(steps) >= 0 and max(steps) > 0, "levels")
         try:
             ZoneInfo(self.zone)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError) as error:
             raise _wrong("zone") from error
 
     def as_json(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -122,7 +122,7 @@ def publish_trips(
     """
     limits, name = limits or Limits(), name or path.name
     tell = progress or (lambda _step, _done: None)
-    with open_rows(path, name=name, limits=limits) as table:
+    with ExitStack() as stack, open_rows(path, name=name, limits=limits) as table:
         run = _Run.prepared(
             table,
             stations=stations,
@@ -131,21 +131,20 @@ def publish_trips(
             name=name,
             previous=previous,
         )
-        buckets = _bucket_count(path)
-        with Spill(bucket_count=buckets, width=2) as spill:
-            columns = run.take_in(table, spill, tell)
-            tell("counting", run.rows.rows)
-            before = tuple(each.counted(policy.minimum_group) for each in run.groups)
-            tell("gating", run.rows.rows)
-            areas = run.areas or make_areas(
-                [Place(each) for each in run.rows.places],
-                [level.area for level in policy.levels],
-                minimum_places=policy.minimum_places,
-            )
-            cascade = Cascade(policy, areas, counts_people=bool(run.rows.person_column))
-            told, level, key, trips = joined(
-                [cascade.tell(rows[:, 0], rows[:, 1]) for rows in spill.buckets()]
-            )
+        spill = stack.enter_context(Spill(bucket_count=_bucket_count(path), width=2))
+        columns = run.take_in(table, spill, stack, tell)
+        tell("counting", run.rows.rows)
+        before = tuple(each.counted(policy.minimum_group) for each in run.groups)
+        tell("gating", run.rows.rows)
+        areas = run.areas or make_areas(
+            [Place(each) for each in run.rows.places],
+            [level.area for level in policy.levels],
+            minimum_places=policy.minimum_places,
+        )
+        cascade = Cascade(policy, areas, counts_people=bool(run.rows.person_column))
+        told, level, key, trips = joined(
+            [cascade.tell(rows[:, 0], rows[:, 1]) for rows in spill.buckets()]
+        )
     if not len(trips):
         raise _nothing_left(name)
     flows = Flows.of(cascade, run.rows, level, key, trips)
@@ -232,7 +231,9 @@ class _Run:
         )
         return cls(rows, [], areas, policy, roles, previous)
 
-    def take_in(self, table: Rows, spill: Spill, tell: Progress) -> tuple[ColumnFate, ...]:
+    def take_in(
+        self, table: Rows, spill: Spill, stack: ExitStack, tell: Progress
+    ) -> tuple[ColumnFate, ...]:
         """Read all rows into buckets; return what becomes of each column."""
         policy, rows = self.policy, self.rows
         coarsest, periods = policy.levels[-1], Periods()
@@ -249,6 +250,8 @@ class _Run:
             trips = rows.read(batch)
             if not self.groups:
                 self.groups = _row_groups(trips.known, spill.bucket_count)
+                for group in self.groups:
+                    stack.enter_context(group.spill)
             for group in self.groups:
                 group.add(trips.known)
             quarter, a, b, kept = unpacked(trips.key)

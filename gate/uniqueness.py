@@ -78,11 +78,16 @@ class RowGroups:
     known : tuple of str
         Roles, as `gate.trip_rows.TripBatch.known` names them.
     bucket_count : int
+
+    Attributes
+    ----------
+    spill : Spill
+        What holds the hashes; closing it is the caller's.
     """
 
     def __init__(self, known: tuple[str, ...], *, bucket_count: int) -> None:
         self.known = known
-        self._spill = Spill(bucket_count=bucket_count, width=1)
+        self.spill = Spill(bucket_count=bucket_count, width=1)
         self._seed = np.uint64(secrets.randbits(64) | 1)
 
     def add(self, columns: Mapping[str, npt.NDArray[np.uint64]]) -> None:
@@ -90,17 +95,14 @@ class RowGroups:
         values = np.full(len(columns[self.known[0]]), self._seed)
         for role in self.known:
             values = mixed(values ^ columns[role])
-        self._spill.add(
-            buckets_of(values, self._spill.bucket_count), values.view(np.int64)[:, None]
-        )
+        bucket = buckets_of(values, self.spill.bucket_count)
+        self.spill.add(bucket, values.view(np.int64)[:, None])
 
     def counted(self, minimum: int) -> Uniqueness:
-        """Return the figures, and forget the rows."""
-        with self._spill:
-            parts = [
-                of_groups(self.known, group_sizes(rows[:, 0]), minimum)
-                for rows in self._spill.buckets()
-            ]
+        """Return the figures."""
+        parts = [
+            of_groups(self.known, group_sizes(rows[:, 0]), minimum) for rows in self.spill.buckets()
+        ]
         return Uniqueness(
             known=self.known,
             rows=sum(each.rows for each in parts),
