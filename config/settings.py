@@ -223,6 +223,7 @@ SPECTACULAR_SETTINGS = {
         "AgreementKind": ["contract", "gift", "partner"],
         "AgreementSide": ["seller", "buyer"],
         "DataContractState": ["proposed", "agreed", "declined", "revoked", "ended"],
+        "DataDeliveryState": "marketplace.api.data_deliveries.STATES",
         "DataKind": ["traffic_counts", "bike_flows"],
         "DataMatchState": ["matched", "held", "delivered", "settled", "released", "refused"],
         "DataRequestState": ["open", "matched", "ended"],

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.api import forecasts, receipts, rollups
+from config.api import data_receipts, forecasts, receipts, rollups
 
 
 @extend_schema(exclude=True)
@@ -36,6 +36,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "v1/transfers/<int:transfer_id>/receipt",
         receipts.TransferReceipt.as_view(),
         name="api_transfer_receipt",
+    ),
+    path(
+        "v1/data/deliveries/<int:delivery_id>/receipts",
+        data_receipts.DeliveryReceipts.as_view(),
+        name="api_data_delivery_receipts",
     ),
     path("v1/", include("marketplace.api.urls")),
     # Our own permission, since the package's default shows the description to everybody.

@@ -86,7 +86,11 @@ class SignedIn(serializers.Serializer[Any]):
     """A text of docs/data.md and its Ed25519 signature."""
 
     body = serializers.CharField(trim_whitespace=False, max_length=8192)
-    signature = serializers.CharField(help_text="Base64, over the bytes of the text.")
+    signature = serializers.CharField(
+        default=None,
+        allow_null=True,
+        help_text="Base64, over the bytes of the text; null where the hall holds your key.",
+    )
 
 
 class OutcomeIn(SignedIn):
@@ -109,7 +113,7 @@ class WrapOnlyOut(serializers.Serializer[Any]):
     wrap = serializers.CharField(help_text="Base64.")
 
 
-class DepositIn(serializers.Serializer[Any]):
+class KeyDepositIn(serializers.Serializer[Any]):
     """A package's key once more, sealed to the hall."""
 
     sealed_key = serializers.CharField(help_text="Base64.")
@@ -118,7 +122,11 @@ class DepositIn(serializers.Serializer[Any]):
 class DeliveryList(APIView):
     """What is delivered to you and by you."""
 
-    @extend_schema(parameters=PAGE_PARAMETERS, responses=pages(DeliveryLineOut))
+    @extend_schema(
+        operation_id="data_deliveries_list",
+        parameters=PAGE_PARAMETERS,
+        responses=pages(DeliveryLineOut),
+    )
     def get(self, request: Request) -> Response:
         """List your deliveries, newest first."""
         own = own_ids(request)
@@ -250,11 +258,11 @@ class DeliveryRewrap(APIView):
 class DeliveryDeposit(APIView):
     """The package's key once more."""
 
-    @extend_schema(request=DepositIn, responses=DeliveryOut)
+    @extend_schema(request=KeyDepositIn, responses=DeliveryOut)
     @idempotent
     def post(self, request: Request, delivery_id: int) -> Response:
         """Deposit the key again as the seller, after the hall has lost it."""
-        form = DepositIn(data=request.data)
+        form = KeyDepositIn(data=request.data)
         form.is_valid(raise_exception=True)
         delivery_key.deposit_again(
             delivery_id=delivery_id,
@@ -320,10 +328,11 @@ def _found(request: Request, delivery_id: int) -> DeliveryDetail:
     return found
 
 
-def _text(given: dict[str, Any]) -> dict[str, bytes]:
+def _text(given: dict[str, Any]) -> dict[str, Any]:
+    signature = given["signature"]
     return {
         "body": given["body"].encode(),
-        "signature": _bytes(given["signature"], "signature"),
+        "signature": None if signature is None else _bytes(signature, "signature"),
     }
 
 

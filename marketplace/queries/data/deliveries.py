@@ -59,6 +59,7 @@ class DeliveryDetail:
     """A delivery with its texts and times; what is not there yet is None."""
 
     line: DeliveryLine
+    version_id: int
     contract_sha256: str
     contract_state: str
     manifest: Manifest
@@ -83,6 +84,27 @@ class DeliveryDetail:
     seller_signs_in_custody: bool
     buyer_key: bytes
     seller_key: bytes
+
+    @property
+    def documents(self) -> dict[str, tuple[str, ...]]:
+        """What the log should have of it by now: keys, and the fields that both sides may see."""
+        line = self.line
+        keys: dict[str, tuple[str, ...]] = {
+            f"data-version:{self.version_id}": ("key",),
+            f"data-contract:{line.contract_id}": ("contract", "key"),
+        }
+        steps = {
+            "origin": (self.origin_body, ("contract", "key", "origin")),
+            "reception": (self.receipt_body, ("contract", "key", "reception")),
+            "key": (self.wrap, ("contract", "key", "reception", "wrap")),
+            "outcome": (self.outcome_body, ("contract", "key")),
+            "end": (self.ended_at, ("contract", "end", "key")),
+        }
+        return keys | {
+            f"data-{step}:{line.id}": names
+            for step, (there, names) in steps.items()
+            if there is not None
+        }
 
     @property
     def can_fetch(self) -> bool:
@@ -110,6 +132,7 @@ def find_delivery(*, delivery_id: int, participant_ids: Collection[int]) -> Deli
     rewraps = DataRewrap.objects.filter(delivery=row).order_by("number")
     return DeliveryDetail(
         line=_lines([row], participant_ids)[0],
+        version_id=version.pk,
         contract_sha256=contract.sha256,
         contract_state=DataContract.State(contract.state).name.lower(),
         manifest=Manifest.from_bytes(bytes(version.manifest or b"")),
