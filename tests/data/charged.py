@@ -1,15 +1,32 @@
 """What is true of the ledger whatever happened to charges: nothing is lost, nothing is made."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Sum
 
 from ledger.models import Account
 from ledger.queries import get_answers, get_balances
 from marketplace.domain.data.charges import close_key, deliver_key, hold_key, release_key
-from marketplace.models import DataCharge, DataDelivery, Participant
+from marketplace.models import DataCharge, DataContract, DataDelivery, Participant
+from marketplace.services.data import charges
 from marketplace.services.data.charge_scans import advance_charges, note_answers
-from tests.data.trading import book
+from tests.data.trading import NOW, book
+
+WINDOW = timedelta(days=7)
+DAY = timedelta(days=1)
+FUNDS = 50_000_000
+
+
+def charge_of(contract: DataContract) -> DataCharge:
+    """Return the first charge of a contract."""
+    return DataCharge.objects.get(contract=contract, number=0)
+
+
+def deliver(charge: DataCharge, *, due: int, credit: int = 0, now: datetime = NOW) -> None:
+    """Ask for what is due, as deliveries and feeds do."""
+    charges.deliver_charge(
+        charge_id=charge.pk, due_micro=due, credit_micro=credit, window=WINDOW, now=now
+    )
 
 
 def settle(now: datetime) -> None:

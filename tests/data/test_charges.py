@@ -1,45 +1,44 @@
 """The money of contracts: in the real ledger, step by step, at random, and by the wrong hands."""
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
-from random import Random
 
 import pytest
-from django.db import transaction
 
 from ledger.services import SettlementWorker
 from marketplace.domain.data.periods import periods
 from marketplace.errors import (
     ChargeClosed,
     DisputeClosed,
-    Invalid,
     MarketplaceError,
     NotFound,
-    RoleNotAllowed,
 )
 from marketplace.models import (
     DataCharge,
     DataContract,
-    DataDispute,
     DataInvoice,
     Notice,
 )
 from marketplace.services.data import charges, disputes
 from marketplace.services.data.charge_scans import (
-    advance_charges,
     note_answers,
     open_next_months,
 )
-from marketplace.services.people import add_participant
 from marketplace.services.wallets import post_deposit
-from tests.data.charged import check_conserved, escrow, give_keys, settle, wallet
+from tests.data.charged import (
+    DAY,
+    FUNDS,
+    WINDOW,
+    charge_of,
+    check_conserved,
+    deliver,
+    escrow,
+    settle,
+    wallet,
+)
 from tests.data.trading import NOW, Trade, book, build_trade
 
 State = DataCharge.State
-WINDOW = timedelta(days=7)
-DAY = timedelta(days=1)
-FUNDS = 50_000_000
 
 
 @pytest.fixture
@@ -47,16 +46,6 @@ def trade(db: None) -> Trade:
     trade = build_trade()
     book()
     return trade
-
-
-def charge_of(contract: DataContract) -> DataCharge:
-    return DataCharge.objects.get(contract=contract, number=0)
-
-
-def deliver(charge: DataCharge, *, due: int, credit: int = 0, now: datetime = NOW) -> None:
-    charges.deliver_charge(
-        charge_id=charge.pk, due_micro=due, credit_micro=credit, window=WINDOW, now=now
-    )
 
 
 def test_a_file_is_held_paid_into_escrow_and_out_to_all_who_have_a_share(trade: Trade) -> None:
@@ -226,164 +215,3 @@ def book_at(now: datetime) -> None:
     assert worker.take_head()
     worker.settle_inbox(now=now)
     worker.give_back()
-
-
-def test_a_dispute_freezes_the_money_and_a_verdict_splits_it_to_the_unit(trade: Trade) -> None:
-    operator = add_participant(role="operator", name="Op")
-    product = trade.product(shares=[{"participant": trade.charlie, "ppm": 333_333}])
-    charge = charge_of(trade.agree(product))
-    settle(NOW)
-    deliver(charge, due=5_000_000)
-    settle(NOW)
-
-    def dispute(who: int, *, reason: str = "wrong_content", now: datetime = NOW) -> int:
-        return disputes.open_dispute(
-            charge_id=charge.pk,
-            participant_ids=[who],
-            reason=reason,
-            statement="Not the ring road.",
-            now=now,
-        )
-
-    with pytest.raises(NotFound):
-        dispute(trade.charlie)
-    with pytest.raises(DisputeClosed):
-        dispute(trade.bob, now=NOW + WINDOW)
-    with pytest.raises(Invalid):
-        dispute(trade.bob, reason="stale_feed")
-    id_ = dispute(trade.bob)
-    with pytest.raises(DisputeClosed):
-        dispute(trade.bob)
-    settle(NOW + 2 * WINDOW)
-    assert escrow() == (5_000_000, 5_000_000)
-
-    def decide(who: int, *, refund_micro: int = 1_250_001, now: datetime = NOW) -> None:
-        disputes.decide_dispute(
-            dispute_id=id_,
-            operator_id=who,
-            refund_micro=refund_micro,
-            verdict="A quarter is missing.",
-            now=now,
-        )
-
-    with pytest.raises(RoleNotAllowed):
-        decide(trade.alice)
-    with pytest.raises(DisputeClosed):  # the seller has three days
-        decide(operator, now=NOW + DAY)
-    with pytest.raises(NotFound):
-        disputes.answer_dispute(
-            dispute_id=id_, participant_ids=[trade.bob], answer="I agree", now=NOW
-        )
-    disputes.answer_dispute(dispute_id=id_, participant_ids=[trade.alice], answer="So?", now=NOW)
-    with pytest.raises(Invalid):
-        decide(operator, refund_micro=5_000_001)
-    decide(operator)
-    with pytest.raises(DisputeClosed):
-        decide(operator)
-    settle(NOW)
-    charge.refresh_from_db()
-    assert charge.state == State.SPLIT
-    assert escrow() == (0, 0)
-    assert wallet(trade.bob) == (FUNDS - 3_749_999, 0)
-    assert wallet(trade.alice)[0] + wallet(trade.charlie)[0] - FUNDS == 3_749_999
-    documents = DataInvoice.objects.filter(charge=charge).order_by("number")
-    assert [(each.kind, each.number, each.amount_micro) for each in documents] == [
-        (1, 1, 5_000_000),
-        (2, 2, 1_250_001),
-    ]
-    told = Notice.objects.filter(key__contains="dispute").values_list("participant", "kind")
-    assert {(trade.alice, "dispute_opened"), (operator, "dispute_opened")} < set(told)
-
-
-class Killed(Exception):
-    """The process ended here; what was not committed never was."""
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_money_is_conserved_whatever_happens(trade: Trade, seed: int) -> None:
-    """Random steps, some of them killed before their commit or taken twice, in the real ledger."""
-    random = Random(seed)
-    operator = add_participant(role="operator", name="Op")
-    shares = [{"participant": trade.charlie, "ppm": 123_457}]
-    for number in range(6):
-        trade.agree(
-            trade.product(
-                shares=shares if number % 2 else [],
-                price={"form": "one_off", "price_micro": random.randrange(1, 9_000_000)},
-            )
-        )
-    now = NOW
-    for _ in range(70):
-        now += timedelta(hours=random.randrange(20))
-        step = _random_step(random, trade, operator, now)
-        try:
-            with transaction.atomic():
-                step()
-                if random.random() < 0.2:
-                    raise Killed
-        except (Killed, MarketplaceError):
-            pass
-        if random.random() < 0.5:
-            book()
-        give_keys()
-        check_conserved(trade.bob)
-    for dispute in DataDispute.objects.filter(state=DataDispute.State.OPEN):
-        disputes.decide_dispute(
-            dispute_id=dispute.pk,
-            operator_id=operator,
-            refund_micro=0,
-            verdict="No fault.",
-            now=now + 4 * DAY,
-        )
-    settle(now + 60 * DAY)
-    assert escrow() == (0, 0)
-    final = {State.PAID, State.REFUNDED, State.SPLIT, State.RELEASED}
-    ended = DataCharge.objects.values_list("state", flat=True)
-    assert set(ended) <= {int(each) for each in final}
-    assert len(set(ended)) > 1
-    numbers = DataInvoice.objects.order_by("number").values_list("number", flat=True)
-    assert list(numbers) == list(range(1, len(numbers) + 1))
-    wallets = sum(wallet(each)[0] for each in (trade.alice, trade.bob, trade.charlie))
-    assert wallets == 2 * FUNDS
-
-
-def _random_step(
-    random: Random, trade: Trade, operator: int, now: datetime
-) -> Callable[[], object]:
-    charge = random.choice(list(DataCharge.objects.all()))
-    due = random.randrange(charge.held_micro + 1)
-    dispute = DataDispute.objects.filter(charge=charge).first()
-    steps: list[Callable[[], object]] = [
-        lambda: advance_charges(now=now),
-        lambda: note_answers(now=now),
-        lambda: charges.deliver_charge(
-            charge_id=charge.pk,
-            due_micro=due,
-            credit_micro=random.randrange(due + 1),
-            window=WINDOW,
-            now=now,
-        ),
-        lambda: disputes.open_dispute(
-            charge_id=charge.pk,
-            participant_ids=[trade.bob],
-            reason="other",
-            statement="Not as promised.",
-            now=now,
-        ),
-    ]
-    if random.random() < 0.1:
-        steps.append(lambda: charges.release_charge(charge_id=charge.pk, now=now))
-    if dispute is not None:
-        steps += [
-            lambda: disputes.answer_dispute(
-                dispute_id=dispute.pk, participant_ids=[trade.alice], answer="No.", now=now
-            ),
-            lambda: disputes.decide_dispute(
-                dispute_id=dispute.pk,
-                operator_id=operator,
-                refund_micro=random.randrange(charge.due_micro - charge.credit_micro + 1),
-                verdict="Both have a point.",
-                now=now,
-            ),
-        ]
-    return random.choice(steps)

@@ -22,6 +22,7 @@ from marketplace.queries.data.contracts import verify_contracts
 from marketplace.queries.signed_terms import verify_terms
 from marketplace.services.auction_verification import verify_auctions
 from marketplace.services.certificate_verification import verify_certificates
+from marketplace.services.data.charge_verification import verify_charges
 from marketplace.services.verification import verify_clearings
 
 Progress = Callable[[int, int], None]
@@ -104,6 +105,11 @@ class Command(BaseCommand):
         self.stdout.write(f"{verify_agreements()} agreements are what both sides signed and logged")
         self.stdout.write(
             f"{verify_contracts()} contracts for data are what both sides signed and logged"
+        )
+        charges = verify_charges()
+        self.stdout.write(
+            f"{charges.charges} charges of the data market are what contracts and transfers say,"
+            f" and {charges.escrow_micro} micro-units in escrow are theirs"
         )
         certificates = verify_certificates()
         self.stdout.write(

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ledger.queries import get_units
+from ledger.queries.accounts import find_accounts
 from ledger.services import open_accounts
 from marketplace.domain.data.charges import AccountPart, Held, escrow_path, hold_key
 from marketplace.domain.data.contract import ContractText
@@ -21,6 +22,8 @@ class ContractMoney:
     ----------
     wallets : mapping of int to int
         Ledger account by participant: the buyer's, the seller's, and of those with a share.
+    escrow : int
+        Ledger account; 0 until a contract of money in its currency was agreed on.
     """
 
     text: ContractText
@@ -54,11 +57,12 @@ def money_of(contracts: Iterable[DataContract]) -> dict[int, ContractMoney]:
         )
         if account is not None
     }
-    escrow = {text.currency: _escrow(text.currency) for text in texts.values()}
+    paths = {escrow_path(text.currency) for text in texts.values()}
+    escrow = find_accounts(paths=paths)
     return {
         id_: ContractMoney(
             text,
-            escrow[text.currency],
+            escrow.get(escrow_path(text.currency), 0),
             {each: wallets[each] for each in participants_of(text) if each in wallets},
         )
         for id_, text in texts.items()
@@ -91,6 +95,6 @@ def check_wallets(money: ContractMoney) -> None:
         )
 
 
-def _escrow(currency: str) -> int:
-    path = escrow_path(currency)
-    return open_accounts(paths=[path], unit=money_unit(currency), overdraft_limit=0)[path]
+def open_escrow(currency: str) -> None:
+    """Open the escrow account of a currency, unless it is open: it can never be overdrawn."""
+    open_accounts(paths=[escrow_path(currency)], unit=money_unit(currency), overdraft_limit=0)

@@ -20,6 +20,7 @@ from marketplace.models import DataCharge, DataContract, DataProduct
 from marketplace.services.data.charge_money import money_of
 from marketplace.services.data.charges import (
     close_charge,
+    closed_state,
     open_period,
     periods_of,
     submit_release,
@@ -149,12 +150,7 @@ def _after(charge: DataCharge, *, is_booked: bool) -> State | None:
     if charge.state == State.RELEASING:
         # Refused: the hold was never booked, or has let go by itself. Nobody holds money.
         return State.RELEASED
-    if not is_booked:
-        return None
-    net = charge.due_micro - charge.credit_micro
-    if charge.refund_micro == 0:
-        return State.PAID
-    return State.REFUNDED if charge.refund_micro == net else State.SPLIT
+    return closed_state(charge) if is_booked else None
 
 
 def _move(charges: list[DataCharge], state: State, *, now: datetime) -> None:

@@ -26,7 +26,12 @@ from marketplace.domain.data.prices import most
 from marketplace.domain.forward.orders import microseconds
 from marketplace.errors import N_, ChargeClosed, NotDeliverable, NotFound
 from marketplace.models import DataCharge, DataContract
-from marketplace.services.data.charge_money import ContractMoney, check_wallets, money_of
+from marketplace.services.data.charge_money import (
+    ContractMoney,
+    check_wallets,
+    money_of,
+    open_escrow,
+)
 
 State = DataCharge.State
 # After its end a month must be metered, credited and delivered within this time.
@@ -136,6 +141,7 @@ def open_charge(
         },
     )
     if is_new and held_micro:
+        open_escrow(contract.currency)
         money = money_of([contract])[contract.id]
         check_wallets(money)
         _hold(charge, money, now=now)
@@ -259,6 +265,14 @@ def close_charge(
     else:
         charge.state, charge.closed_at = State.PAID, now
     charge.save(update_fields=_STEP_FIELDS)
+
+
+def closed_state(charge: DataCharge) -> State:
+    """Return how a charge is closed by what it gave back."""
+    if charge.refund_micro == 0:
+        return State.PAID
+    is_all = charge.refund_micro == charge.due_micro - charge.credit_micro
+    return State.REFUNDED if is_all else State.SPLIT
 
 
 def submit_release(charge: DataCharge, *, now: datetime, refusal: str = "") -> None:
