@@ -19,6 +19,8 @@ HELIOPOLIS_DATA_FOLDER   folder of packages, quarantine and feeds (default: in t
 HELIOPOLIS_DATA_KEY      file of the hall's deposit key (default: in the state)
 HELIOPOLIS_DATA_UPLOAD   most bytes of one upload (default: 2 GiB)
 HELIOPOLIS_FEED_RATE     requests a second that one credential of a feed may keep up (default: 10)
+HELIOPOLIS_FETCH_SCHEMES how providers' addresses are fetched (default: https,http)
+HELIOPOLIS_FETCH_LOOPBACK "1" lets them be of this machine: for tests and demos alone
 HELIOPOLIS_APP_ROLE      role that migrations grant the application's privileges to
 HELIOPOLIS_MAIL_URL      smtp://user:password@host:port; without it mail is written to files
 HELIOPOLIS_MAIL_FROM     sender of that mail
@@ -47,6 +49,8 @@ DATA_FOLDER = Path(os.environ.get("HELIOPOLIS_DATA_FOLDER", STATE_DIR / "data"))
 DATA_KEY_FILE = Path(os.environ.get("HELIOPOLIS_DATA_KEY", STATE_DIR / "keys" / "data.key"))
 DATA_UPLOAD_MAX_BYTES = int(os.environ.get("HELIOPOLIS_DATA_UPLOAD", str(2 * 2**30)))
 FEED_REQUESTS_PER_S = int(os.environ.get("HELIOPOLIS_FEED_RATE", "10"))
+FETCH_SCHEMES = os.environ.get("HELIOPOLIS_FETCH_SCHEMES", "https,http").split(",")
+FETCH_ALLOWS_LOOPBACK = os.environ.get("HELIOPOLIS_FETCH_LOOPBACK") == "1"
 
 
 def _database(url: str) -> dict[str, object]:

@@ -19,6 +19,7 @@ MarketplaceError
 ├── VersionBeingMade       a version of this product is being made: one after the other
 ├── DeliveryClosed         the delivery is not open to this step, or not any more
 ├── TooManyCredentials     as many credentials of a feed are open as may be
+├── FetchFailed            a provider's address that isn't asked, or gives nothing; says why
 ├── SealBroken             what was sealed under an identity key does not open with it
 ├── IdentityKeysDamaged    the file of identity keys is not the one of this database
 ├── AlreadyErased          the subject was erased before, or never existed
@@ -321,3 +322,12 @@ class TooManyCredentials(MarketplaceError):
     """As many credentials of a feed are open as one contract may have."""
 
     code = "too_many_credentials"
+
+
+class FetchFailed(MarketplaceError):
+    """An address was not asked, or its answer cannot be used; ``reason`` is why, in one word."""
+
+    def __init__(self, reason: str, text: str, **params: object) -> None:
+        super().__init__(text, **params)
+        self.reason = reason
+        self.code = f"fetch_{reason}"
