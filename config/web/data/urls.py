@@ -3,5 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("config.web.data.catalogue_urls")),
+    path("", include("config.web.data.product_urls")),
     path("", include("config.web.data.wish_urls")),
 ]
