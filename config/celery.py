@@ -81,10 +81,26 @@ app.conf.update(
         "work waiting versions": {
             "task": "marketplace.tasks.work_waiting_versions",
             "schedule": schedule(3.0),
-            "options": {"expires": 3},
+            "options": {"expires": 3, "queue": "data"},
         },
         "sweep stray uploads": {
             "task": "marketplace.tasks.sweep_stray_uploads",
+            "schedule": schedule(3600.0),
+            "options": {"expires": 3600},
+        },
+        # Sources may keep us waiting, large files too: not in the queue that markets wait for.
+        "look at feeds": {
+            "task": "marketplace.tasks.look_at_feeds",
+            "schedule": schedule(5.0),
+            "options": {"expires": 5, "queue": "data"},
+        },
+        "close feed months": {
+            "task": "marketplace.tasks.close_feed_months",
+            "schedule": schedule(30.0),
+            "options": {"expires": 30},
+        },
+        "forget old looks": {
+            "task": "marketplace.tasks.forget_old_looks",
             "schedule": schedule(3600.0),
             "options": {"expires": 3600},
         },

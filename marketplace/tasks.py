@@ -21,6 +21,8 @@ from marketplace.services.data import (
     contract_ends,
     contracts,
     delivery_scan,
+    probes,
+    service_credits,
     version_work,
     wishes,
 )
@@ -158,3 +160,23 @@ def work_waiting_versions(**_: object) -> None:
 def sweep_stray_uploads(**_: object) -> None:
     """Remove files of uploads that no row tells of. Safe twice, late, or on two hosts."""
     version_work.sweep_strays()
+
+
+@shared_task(ignore_result=True)
+def look_at_feeds(**_: object) -> None:
+    """Fetch and validate the feeds that are due. Safe twice, late, or on two hosts."""
+    while probes.look_at_due_feeds(now=timezone.now()):
+        pass
+
+
+@shared_task(ignore_result=True)
+def close_feed_months(**_: object) -> None:
+    """Bill feeds whose month or contract is over. Safe twice, late, or on two hosts."""
+    while service_credits.close_due_months(now=timezone.now()):
+        pass
+
+
+@shared_task(ignore_result=True)
+def forget_old_looks(**_: object) -> None:
+    """Delete looks at feeds that no dispute can need. Safe twice, late, or on two hosts."""
+    probes.forget_old_looks(now=timezone.now())

@@ -137,6 +137,10 @@ def _programs(state: Path, port: int, *, is_trial: bool) -> list[Program]:
             *("--worker-class=gthread", "--workers=2", "--threads=4", "--no-control-socket"),
         ],
         "worker": [*celery, "worker", "--concurrency=2", "--loglevel=WARNING", *quiet],
+        "data-worker": [
+            *(*celery, "worker", "--queues=data", "--hostname=data@%h", "--concurrency=2"),
+            *("--loglevel=WARNING", *quiet),
+        ],
         "schedule": [
             *celery,
             *("beat", "--loglevel=WARNING", "--pidfile=", f"--schedule={state / 'schedule'}"),

@@ -26,7 +26,13 @@ _OVER = (DataContract.State.REVOKED, DataContract.State.ENDED)
 
 
 def close_due_months(*, now: datetime) -> int:
-    """Close the months of feeds that are over, or whose contract is; return how many."""
+    """Close the months of feeds that are over, or whose contract is; return how many.
+
+    Raises
+    ------
+    ExceptionGroup
+        Of months that could not be closed; all others were.
+    """
     ended = Q(contract__state__in=_OVER, contract__closed_at__lte=now)
     over = Q(period_end__lte=now) | ended & Q(period_start__lt=F("contract__closed_at"))
     due_ids = (
@@ -38,7 +44,15 @@ def close_due_months(*, now: datetime) -> int:
         .order_by("id")
         .values_list("id", flat=True)
     )
-    return sum(_close_month(charge_id, now=now) for charge_id in due_ids[:SCAN_ROWS_MAX])
+    closed, failures = 0, []
+    for charge_id in due_ids[:SCAN_ROWS_MAX]:
+        try:
+            closed += _close_month(charge_id, now=now)
+        except Exception as failure:  # one bad contract must not hold up the others' money
+            failures.append(failure)
+    if failures:
+        raise ExceptionGroup("months of feeds that could not be closed", failures)
+    return closed
 
 
 @transaction.atomic
