@@ -109,7 +109,7 @@ def offer(
     text = origin_of(delivery, now)
     if body is not None:
         given = read_text(Origin, body)
-        check_fresh(given.issued, now)
+        check_fresh(given.issued, since=delivery.contract.agreed_at, now=now)
         if given != origin_of(delivery, moment_of(given.issued)):
             raise Invalid("body", N_("This is not the text that was to be signed."))
         text = given
@@ -151,7 +151,7 @@ def receive(
     if delivery.state != State.OFFERED or now >= delivery.receive_by:
         raise DeliveryClosed(N_("This delivery does not wait for its buyer."))
     text = read_text(Reception, body)
-    check_fresh(text.issued, now)
+    check_fresh(text.issued, since=delivery.offered_at, now=now)
     origin = Origin.read(bytes(delivery.origin_body or b""))
     if (text.origin, text.root) != (origin.digest(), origin.root):
         raise Invalid("body", N_("The root is not that of the proof of origin: fetch again."))
@@ -246,7 +246,7 @@ def _take_outcome(
 ) -> None:
     if delivery.state not in {State.KEY_OUT, State.DISPUTED} or delivery.outcome_body is not None:
         raise DeliveryClosed(N_("This delivery does not wait for its buyer."))
-    check_fresh(text.issued, now)
+    check_fresh(text.issued, since=delivery.key_out_at, now=now)
     request = Reception.read(bytes(delivery.receipt_body or b""))
     if (text.reception, text.wrap) != (request.digest(), sha256_of(bytes(delivery.wrap or b""))):
         raise Invalid("body", N_("This is not the text that was to be signed."))

@@ -110,7 +110,7 @@ def rewrap(
         raise Invalid("body", N_("This is not the text that was to be signed."))
     if text.reception != Reception.read(bytes(delivery.receipt_body or b"")).digest():
         raise Invalid("body", N_("This is not the text that was to be signed."))
-    check_fresh(text.issued, now)
+    check_fresh(text.issued, since=delivery.key_out_at, now=now)
     check_buyer(delivery, text)
     check_to(text.to)
     wrap = wrap_key(key=key, request=text)

@@ -61,14 +61,18 @@ def check_to(to: str) -> None:
         raise Invalid("body", N_("Nothing can be kept secret under this X25519 key.")) from error
 
 
-def check_fresh(issued: str, now: datetime) -> None:
-    """Refuse a time that was not on any clock lately; one that cannot be is refused as well."""
+def check_fresh(issued: str, *, since: datetime | None, now: datetime) -> None:
+    """Refuse a time before the step could be taken, or still to come.
+
+    A text may wait long for its sending: a client that was killed sends what it signed before.
+    """
     try:
-        is_fresh = abs(moment_of(issued) - now) <= CLOCKS_DIFFER
+        at = moment_of(issued)
+        is_so = (since or now) - CLOCKS_DIFFER <= at <= now + CLOCKS_DIFFER
     except OverflowError:
-        is_fresh = False
-    if not is_fresh:
-        raise Invalid("body", N_("This text waited too long for its signature: start again."))
+        is_so = False
+    if not is_so:
+        raise Invalid("body", N_("This text was signed at a time at which it could not be."))
 
 
 def signed(key: SigningKey, body: bytes, signature: bytes | None) -> bytes:
