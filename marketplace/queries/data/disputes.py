@@ -1,15 +1,18 @@
 """Disputes as their parties and the operator see them, and what was measured as evidence."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Avg, Count, Max, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from marketplace.domain.data.contract import ContractText
 from marketplace.domain.data.disputes import ANSWER_TIME, Evidence, EvidenceKind
-from marketplace.models import DataCharge, DataDelivery, DataDispute, FeedUse, ProbeResult
+from marketplace.domain.data.service import shortfalls
+from marketplace.models import DataCharge, DataDelivery, DataDispute, FeedUse
+from marketplace.queries.data.probes import get_measured
+from marketplace.queries.identity import names_of
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,8 @@ class DisputeView:
     product_id: int
     title: str
     kind: str
-    seller_id: int
-    buyer_id: int
+    seller_name: str
+    buyer_name: str
     sides: frozenset[str]
 
     @property
@@ -56,8 +59,11 @@ def list_disputes(
     *, participant_ids: Collection[int], is_operator: bool = False, limit: int = 200
 ) -> list[DisputeView]:
     """Return the disputes that somebody is part of, open ones first; the operator sees all."""
-    found = _disputes(participant_ids, is_operator=is_operator).order_by("state", "-id")
-    return [_view(dispute, participant_ids, is_operator) for dispute in found[:limit]]
+    found = list(
+        _disputes(participant_ids, is_operator=is_operator).order_by("state", "-id")[:limit]
+    )
+    names = _names(found)
+    return [_view(dispute, participant_ids, names, is_operator) for dispute in found]
 
 
 def find_dispute(
@@ -65,7 +71,9 @@ def find_dispute(
 ) -> DisputeView | None:
     """Return a dispute, None if it is none of theirs."""
     found = _disputes(participant_ids, is_operator=is_operator).filter(id=dispute_id).first()
-    return None if found is None else _view(found, participant_ids, is_operator)
+    if found is None:
+        return None
+    return _view(found, participant_ids, _names([found]), is_operator)
 
 
 def measured_evidence(
@@ -107,34 +115,52 @@ def measured_evidence(
 
 
 def _probe_figures(charge: DataCharge, text: ContractText, now: datetime) -> dict[str, Any]:
-    looks = ProbeResult.objects.filter(
-        product=charge.contract.product_id,
-        at__gte=charge.period_start,
-        at__lt=min(charge.period_end, now),
+    """Return the looks of the period against what is promised; the same figures as its credit."""
+    measured = get_measured(
+        product_id=charge.contract.product_id,
+        start=charge.period_start,
+        end=min(charge.period_end, now),
+        max_age_s=text.service.max_age_s,
     )
-    up = Q(is_up=True)
-    figures: dict[str, Any] = looks.aggregate(
-        looks=Count("id"),
-        up=Count("id", filter=up),
-        valid=Count("id", filter=up & Q(is_valid=True)),
-        fresh=Count("id", filter=up & Q(age_s__lte=text.service.max_age_s)),
-        oldest_s=Max("age_s"),
-        mean_completeness_ppm=Avg("completeness_ppm"),
-    )
-    mean = figures["mean_completeness_ppm"]
-    figures["mean_completeness_ppm"] = None if mean is None else int(mean)
-    return {**figures, "promised_age_s": text.service.max_age_s}
+    compared = shortfalls(text.service, measured)
+    return {
+        "looks": measured.look_count,
+        "up": measured.up_count,
+        "valid": measured.valid_count,
+        "fresh": measured.fresh_count,
+        "max_age_s": text.service.max_age_s,
+        "promises": [
+            {
+                "promise": each.promise,
+                "promised_ppm": each.promised_ppm,
+                "measured_ppm": each.measured_ppm,
+            }
+            for each in compared
+        ],
+    }
 
 
 def _disputes(participant_ids: Collection[int], *, is_operator: bool) -> QuerySet[DataDispute]:
-    found = DataDispute.objects.select_related("charge__contract__product")
+    found = DataDispute.objects.select_related(
+        "charge__contract__product", "charge__contract__seller", "charge__contract__buyer"
+    )
     if is_operator:
         return found
     ids = list(participant_ids)
     return found.filter(Q(charge__contract__buyer__in=ids) | Q(charge__contract__seller__in=ids))
 
 
-def _view(dispute: DataDispute, participant_ids: Collection[int], is_operator: bool) -> DisputeView:
+def _names(disputes: Sequence[DataDispute]) -> dict[int, str]:
+    contracts = [dispute.charge.contract for dispute in disputes]
+    return names_of(side for each in contracts for side in (each.seller, each.buyer))
+
+
+def _view(
+    dispute: DataDispute,
+    participant_ids: Collection[int],
+    names: Mapping[int, str],
+    is_operator: bool,
+) -> DisputeView:
     charge = dispute.charge
     contract, product = charge.contract, charge.contract.product
     sides = {"operator"} if is_operator else set[str]()
@@ -163,7 +189,7 @@ def _view(dispute: DataDispute, participant_ids: Collection[int], is_operator: b
         product_id=product.pk,
         title=product.title,
         kind=product.get_kind_display(),
-        seller_id=contract.seller_id,
-        buyer_id=contract.buyer_id,
+        seller_name=names[contract.seller_id],
+        buyer_name=names[contract.buyer_id],
         sides=frozenset(sides),
     )

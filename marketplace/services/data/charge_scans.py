@@ -181,7 +181,11 @@ def _tell_of_refusal(charge: DataCharge, *, now: datetime) -> None:
         participant_id=charge.contract.buyer_id,
         kind=NoticeKind.HOLD_REFUSED,
         key=f"charge:{charge.id}:{charge.attempt}",
-        subject={"charge": charge.id, "contract": charge.contract_id},
+        subject={
+            "charge": charge.id,
+            "contract": charge.contract_id,
+            "title": charge.contract.product.title,
+        },
         now=now,
     )
 
@@ -190,7 +194,7 @@ def _claimed(due: Q) -> list[DataCharge]:
     """Claim charges of a state, by id; those that another scan has are left to it."""
     found: QuerySet[DataCharge] = (
         DataCharge.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
-        .select_related("contract")
+        .select_related("contract__product")
         .filter(due)
         .order_by("id")
     )

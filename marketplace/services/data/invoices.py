@@ -50,7 +50,11 @@ def issue_invoices(charges: Sequence[DataCharge], *, now: datetime) -> int:
             participant_id=document.charge.contract.buyer_id,
             kind=NoticeKind.INVOICE_ISSUED,
             key=f"invoice:{document.seller_id}:{document.number}",
-            subject={"charge": document.charge_id, "contract": document.charge.contract_id},
+            subject={
+                "charge": document.charge_id,
+                "contract": document.charge.contract_id,
+                "title": details[document.charge_id][0],
+            },
             now=now,
         )
     return len(issued)
