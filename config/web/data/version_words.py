@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.web.data.privacy_words import FATE_LABELS, RISK_LABELS
+from config.web.data.catalogue_privacy import FATE_LABELS, RISK_LABELS
 
 STEPS: Final = {
     "": gettext_lazy("Waiting for the file"),

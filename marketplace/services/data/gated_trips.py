@@ -4,7 +4,7 @@ Findings of the raw rows stay out: of what is published there are its own figure
 """
 
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from gate.areas import AREAS_PART, Areas
 from gate.formats import Checked
@@ -12,6 +12,7 @@ from gate.keys import key_commitment
 from gate.manifest import Manifest
 from gate.package import read_part
 from gate.policy import Policy
+from gate.recheck import recheck
 from gate.report import REPORT_PART
 from gate.trips import Gated, Previous, publish_trips
 from marketplace.models import DataVersion
@@ -77,6 +78,37 @@ def make(
         sample=gated.sample,
         privacy_report=report.as_json(),
         asks_provider=previous is None,
+    )
+
+
+def recheck_at_home(
+    *, version: DataVersion, manifest: Manifest, file: IO[bytes], key: bytes
+) -> Made:
+    """Judge trips that were gated at their provider's home, as far as what goes out shows it.
+
+    Raises
+    ------
+    Refused, gate.manifest.PackageBroken
+        If it is not what the gate makes under the product's policy.
+    """
+    previous = _previous(version)
+    found = recheck(
+        file,
+        manifest,
+        key,
+        policy=Policy.from_json(version.product.privacy_policy),
+        before=previous.areas if previous else None,
+    )
+    return Made(
+        package_id=manifest.package.package_id,
+        key=key,
+        manifest=manifest,
+        row_count=found.cells,
+        profile=found.profile.as_json(),
+        findings=[],
+        sample=found.sample,
+        privacy_report=found.report,
+        is_ours=False,
     )
 
 
