@@ -77,7 +77,8 @@ class Areas:
         writer = csv.writer(text, lineterminator="\n")
         levels = list(self.names)
         writer.writerow(["station", "latitude_micro", "longitude_micro", *levels])
-        for index, place in enumerate(self.places):
+        # By name: the order in which trips first named a place is nobody's business.
+        for index, place in sorted(enumerate(self.places), key=lambda each: each[1].name):
             writer.writerow(
                 [
                     place.name,

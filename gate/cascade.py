@@ -170,21 +170,17 @@ class Cascade:
 
 
 def joined(told: Sequence[Told]) -> tuple[Told, Int64Array, Int64Array, Int64Array]:
-    """Put buckets together, and return all cells in the order they are published in.
+    """Put buckets together.
 
     Returns
     -------
     Told
         The sums; its cells are empty, they are in the arrays.
     level, key, trips : ndarray of int64
-        Ordered by period's start, then level, then areas: nothing of the rows' order is left.
+        All cells, in no order yet.
     """
     parts = [cells for each in told for cells in each.cells]
     empty = np.zeros(0, np.int64)
-    level = np.concatenate([empty, *(np.full(len(c.key), c.level, np.int64) for c in parts)])
-    key = np.concatenate([empty, *(cells.key for cells in parts)])
-    trips = np.concatenate([empty, *(cells.trips for cells in parts)])
-    order = np.lexsort((key, level, unpacked(key)[0]))
     sums = Told(
         cells=(),
         lost=sum(each.lost for each in told),
@@ -192,4 +188,9 @@ def joined(told: Sequence[Told]) -> tuple[Told, Int64Array, Int64Array, Int64Arr
         lost_few_people=sum(each.lost_few_people for each in told),
         lost_dominated=sum(each.lost_dominated for each in told),
     )
-    return sums, level[order], key[order], trips[order]
+    return (
+        sums,
+        np.concatenate([empty, *(np.full(len(c.key), c.level, np.int64) for c in parts)]),
+        np.concatenate([empty, *(cells.key for cells in parts)]),
+        np.concatenate([empty, *(cells.trips for cells in parts)]),
+    )

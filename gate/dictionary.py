@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from gate.errors import gettext_noop
-from gate.flows import COUNT_COLUMN, Flows
+from gate.flows import COUNT_COLUMN, columns_of
 from gate.manifest import canonical_json
+from gate.policy import Policy
 
 DICTIONARY_PART: Final = "dictionary.json"
 # Key of the meaning to its text; pages translate the text.
@@ -21,12 +22,12 @@ FLOW_MEANINGS: Final = {
 }
 
 
-def dictionary_of(flows: Flows) -> dict[str, Any]:
+def dictionary_of(policy: Policy) -> dict[str, Any]:
     """Return the dictionary as JSON values."""
     kinds = {"period_start": "timestamp", COUNT_COLUMN: "integer"}
     return {
         "type": "heliopolis/dictionary/1",
-        "zone": flows.policy.zone,
+        "zone": policy.zone,
         "columns": [
             {
                 "name": name,
@@ -34,7 +35,7 @@ def dictionary_of(flows: Flows) -> dict[str, Any]:
                 "meaning": name if name in FLOW_MEANINGS else "kept",
                 "text": FLOW_MEANINGS.get(name, FLOW_MEANINGS["kept"]),
             }
-            for name in flows.columns
+            for name in columns_of(policy)
         ],
         "rule": gettext_noop(
             "Each trip is counted once, at the first level whose cell is large enough;"
@@ -43,6 +44,6 @@ def dictionary_of(flows: Flows) -> dict[str, Any]:
     }
 
 
-def dictionary_bytes(flows: Flows) -> bytes:
+def dictionary_bytes(policy: Policy) -> bytes:
     """Return the part ``dictionary.json``."""
-    return canonical_json(dictionary_of(flows))
+    return canonical_json(dictionary_of(policy))

@@ -26,6 +26,11 @@ COUNT_COLUMN: Final = "trips"
 GROUP_ROWS: Final = 131_072
 
 
+def columns_of(policy: Policy) -> list[str]:
+    """Return the names of the columns that a policy publishes, in order."""
+    return [*OWN_COLUMNS, *policy.keep_columns, COUNT_COLUMN]
+
+
 @dataclass(frozen=True)
 class Flows:
     """All cells that are told, in the order they are published in.
@@ -54,23 +59,29 @@ class Flows:
     def of(
         cls, cascade: Cascade, rows: TripRows, level: Int64Array, key: Int64Array, trips: Int64Array
     ) -> Flows:
-        """Unpack what the cascade has told."""
+        """Unpack what the cascade has told, and put it into the order it is published in.
+
+        By start, level, areas and kept values: nothing of the order of the rows is left.
+        """
         quarter, a, b, kept = unpacked(key)
+        texts = rows.kept_texts(kept)
+        ranks = [np.unique(each, return_inverse=True)[1] for each in reversed(texts)]
+        order = np.lexsort((*ranks, b, a, level, quarter))
         return cls(
             policy=rows.policy,
             areas=cascade.area_names,
-            level=level,
-            start_quarter=quarter,
-            from_area=a,
-            to_area=b,
-            kept=rows.kept_texts(kept),
-            trips=trips,
+            level=level[order],
+            start_quarter=quarter[order],
+            from_area=a[order],
+            to_area=b[order],
+            kept=[[each[index] for index in order.tolist()] for each in texts],
+            trips=trips[order],
         )
 
     @property
     def columns(self) -> list[str]:
         """The names of the published columns, in order."""
-        return [*OWN_COLUMNS, *self.policy.keep_columns, COUNT_COLUMN]
+        return columns_of(self.policy)
 
     def batches(self, *, rows: int = GROUP_ROWS) -> Iterator[pa.RecordBatch]:
         """Yield the table in pieces; an empty table is one empty piece."""

@@ -162,10 +162,26 @@ class Policy:
             named["levels"] = tuple(Level(period, area) for period, area in pairs)
         return cls(**named)
 
+    @classmethod
+    def from_canonical(cls, said: Mapping[str, Any]) -> Policy:
+        """Read a policy as it stands in a canonical document, where numbers are strings."""
+        named = dict(said)
+        distinct = named.get("minimum_distinct")
+        if isinstance(distinct, Mapping):
+            named["minimum_distinct"] = {**distinct, "n": _number(distinct.get("n"))}
+        for key in ("minimum_group", "dominance_percent", "minimum_places"):
+            named[key] = _number(named.get(key))
+        return cls.from_json(named)
+
     @property
     def sha256(self) -> str:
         """The hash of the canonical policy, in hex: versions of one source share it."""
         return hashlib.sha256(canonical_json(self.as_json())).hexdigest()
+
+
+def _number(text: object) -> object:
+    """Return the number of a canonical string; anything else as it is, to be refused."""
+    return int(text) if isinstance(text, str) and text.isdecimal() and len(text) < 10 else text
 
 
 _KINDS: Final[Mapping[str, Any]] = {

@@ -59,7 +59,7 @@ def open_rows(path: Path, *, name: str, limits: Limits) -> Iterator[Rows]:
         table = open_table(path, name=name, limits=limits)
         yield Rows(table.names, table.batches(), table)
         return
-    said = {"path": str(path.resolve())}
+    said = {"path": str(path.absolute())}
     names = bounded("gate.parquet:column_names", said, limits=limits, place=name)
     with tempfile.TemporaryDirectory(prefix="gate-") as folder:
         pipe = Path(folder) / "rows"
@@ -80,7 +80,7 @@ class _Child:
         # Opened before there is a writer, which only works without waiting for one.
         self._end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
         self._is_open = True
-        said = {"path": str(path.resolve()), "pipe": str(pipe), "name": name}
+        said = {"path": str(path.absolute()), "pipe": str(pipe), "name": name}
         self._thread = threading.Thread(
             target=self._run, args=(said, replace(limits, wall_s=limits.wall_s * PATIENCE))
         )

@@ -24,18 +24,19 @@ from gate.columns import SAMPLE_ROWS, ColumnFate, fates, person_column
 from gate.dictionary import DICTIONARY_PART, dictionary_bytes
 from gate.errors import Refused, gettext_noop
 from gate.flows import COUNT_COLUMN, OWN_COLUMNS, Flows
+from gate.flows_figures import level_shares, uniqueness_after
 from gate.flows_profile import profile_of
 from gate.formats.values import as_numbers, as_text
 from gate.limits import Limits
 from gate.policy import Policy
 from gate.profile import Profile
-from gate.report import REPORT_PART, LevelShare, Report
+from gate.report import REPORT_PART, Report
 from gate.roles import resolved
 from gate.rows import Rows, open_rows
 from gate.sink import Sink
-from gate.spill import Int64Array, Spill, buckets_of, mixed
-from gate.trip_rows import TripRows, as_places, packed, unpacked
-from gate.uniqueness import RowGroups, Uniqueness, of_groups
+from gate.spill import Spill, buckets_of, mixed
+from gate.trip_rows import TripRows, as_places, check_label, packed, unpacked
+from gate.uniqueness import RowGroups, Uniqueness
 
 # Rows that one bucket is made for, and bytes of a row in a file as it comes.
 BUCKET_ROWS: Final = 100_000
@@ -156,7 +157,7 @@ def publish_trips(
     flows.write(out)
     for part, media_type, data in (
         (AREAS_PART, "text/csv", areas.to_csv()),
-        (DICTIONARY_PART, "application/json", dictionary_bytes(flows)),
+        (DICTIONARY_PART, "application/json", dictionary_bytes(policy)),
         (REPORT_PART, "application/json", report.to_bytes()),
     ):
         with closing(out.add_part(part, media_type)) as file:
@@ -204,11 +205,11 @@ class _Run:
         areas = None
         if stations is not None:
             places = _read_places(stations, limits)
-            known = previous.areas.places if previous else ()
+            names = {each.name for each in places}
             # A station that is gone keeps its area, so that others in it do not become lonely.
-            gone = {each.name: each for each in known}
+            known = previous.areas.places if previous else ()
             areas = make_areas(
-                [*places, *(gone[n] for n in gone.keys() - {each.name for each in places})],
+                [*places, *(each for each in known if each.name not in names)],
                 [level.area for level in policy.levels],
                 minimum_places=policy.minimum_places,
                 before=previous.areas if previous else None,
@@ -297,35 +298,6 @@ class _Run:
         )
 
 
-def level_shares(policy: Policy, level: Int64Array, trips: Int64Array) -> tuple[LevelShare, ...]:
-    """Return trips and cells told at each level of a policy."""
-    return tuple(
-        LevelShare(
-            each.period, each.area, int(trips[level == index].sum()), int((level == index).sum())
-        )
-        for index, each in enumerate(policy.levels)
-    )
-
-
-def uniqueness_after(flows: Flows, minimum: int) -> Uniqueness:
-    """Return how alone the trips of a table are, by all its columns, from the table itself."""
-    names = sorted({name for level in flows.areas for name in level})
-    number = {name: index for index, name in enumerate(names)}
-    rows = zip(
-        flows.level.tolist(),
-        flows.start_quarter.tolist(),
-        (number[flows.areas[lv][a]] for lv, a in zip(flows.level, flows.from_area, strict=True)),
-        (number[flows.areas[lv][b]] for lv, b in zip(flows.level, flows.to_area, strict=True)),
-        *flows.kept,
-        strict=True,
-    )
-    sizes: dict[tuple[Any, ...], int] = {}
-    for row, count in zip(rows, flows.trips.tolist(), strict=True):
-        sizes[row] = sizes.get(row, 0) + count
-    known = [name for name in flows.columns if name != COUNT_COLUMN]
-    return of_groups(known, np.array(list(sizes.values()), np.int64), minimum)
-
-
 def _row_groups(known: Mapping[str, Any], buckets: int) -> list[RowGroups]:
     """Return what somebody may know of a raw row, most first."""
     sets = [tuple(known), ("start", "from", "to"), ("start", "from")]
@@ -353,6 +325,7 @@ def _read_places(path: Path, limits: Limits) -> tuple[Place, ...]:
             usable &= (np.abs(lat.values) <= 90) & (np.abs(lon.values) <= 180)
             for name, y, x, ok in zip(names, lat.values, lon.values, usable, strict=True):
                 if name and name.strip() and ok:
+                    check_label(name.strip(), path.name)
                     found.append((name.strip(), float(y), float(x)))
             if len(found) > STATIONS_MAX:
                 raise Refused(
