@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from config.web.personas import current_persona, personas_of
+from marketplace.domain.data.traders import may_buy, may_sell
 from marketplace.queries.notices import count_unread
 from marketplace.queries.pages import Persona
 
@@ -72,9 +73,12 @@ def _links(request: HttpRequest) -> list[Link]:
     if persona.role == "operator":
         places.append((_("Halts"), reverse("trading_halts", args=[persona.participant_id])))
         places.append((_("Billing"), reverse("billing", args=[persona.participant_id])))
+        places.append((_("Disputes"), reverse("market_disputes")))
     if persona.place is not None:
         places.append((_("Community"), reverse("community", args=[persona.place.community_id])))
     places.append((_("Data hall"), reverse("data_hall")))
+    if may_buy(persona.role) or may_sell(persona.role):
+        places.append((_("Contracts"), reverse("market_contracts")))
     unread = count_unread(participant_ids=[each.participant_id for each in personas_of(request)])
     notices = _("Notices ({count})").format(count=unread) if unread else _("Notices")
     places.append((notices, reverse("notices")))

@@ -136,6 +136,7 @@ class ContractDraft(APIView):
     """A contract that nobody has signed."""
 
     @extend_schema(request=DraftIn, responses=ContractTextOut)
+    @idempotent
     def post(self, request: Request) -> Response:
         """Write the text by which you would buy; nothing is stored."""
         form = DraftIn(data=request.data)

@@ -4,6 +4,8 @@ from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("config.web.data.catalogue_urls")),
+    path("", include("config.web.data.contract_urls")),
+    path("", include("config.web.data.money_urls")),
     path("", include("config.web.data.product_urls")),
     path("", include("config.web.data.wish_urls")),
 ]
