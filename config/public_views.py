@@ -4,6 +4,12 @@ PUBLIC_VIEWS = (
     "cancellation",
     "cancellation_receipt",
     "cancellation_text",
+    # The catalogue for other catalogues and feed readers, and what was measured: an invitation.
+    "catalogue_atom",
+    "catalogue_json_ld",
+    "catalogue_quality",
+    "catalogue_rss",
+    "catalogue_turtle",
     "healthz",
     "log",
     "log_checkpoint",

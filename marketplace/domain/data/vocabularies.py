@@ -1,7 +1,7 @@
 """Words that the catalogue shares with others: EU and mobilityDCAT-AP vocabularies, by our codes.
 
 Only what our products use. The published shapes accept any slug below a vocabulary's address; ours
-(`tests/data/own_shapes.py`) accept exactly these.
+(tests/data/own_shapes.py) accept exactly these.
 """
 
 from collections.abc import Mapping

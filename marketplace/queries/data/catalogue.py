@@ -1,6 +1,6 @@
 """Search among what is listed: one count by all facets, one page of products."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -31,6 +31,14 @@ _COLUMNS: Final[Mapping[str, str]] = {
 _EAST_END: Final = 180_000_000
 _NORTH_END: Final = 90_000_000
 _CELL: Final = "(kind - 1) + 2 * (format + 9 * (age_band + 6 * (price_band + 5 * quality_band)))"
+_TOUCHED: Final = """
+SELECT EXISTS (
+    SELECT FROM marketplace_datafacet
+    WHERE longitude && int4range(west, east) AND latitude && int4range(south, north))
+FROM unnest(%s::integer[], %s::integer[], %s::integer[], %s::integer[]) WITH ORDINALITY
+    AS asked(west, east, south, north, place)
+ORDER BY place
+"""
 # What a page shows; policies, profiles and samples stay where they are.
 _SHOWN: Final = ("title", "language", "kind", "format", "currency", "price", "licence", "theme")
 
@@ -137,6 +145,14 @@ def get_extent() -> Area | None:
         )
         west, south, east, north = cursor.fetchone()
     return None if west is None else _area(west, south, east, north)
+
+
+def list_areas_with_products(*, areas: Sequence[Area]) -> list[bool]:
+    """Return for each area whether anything that is listed touches it."""
+    edges = [[getattr(area, edge) for area in areas] for edge in ("west", "east", "south", "north")]
+    with connection.cursor() as cursor:
+        cursor.execute(_TOUCHED, edges)
+        return [found for (found,) in cursor.fetchall()]
 
 
 def area_of(facet: DataFacet) -> Area | None:
