@@ -41,6 +41,7 @@ from marketplace.models.data_products import (
     DataProduct,
     DataVersion,
 )
+from marketplace.models.data_queries import DataQuery, DataQueryStore
 from marketplace.models.data_rewraps import DataRewrap
 from marketplace.models.data_uploads import DataUpload
 from marketplace.models.data_wishes import (
@@ -102,6 +103,8 @@ __all__ = [
     "DataFormat",
     "DataInvoice",
     "DataProduct",
+    "DataQuery",
+    "DataQueryStore",
     "DataRewrap",
     "DataUpload",
     "DataVersion",
