@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import IntegrityError, connection, transaction
 from pytest_django import Settings
 
 from gate.manifest import Manifest
 from gate.package import read_part, verify_package
 from ledger.queries import get_answers
-from marketplace.errors import ProductClosed
+from marketplace.errors import NotFound, ProductClosed, RoleNotAllowed, VersionBeingMade
 from marketplace.models import CatalogueRecord, DataUpload, DataVersion, Notice
 from marketplace.services.data import intake, storage
 from marketplace.services.data.deposit_key import open_version_key
@@ -20,7 +21,8 @@ from marketplace.services.data.products import (
     list_product,
     withdraw_product,
 )
-from marketplace.services.data.version_work import work_version
+from marketplace.services.data.version_work import destroy_uploads, work_version
+from marketplace.services.people import add_participant
 from tests.data.publishing import (
     ZIP_CODE,
     counts_csv,
@@ -122,3 +124,91 @@ def test_trips_are_shown_to_their_provider_first_and_never_listed_raw(trade: Tra
         change_privacy_policy(
             product_id=product_id, participant_ids=[trade.alice], policy={"minimum_group": 20}
         )
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "place"),
+    [
+        (trips_csv(count=20), "upload_unfit", ""),
+        (b"\x1f\x8b" + b"x" * 50, "gzip-broken", "file.csv"),
+        (b"detector_id,ts_local,volume\n" + b"D1,2026-03-01 00:00:00,-5\n" * 3, None, "file.csv"),
+        (b"<html><body>Not found</body></html>", "html", "file.csv"),
+    ],
+)
+def test_what_cannot_be_a_version_is_refused_once_and_destroyed(
+    trade: Trade, content: bytes, code: str | None, place: str
+) -> None:
+    product_id = product_of(trade.alice)
+    version_id = upload(product_id, trade.alice, content)
+
+    work_version(version_id=version_id, now=NOW)
+
+    version = DataVersion.objects.get(id=version_id)
+    assert version.state == State.REFUSED and version.manifest is None
+    refusal = version.refusal
+    assert refusal["text"] and refusal["place"].startswith(place)
+    assert code is None or refusal["code"] == code
+    assert files_below(storage.quarantine_path("x").parent.parent) == []
+    assert [each.kind for each in Notice.objects.order_by("id")] == [
+        "version_refused",
+        "raw_deleted",
+    ]
+    with pytest.raises(ProductClosed, match="once a version of it is ready"):
+        list_product(product_id=product_id, participant_ids=[trade.alice], now=NOW)
+
+
+def test_a_published_version_cannot_be_rewritten_even_in_sql(trade: Trade) -> None:
+    version_id = upload(product_of(trade.alice), trade.alice, counts_csv())
+    work_version(version_id=version_id, now=NOW)
+
+    for statement in (
+        "UPDATE marketplace_dataversion SET row_count = 1",
+        "UPDATE marketplace_dataversion SET manifest_sha256 = 'x'",
+        "UPDATE marketplace_dataversion SET sample = '{}'",
+        "UPDATE marketplace_dataversion SET state = 1",
+        "UPDATE marketplace_dataversion SET raw_deleted_at = NULL",
+        "DELETE FROM marketplace_dataversion",
+        "UPDATE marketplace_dataproduct SET format = 'gtfs'",
+    ):
+        with (
+            pytest.raises(IntegrityError, match=r"cannot be rewritten|append-only"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(statement)
+
+
+def test_versions_come_one_after_the_other_and_name_the_one_before(trade: Trade) -> None:
+    product_id = product_of(trade.alice)
+    first = upload(product_id, trade.alice, counts_csv())
+    with pytest.raises(VersionBeingMade):
+        upload(product_id, trade.alice, counts_csv())
+    work_version(version_id=first, now=NOW)
+    second = upload(product_id, trade.alice, counts_csv(hours=72), note="a day more")
+    work_version(version_id=second, now=NOW)
+
+    versions = DataVersion.objects.filter(product=product_id).order_by("number")
+    old, new = versions
+    assert (old.number, new.number, new.note) == (1, 2, "a day more")
+    said = Manifest.from_bytes(bytes(new.manifest or b""))
+    assert said.previous_sha256 == old.manifest_sha256
+
+
+def test_an_upload_that_is_given_up_is_destroyed(trade: Trade) -> None:
+    version_id = upload(product_of(trade.alice), trade.alice, counts_csv())
+
+    intake.abandon_version(version_id=version_id, participant_ids=[trade.alice], now=NOW)
+    assert destroy_uploads(now=NOW) == 1
+
+    assert files_below(storage.quarantine_path("x").parent) == []
+    assert DataVersion.objects.get(id=version_id).raw_deleted_at == NOW
+    assert not work_version(version_id=version_id, now=NOW)
+
+
+def test_the_operator_and_strangers_publish_nothing(trade: Trade) -> None:
+    operator = add_participant(role="operator", name="Hall")
+    with pytest.raises(RoleNotAllowed):
+        product_of(operator)
+    product_id = product_of(trade.alice)
+    with pytest.raises(NotFound):
+        upload(product_id, trade.bob, counts_csv())

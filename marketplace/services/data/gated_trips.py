@@ -3,8 +3,9 @@
 Findings of the raw rows stay out: of what is published there are its own figures and its report.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from gate.areas import AREAS_PART, Areas
 from gate.formats import Checked
@@ -24,6 +25,24 @@ from marketplace.services.data.raw_uploads import PPM, reserved
 # Shares of the work at which the gate's steps begin, as far as one can tell beforehand. [ppm]
 STEPS: Final = {"counting": 600_000, "gating": 800_000, "writing": 900_000}
 _TOLD_EVERY_ROWS: Final = 100_000
+# Names of a report's whole numbers.
+_NUMBERS: Final = frozenset(
+    [
+        "rows_in",
+        "rows_out",
+        "rows",
+        "cells",
+        "rounded_to",
+        "areas_joined",
+        "alone",
+        "below_5",
+        "below_minimum",
+        "minimum_group",
+        "n",
+        "dominance_percent",
+        "minimum_places",
+    ]
+)
 
 
 def make(
@@ -107,9 +126,21 @@ def recheck_at_home(
         profile=found.profile.as_json(),
         findings=[],
         sample=found.sample,
-        privacy_report=found.report,
+        privacy_report=_with_numbers(found.report),
         is_ours=False,
     )
+
+
+def _with_numbers(report: Any, name: str = "") -> Any:
+    """Return a report read from canonical JSON, where numbers are texts, as the gate's own is."""
+    if isinstance(report, Mapping):
+        is_count = name in ("left_out", "suppressed")
+        return {
+            key: _with_numbers(value, "rows" if is_count else key) for key, value in report.items()
+        }
+    if isinstance(report, list):
+        return [_with_numbers(each, name) for each in report]
+    return int(report) if name in _NUMBERS and isinstance(report, str) else report
 
 
 class _Told:

@@ -65,37 +65,40 @@ def work_version(*, version_id: int, now: datetime) -> bool:
     the hall is raised, and the version waits.
     """
     with _turn(version_id) as is_ours:
-        if not is_ours:
-            return False
-        version = DataVersion.objects.select_related("product").get(id=version_id)
-        uploads = {each.role: each for each in version.uploads.all()}
-        upload = uploads.get(DataUpload.Role.DATA)
-        is_waiting = upload is not None and upload.is_complete
-        if version.state != State.WORKING or version.progress.get("step") == PREVIEW:
-            return False
-        if not is_waiting or upload is None:
-            return False
-        # What a run that was killed has left: a package under a key that nobody has any more. It is
-        # no run's from here on, so that one which only lost its connection cannot publish it.
-        DataVersion.objects.filter(id=version_id, state=State.WORKING).update(package="")
-        storage.discard_package(version.package)
-        attempts = version.progress.get("attempts", 0)
-        if attempts >= ATTEMPTS_MAX:
-            _refuse(version, _gave_up(), now)
-            return True
-        is_confirmed = bool(version.progress.get("confirmed"))
-        follower = _Progress(version_id, {"attempts": attempts + 1, "confirmed": is_confirmed})
-        follower("recognise")
-        try:
-            made = _made(version, uploads, upload, follower, now)
-        except (Refused, PackageBroken, MarketplaceError) as wrong:
-            if isinstance(wrong, DepositKeyMissing):
-                raise
-            _discard_reserved(version_id)
-            _refuse(version, wrong, now)
-            return True
+        was_done = is_ours and _worked(version_id, now)
+    if was_done:
+        destroy_uploads(now=now, version_id=version_id)
+    return was_done
+
+
+def _worked(version_id: int, now: datetime) -> bool:
+    version = DataVersion.objects.select_related("product").get(id=version_id)
+    uploads = {each.role: each for each in version.uploads.all()}
+    upload = uploads.get(DataUpload.Role.DATA)
+    if version.state != State.WORKING or version.progress.get("step") == PREVIEW:
+        return False
+    if upload is None or not upload.is_complete:
+        return False
+    # What a run that was killed has left: a package under a key that nobody has any more. It is
+    # no run's from here on, so that one which only lost its connection cannot publish it.
+    DataVersion.objects.filter(id=version_id, state=State.WORKING).update(package="")
+    storage.discard_package(version.package)
+    attempts = version.progress.get("attempts", 0)
+    if attempts >= ATTEMPTS_MAX:
+        _refuse(version, _gave_up(), now)
+        return True
+    is_confirmed = bool(version.progress.get("confirmed"))
+    follower = _Progress(version_id, {"attempts": attempts + 1, "confirmed": is_confirmed})
+    follower("recognise")
+    try:
+        made = _made(version, uploads, upload, follower, now)
+    except (Refused, PackageBroken, MarketplaceError) as wrong:
+        if isinstance(wrong, DepositKeyMissing):
+            raise
+        _discard_reserved(version_id)
+        _refuse(version, wrong, now)
+    else:
         _keep(version, made, is_confirmed=is_confirmed, now=now)
-    destroy_uploads(now=now, version_id=version_id)
     return True
 
 
