@@ -40,6 +40,15 @@ MEMORY = ("memory", gettext_noop("reading it takes more memory than one input ma
 TIME = ("time", gettext_noop("reading it takes longer than one input may take"))
 OUTPUT = ("output", gettext_noop("reading it writes more than one input may write"))
 DIED = ("unreadable", gettext_noop("the reader of this format can't read it and gave up"))
+# What Python, C++, Rust and the loader of libraries say when they get none.
+OUT_OF_MEMORY = (
+    b"MemoryError",
+    b"bad_alloc",
+    b"memory allocation of",
+    b"Cannot allocate memory",
+    b"failed to map segment",
+    b"cannot allocate memory",
+)
 SMALLER = gettext_noop("Split it into smaller files, or ask the hall for a higher limit.")
 AGAIN = gettext_noop("Export the file again; it is probably damaged.")
 BY_SIGNAL = {
@@ -164,9 +173,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _stopped(code: int, complaint: bytes, place: str) -> Stopped:
-    out_of_memory = b"MemoryError" in complaint or b"memory allocation of" in complaint
+    out_of_memory = any(sign in complaint for sign in OUT_OF_MEMORY)
     signalled = BY_SIGNAL.get(signal.Signals(-code), DIED) if code < 0 else DIED
-    kind, text = MEMORY if out_of_memory or b"bad_alloc" in complaint else signalled
+    kind, text = MEMORY if out_of_memory else signalled
     stopped = Stopped(kind, text, place, AGAIN if kind == DIED[0] else SMALLER)
     # Where it failed, for a log of the hall; the message itself may quote cells.
     lines = re.findall(rb'File "([^"]+)", line (\d+)', complaint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -73,15 +74,10 @@ def read_places(
         lat, lon = (as_numbers(batch.column(roles[role])) for role in ("lat", "lon"))
         sites = as_text(batch.column(roles["site"])).to_pylist()
         _note_bad(findings, name, places.rows, lat, lon)
-        frame = pd.DataFrame(
-            {
-                "site": sites,
-                "lat": np.where(lat.missing | lat.bad, np.nan, lat.values),
-                "lon": np.where(lon.missing | lon.bad, np.nan, lon.values),
-            }
-        ).astype({"site": str})
+        y, x = (np.where(one.missing | one.bad, np.nan, one.values) for one in (lat, lon))
+        frame = pd.DataFrame({"site": sites, "lat": y, "lon": x}).astype({"site": str})
         note_failures(SCHEMA, frame, findings, name, first_row=places.rows)
-        rows = zip(sites, lat.values.tolist(), lon.values.tolist(), strict=True)
+        rows = zip(sites, y.tolist(), x.tolist(), strict=True)
         _take(places, rows, name, findings)
     if table.ragged_count:
         text = gettext_noop("rows with more or fewer cells than the header")
@@ -114,7 +110,7 @@ def _take(
             text = gettext_noop("a number with several rows; the first place counts")
             findings.add("place-twice", "warning", text, place=line)
             continue
-        if not is_place(y, x):
+        if not math.isnan(y + x) and not is_place(y, x):
             text = gettext_noop("latitude and longitude are 0, or beyond the earth's")
             findings.add("place-zero", "warning", text, place=line)
         places.by_site[site] = (y, x)

@@ -102,17 +102,19 @@ class TripChecks:
 
     def add(self, batch: pa.RecordBatch) -> ParsedTrips:
         """Check one batch; return its times in UTC and the rows without an error."""
-        start, start_bad = self._times(batch, "start")
-        end, end_bad = self._times(batch, "end")
+        start, start_bad, start_skipped = self._times(batch, "start")
+        end, end_bad, end_skipped = self._times(batch, "end")
         unknown = self._places(batch)
-        good = ~(start_bad | end_bad)
+        usable = ~(start_bad | end_bad | unknown)
+        # Of a time that the clocks skip nobody can say how far it is from another.
+        good = ~(start_bad | end_bad | start_skipped | end_skipped)
         backwards = self._note("end-before-start", good & (end < start))
         future_s = int(self.at.timestamp()) + DAY_S
         future = self._note("time-in-future", good & (np.maximum(start, end) > future_s))
         old = self._note("time-old", good & (np.minimum(start, end) < OLDEST_S))
         self._note("trip-long", good & (end - start > DAY_S))
         self._durations(batch, good & ~backwards, end - start)
-        usable = good & ~(unknown | backwards | future | old)
+        usable &= ~(backwards | future | old)
         if usable.any():
             low, high = int(start[usable].min()), int(end[usable].max())
             self.least_s = low if self.least_s is None else min(self.least_s, low)
@@ -120,15 +122,15 @@ class TripChecks:
         self.rows += batch.num_rows
         return ParsedTrips(start, end, usable)
 
-    def _times(self, batch: pa.RecordBatch, role: str) -> tuple[Int64Array, BoolArray]:
+    def _times(self, batch: pa.RecordBatch, role: str) -> tuple[Int64Array, BoolArray, BoolArray]:
         times: Times = as_times(batch.column(self.roles[role]))
         self._note("time-missing", times.missing)
         self._note("time-unreadable", times.bad)
-        seconds = times.values
-        if not times.is_utc:
-            seconds, skipped, _ = self._clock.to_utc(seconds)
-            self._note("time-skipped", skipped & ~times.missing & ~times.bad)
-        return seconds, times.missing | times.bad
+        bad = times.missing | times.bad
+        if times.is_utc:
+            return times.values, bad, np.zeros_like(bad)
+        seconds, skipped, _ = self._clock.to_utc(times.values)
+        return seconds, bad, self._note("time-skipped", skipped & ~bad)
 
     def _places(self, batch: pa.RecordBatch) -> BoolArray:
         wrong = np.zeros(batch.num_rows, bool)
