@@ -124,7 +124,11 @@ def take(
         "held": _HELD,
     }
     row = _asked(arguments)
-    if row is not None and row.answer is None and _open_use(charge_id=row.taken.charge_id, now=now):
+    if row is not None and row.answer is None:
+        _open_use(charge_id=row.taken.charge_id, now=now)
+        row = _asked(arguments)
+    if row is not None and row.answer is Answer.CAP_REACHED:
+        # Or the month was closed while this request waited for its row: then that is the answer.
         row = _asked(arguments)
     if row is None:
         return Taken(Answer.UNKNOWN_CREDENTIAL)
@@ -206,10 +210,9 @@ def _answer(asked: _Asked, *, product_id: object) -> Answer | None:
 
 
 @transaction.atomic
-def _open_use(*, charge_id: int, now: datetime) -> bool:
+def _open_use(*, charge_id: int, now: datetime) -> None:
     """Make the row in which a month is counted; twice, or by two at once, makes one."""
     open_use(charge=DataCharge.objects.select_related("contract").get(pk=charge_id), now=now)
-    return True
 
 
 def open_use(*, charge: DataCharge, now: datetime) -> FeedUse:
