@@ -1,0 +1,130 @@
+"""Pages of charges, disputes and invoices: what each side sees, and what nobody else does."""
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from marketplace.models import DataCharge, DataDispute, DataInvoice, User
+from marketplace.services.people import add_participant, join
+from tests.data.charged import WINDOW, charge_of, deliver, settle
+from tests.data.trading import Trade, book, build_trade
+
+CHARGES, DISPUTES, INVOICES = "/market/charges", "/market/disputes", "/market/invoices"
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Who looks."""
+
+    alice: Client
+    bob: Client
+    charlie: Client
+    operator: Client
+
+
+@pytest.fixture
+def trade(db: None) -> Trade:
+    trade = build_trade(now=timezone.now())
+    book()
+    return trade
+
+
+@pytest.fixture
+def clients(trade: Trade) -> Clients:
+    operator = add_participant(role="operator", name="Op")
+    return Clients(*(client_of(each) for each in (trade.alice, trade.bob, trade.charlie, operator)))
+
+
+def client_of(participant_id: int) -> Client:
+    user = User.objects.create_user(email=f"p{participant_id}@heliopolis.example")
+    join(user_id=user.pk, participant_id=participant_id)
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def charge(trade: Trade) -> DataCharge:
+    """A feed's part month in its window."""
+    now = timezone.now()
+    charge = charge_of(trade.agree(trade.product(is_feed=True), now=now))
+    settle(now)
+    deliver(charge, due=charge.held_micro, credit=0, now=now)
+    settle(now)
+    return charge
+
+
+def look(client: Client, address: str) -> str:
+    response = client.get(address)
+    assert response.status_code == 200, response
+    return response.content.decode()
+
+
+def test_a_dispute_from_the_complaint_to_the_credit_note(
+    trade: Trade, clients: Clients, charge: DataCharge
+) -> None:
+    new = f"{CHARGES}/{charge.pk}/dispute"
+    assert new in look(clients.bob, CHARGES)
+    assert new not in look(clients.alice, CHARGES)
+    assert [each.get(new).status_code for each in (clients.alice, clients.charlie)] == [404, 404]
+    assert "escrow" in look(clients.bob, new)
+    complaint = {"token": str(uuid4()), "reason": "stale_feed", "statement": ""}
+    refused = clients.bob.post(new, complaint)
+    assert refused.status_code == 400 and not DataDispute.objects.exists()
+    sent = clients.bob.post(new, {**complaint, "statement": "<b>Ten minutes</b> old."})
+    dispute = DataDispute.objects.get()
+    page = f"{DISPUTES}/{dispute.pk}"
+    assert sent.headers["Location"] == page
+    shown = look(clients.bob, page)
+    assert "&lt;b&gt;Ten minutes&lt;/b&gt; old." in shown
+    assert "looks of the hall" in shown and "take-back" in shown
+    assert clients.charlie.get(page).status_code == 404
+    assert page not in look(clients.charlie, DISPUTES)
+    for each in (clients.alice, clients.operator):
+        assert page in look(each, DISPUTES)
+    # The operator waits for the provider, and only the provider answers.
+    decide = f"{page}/decision"
+    assert decide not in look(clients.operator, page)
+    answered = {"token": str(uuid4()), "answer": "It was young enough."}
+    assert clients.bob.post(f"{page}/answer", answered).status_code == 404
+    assert clients.alice.post(f"{page}/answer", answered).status_code == 302
+    assert decide in look(clients.operator, page)
+    verdict = {"token": str(uuid4()), "refund": "0.5", "verdict": "Old for an hour."}
+    assert clients.alice.post(decide, verdict).status_code == 404
+    too_much = clients.operator.post(decide, {**verdict, "refund": "9000"})
+    assert too_much.status_code == 400 and "what is in escrow" in too_much.content.decode()
+    verdict["token"] = str(uuid4())
+    assert clients.operator.post(decide, verdict).status_code == 302
+    settle(timezone.now())
+    assert "Old for an hour." in look(clients.alice, page)
+    note = DataInvoice.objects.get(kind=DataInvoice.Kind.CREDIT_NOTE)
+    for each in (clients.alice, clients.bob):
+        listed = look(each, INVOICES)
+        assert f"D{trade.alice}-000001" in listed and f"D{trade.alice}-000002" in listed
+        assert "The feed was too old" in look(each, f"{INVOICES}/{note.pk}")
+    assert clients.charlie.get(f"{INVOICES}/{note.pk}").status_code == 404
+    assert clients.charlie.get(f"{INVOICES}/{note.pk}/pdf").status_code == 404
+    assert look(clients.charlie, f"{INVOICES}.csv").count("\n") == 1
+
+
+def test_revenue_and_files(trade: Trade, clients: Clients, charge: DataCharge) -> None:
+    before = look(clients.alice, CHARGES)
+    assert "In the dispute window" in before and "Nothing was paid out yet." in before
+    settle(timezone.now() + WINDOW)
+    after = look(clients.alice, CHARGES)
+    assert "Bikes at stations" in after and "Nothing was paid out yet." not in after
+    invoice = DataInvoice.objects.get()
+    table = look(clients.bob, f"{INVOICES}.csv").splitlines()
+    assert len(table) == 2 and str(invoice.amount_micro) in table[1]
+    for language in ("en", "zh-hans"):
+        clients.bob.cookies["django_language"] = language
+        pdf = clients.bob.get(f"{INVOICES}/{invoice.pk}/pdf")
+        assert pdf.content.startswith(b"%PDF-") and pdf.headers["Content-Type"] == "application/pdf"
+
+
+def test_nobody_looks_without_signing_in(db: None) -> None:
+    for address in (CHARGES, DISPUTES, INVOICES, f"{INVOICES}.csv", f"{DISPUTES}/1"):
+        assert Client().get(address).status_code == 302
