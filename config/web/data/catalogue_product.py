@@ -17,7 +17,7 @@ from config.web import charts
 from config.web.data import catalogue_words as say
 from config.web.data.acting import own_ids, trader_of
 from config.web.data.catalogue_map import cell_map
-from config.web.data.catalogue_privacy import privacy_words
+from config.web.data.version_words import report_words
 from config.web.data.words import FORMAT_LABELS, KIND_LABELS, duration
 from gate.meanings import MEANINGS
 from marketplace.domain.data.licences import licence_of
@@ -151,7 +151,7 @@ def _contents(page: ProductPage) -> dict[str, object]:
         "map": cell_map(profile.get("coverage", []), title=_("Map of what it covers")),
         "entities": sorted(profile.get("entities", {}).items()),
         "findings": preview.findings[:FINDINGS_SHOWN],
-        "privacy": privacy_words(preview.privacy_report),
+        "report": report_words(preview.privacy_report),
         "sample_columns": sample.get("columns", []),
         "sample_rows": sample.get("rows", [])[:SAMPLE_ROWS],
     }
