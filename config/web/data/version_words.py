@@ -7,8 +7,6 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.web.data.catalogue_privacy import FATE_LABELS, RISK_LABELS
-
 STEPS: Final = {
     "": gettext_lazy("Waiting for the file"),
     "waiting": gettext_lazy("Waiting for a worker"),
@@ -37,6 +35,28 @@ AREAS: Final = {
     "h3-5": gettext_lazy("area of 250 km²"),
     "h3-4": gettext_lazy("area of 1,800 km²"),
     "all": gettext_lazy("everywhere"),
+}
+FATES: Final = {
+    "dropped": gettext_lazy("left out"),
+    "coarsened": gettext_lazy("made coarser"),
+    "kept": gettext_lazy("kept"),
+}
+RISKS: Final = {
+    "people-not-counted": gettext_lazy(
+        "No column comes near to a person: ten trips may be one person's."
+    ),
+    "person-by-proxy": gettext_lazy(
+        "People are counted by a column that only comes near to a person."
+    ),
+    "no-limit-for-one": gettext_lazy("One person may hold most of a group."),
+    "left-over": gettext_lazy(
+        "A figure of a longer period holds trips whose hours had too few of them: that they were"
+        " few is told by it."
+    ),
+    "known-others": gettext_lazy("Who knows all trips of a group but one knows that one too."),
+    "same-answer": gettext_lazy(
+        "Where a place leads to one other place only, who started there went there."
+    ),
 }
 REASONS: Final = {
     "person": gettext_lazy("names a person"),
@@ -118,7 +138,7 @@ def report_words(report: Mapping[str, Any]) -> ReportWords | None:
         columns=tuple(
             ColumnRow(
                 each["name"],
-                str(FATE_LABELS.get(each["fate"], each["fate"])),
+                str(FATES.get(each["fate"], each["fate"])),
                 str(REASONS.get(each["reason"], "")),
             )
             for each in report["columns"]
@@ -127,7 +147,7 @@ def report_words(report: Mapping[str, Any]) -> ReportWords | None:
             *(_unique(each, is_after=False) for each in unique["before"]),
             *(_unique(each, is_after=True) for each in unique["after"]),
         ),
-        risks=tuple(str(RISK_LABELS.get(each, each)) for each in report["risks"]),
+        risks=tuple(str(RISKS.get(each, each)) for each in report["risks"]),
     )
 
 

@@ -27,21 +27,11 @@ STEPS: Final = {"counting": 600_000, "gating": 800_000, "writing": 900_000}
 _TOLD_EVERY_ROWS: Final = 100_000
 # Names of a report's whole numbers.
 _NUMBERS: Final = frozenset(
-    [
-        "rows_in",
-        "rows_out",
-        "rows",
-        "cells",
-        "rounded_to",
-        "areas_joined",
-        "alone",
-        "below_5",
-        "below_minimum",
-        "minimum_group",
-        "n",
-        "dominance_percent",
-        "minimum_places",
-    ]
+    {
+        *("rows_in", "rows_out", "rows", "cells", "rounded_to", "areas_joined"),
+        *("alone", "below_5", "below_minimum"),
+        *("minimum_group", "n", "dominance_percent", "minimum_places"),
+    }
 )
 
 
