@@ -28,6 +28,7 @@ BENCHMARKS: Final = (
     "bench_city_day",
     "bench_ledger",
     "bench_feed",
+    "bench_data",
 )
 OUT: Final = Path(__file__).with_name("out") / "bench.json"
 

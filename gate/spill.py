@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 Int64Array = npt.NDArray[np.int64]
 # Values that wait in memory over all buckets before the fullest are written. [8 bytes each]
-WAITING_MAX: Final = 1 << 20
+WAITING_MAX: Final = 1 << 18
 
 
 class Spill:
