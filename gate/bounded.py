@@ -42,12 +42,11 @@ OUTPUT = ("output", gettext_noop("reading it writes more than one input may writ
 DIED = ("unreadable", gettext_noop("the reader of this format can't read it and gave up"))
 # What Python, C++, Rust and the loader of libraries say when they get none.
 OUT_OF_MEMORY = (
-    b"MemoryError",
+    b"memoryerror",
     b"bad_alloc",
-    b"memory allocation of",
-    b"Cannot allocate memory",
-    b"failed to map segment",
+    b"memory allocation",
     b"cannot allocate memory",
+    b"failed to map segment",
 )
 SMALLER = gettext_noop("Split it into smaller files, or ask the hall for a higher limit.")
 AGAIN = gettext_noop("Export the file again; it is probably damaged.")
@@ -173,7 +172,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _stopped(code: int, complaint: bytes, place: str) -> Stopped:
-    out_of_memory = any(sign in complaint for sign in OUT_OF_MEMORY)
+    out_of_memory = any(sign in complaint.lower() for sign in OUT_OF_MEMORY)
     signalled = BY_SIGNAL.get(signal.Signals(-code), DIED) if code < 0 else DIED
     kind, text = MEMORY if out_of_memory else signalled
     stopped = Stopped(kind, text, place, AGAIN if kind == DIED[0] else SMALLER)
