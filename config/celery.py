@@ -51,6 +51,11 @@ app.conf.update(
             "schedule": schedule(15.0),
             "options": {"expires": 15},
         },
+        "refresh catalogue": {
+            "task": "marketplace.tasks.refresh_catalogue",
+            "schedule": schedule(300.0),
+            "options": {"expires": 300},
+        },
         "match wishes": {
             "task": "marketplace.tasks.match_wishes",
             "schedule": schedule(60.0),

@@ -17,6 +17,7 @@ from marketplace.services import (
     settlement,
 )
 from marketplace.services.data import (
+    catalogue,
     charge_scans,
     contract_ends,
     contracts,
@@ -180,3 +181,9 @@ def close_feed_months(**_: object) -> None:
 def forget_old_looks(**_: object) -> None:
     """Delete looks at feeds that no dispute can need. Safe twice, late, or on two hosts."""
     probes.forget_old_looks(now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def refresh_catalogue(**_: object) -> None:
+    """Bring ages and badges of what is listed up to date. Safe twice, late, or on two hosts."""
+    catalogue.refresh_measured(now=timezone.now())

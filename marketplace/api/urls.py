@@ -211,6 +211,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("data/wishes/<int:wish_id>", data_wishes.WishDetail.as_view(), name="api_data_wish"),
     path("data/wishes/<int:wish_id>/end", data_wishes.WishEnd.as_view(), name="api_data_wish_end"),
     path("data/demand/", data_wishes.DemandList.as_view(), name="api_data_demand"),
+    path("data/catalogue/", include("marketplace.api.data_catalogue_urls")),
     path("data/deliveries/", include("marketplace.api.data_delivery_urls")),
     path("wallets/", wallets.WalletList.as_view(), name="api_wallets"),
     path("wallets/deposits/", wallets.DepositList.as_view(), name="api_deposits"),
