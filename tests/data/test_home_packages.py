@@ -97,8 +97,8 @@ def test_a_package_is_resumed_judged_and_published_under_its_own_key(
     with pytest.raises(Invalid, match=str(half)):
         send(trade, version_id, 0, home.cipher)
     assert not work_version(version_id=version_id, now=NOW)  # half of it is nothing
-    mine = {"version_id": version_id, "participant_ids": [trade.alice]}
-    assert intake.received_bytes(**mine) == (half, len(home.cipher))
+    received = intake.received_bytes(version_id=version_id, participant_ids=[trade.alice])
+    assert received == (half, len(home.cipher))
     with pytest.raises(NotFound):
         intake.received_bytes(version_id=version_id, participant_ids=[trade.bob])
     with pytest.raises(UploadTooLarge):

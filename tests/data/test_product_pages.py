@@ -3,10 +3,10 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -182,19 +182,15 @@ def test_strangers_and_broken_uploads_leave_nothing(trade: Trade, settings: Sett
     ).json()
     page, api = f"/market/products/{made['id']}", f"/api/v1/data/products/{made['id']}/uploads/"
 
-    def send(client: Client, length: int = len(counts_csv())) -> HttpResponse:
-        return client.generic(
-            "POST", api, counts_csv(), "application/octet-stream", CONTENT_LENGTH=str(length)
-        )
+    def send(client: Client) -> Any:
+        return client.generic("POST", api, counts_csv(), "application/octet-stream")
 
-    def fill(client: Client, content: bytes) -> HttpResponse:
+    def fill(client: Client, content: bytes) -> Any:
         return client.post(f"{page}/upload", {"data": SimpleUploadedFile("c.csv", content)})
 
     assert bob.get(page).status_code == 404
     assert fill(bob, counts_csv()).status_code == send(bob).status_code == 404
     assert fill(browser("alice", checks_csrf=True), counts_csv()).status_code == 403
-    cut = send(alice, len(counts_csv()) + 10)
-    assert (cut.status_code, cut.json()["code"]) == (400, "invalid")
     settings.DATA_UPLOAD_MAX_BYTES = 1000
     assert send(alice).status_code == 413
     assert alice.post(f"{page}/upload", {"note": "no file"}).status_code == 400
