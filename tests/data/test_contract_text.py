@@ -39,7 +39,7 @@ TEXT = ContractText(
     format="gbfs",
     version_number=3,
     manifest_sha256="ab" * 32,
-    licence="heliopolis-1",
+    licence="contract",
     currency="EUR",
     price=PriceRule(PriceForm.PER_REQUEST, price_micro=250_000, cap_micro=9_000_000, free_units=10),
     shares=(Share(21, 100_000), Share(20, 50_000)),

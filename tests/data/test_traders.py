@@ -20,7 +20,7 @@ def a_product(provider_id: int) -> DataProduct:
         title="Counts",
         theme="traffic-counts",
         frequency="DAILY",
-        licence="heliopolis-1",
+        licence="contract",
         currency="EUR",
         price={},
         policy={},

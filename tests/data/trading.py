@@ -54,7 +54,7 @@ class Trade:
                 "title": "Bikes at stations" if is_feed else "Cars on the ring road",
                 "theme": "traffic-counts",
                 "frequency": "DAILY",
-                "licence": "heliopolis-1",
+                "licence": "contract",
                 "currency": "EUR",
                 "price": SUBSCRIPTION if is_feed else ONE_OFF,
                 "policy": Policy.of(purposes=["research", "transport-planning"]).to_json(),

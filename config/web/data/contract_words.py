@@ -27,8 +27,8 @@ STATE_LABELS: Final = {
 # The classes of tags in the style sheet.
 STATE_CSS: Final = {"agreed": "good", "declined": "bad", "revoked": "bad"}
 STAGE_LABELS: Final = {
-    "before_key": gettext_lazy("Before the key was given to the buyer:"),
-    "after_key": gettext_lazy("After the key was given to the buyer:"),
+    "before_key": gettext_lazy("Before the money goes into escrow, and the key to the buyer:"),
+    "after_key": gettext_lazy("After that:"),
     "any_time": gettext_lazy("At any time:"),
 }
 CONSEQUENCE_LABELS: Final = {
@@ -229,15 +229,16 @@ def _delivery(text: ContractText) -> tuple[str, ...]:
             ).format(window=window),
         )
     return (
-        _("The seller offers the file within {time} of the second signature.").format(
-            time=duration(times.offer_s)
+        _(
+            "Counted from the second signature: the seller offers the file within {offer}, the"
+            " buyer confirms its receipt within {receive}, the hall gives the key within {key};"
+            " if one of them is late, the held money goes back."
+        ).format(
+            offer=duration(times.offer_s),
+            receive=duration(times.receive_s),
+            key=duration(times.key_s),
         ),
-        _("The buyer confirms its receipt within {time}; it is encrypted until then.").format(
-            time=duration(times.receive_s)
-        ),
-        _("The hall gives the key within {time}, else the held money goes back.").format(
-            time=duration(times.key_s)
-        ),
+        _("The file is encrypted until the key is given, and the key waits for the money."),
         _("The seller is paid {window} after the key unless the buyer disputes it.").format(
             window=window
         ),
