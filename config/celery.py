@@ -51,6 +51,11 @@ app.conf.update(
             "schedule": schedule(15.0),
             "options": {"expires": 15},
         },
+        "answer questions": {
+            "task": "marketplace.tasks.answer_questions",
+            "schedule": schedule(5.0),
+            "options": {"expires": 5},
+        },
         "refresh catalogue": {
             "task": "marketplace.tasks.refresh_catalogue",
             "schedule": schedule(300.0),

@@ -22,7 +22,9 @@ from marketplace.services.data import (
     contract_ends,
     contracts,
     delivery_scan,
+    feed_versions,
     probes,
+    queries,
     service_credits,
     version_work,
     wishes,
@@ -165,7 +167,8 @@ def sweep_stray_uploads(**_: object) -> None:
 
 @shared_task(ignore_result=True)
 def look_at_feeds(**_: object) -> None:
-    """Fetch and validate the feeds that are due. Safe twice, late, or on two hosts."""
+    """Take new feeds in, and look at those that are due. Safe twice, late, or on two hosts."""
+    feed_versions.work_waiting_feeds(now=timezone.now())
     while probes.look_at_due_feeds(now=timezone.now()):
         pass
 
@@ -181,6 +184,13 @@ def close_feed_months(**_: object) -> None:
 def forget_old_looks(**_: object) -> None:
     """Delete looks at feeds that no dispute can need. Safe twice, late, or on two hosts."""
     probes.forget_old_looks(now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def answer_questions(**_: object) -> None:
+    """Draw the answers whose price in privacy is booked. Safe twice, late, or on two hosts."""
+    while queries.answer_waiting(now=timezone.now()):
+        pass
 
 
 @shared_task(ignore_result=True)

@@ -34,3 +34,5 @@ class TransferCode(IntEnum):
     DATA_SALE = 41
     DATA_SHARE = 42
     DATA_REFUND = 43
+    PRIVACY_GRANT = 50
+    PRIVACY_QUERY = 51

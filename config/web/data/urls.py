@@ -7,5 +7,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("config.web.data.contract_urls")),
     path("", include("config.web.data.money_urls")),
     path("", include("config.web.data.product_urls")),
+    path("", include("config.web.data.question_urls")),
     path("", include("config.web.data.wish_urls")),
 ]
