@@ -226,8 +226,10 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "AgreementKind": ["contract", "gift", "partner"],
         "AgreementSide": ["seller", "buyer"],
+        "DataChargeState": "marketplace.api.data_money.CHARGE_STATES",
         "DataContractState": ["proposed", "agreed", "declined", "revoked", "ended"],
         "DataDeliveryState": "marketplace.api.data_deliveries.STATES",
+        "DataInvoiceKind": ["invoice", "credit_note"],
         "DataKind": ["traffic_counts", "bike_flows"],
         "DataMatchState": ["matched", "held", "delivered", "settled", "released", "refused"],
         "DataRequestState": ["open", "matched", "ended"],

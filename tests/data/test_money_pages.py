@@ -1,6 +1,8 @@
 """Pages of charges, disputes and invoices: what each side sees, and what nobody else does."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -128,3 +130,38 @@ def test_revenue_and_files(trade: Trade, clients: Clients, charge: DataCharge) -
 def test_nobody_looks_without_signing_in(db: None) -> None:
     for address in (CHARGES, DISPUTES, INVOICES, f"{INVOICES}.csv", f"{DISPUTES}/1"):
         assert Client().get(address).status_code == 302
+
+
+def test_the_same_over_the_api(clients: Clients, charge: DataCharge) -> None:
+    api = "/api/v1/data"
+
+    def send(client: Client, address: str, body: Mapping[str, object]) -> tuple[int, Any]:
+        answer = client.post(f"{api}/{address}", body, content_type="application/json")
+        return answer.status_code, answer.json()
+
+    listed = {
+        name: client.get(f"{api}/charges/").json()["results"]
+        for name, client in vars(clients).items()
+    }
+    assert [listed[name][0]["side"] for name in ("alice", "bob")] == ["seller", "buyer"]
+    assert listed["charlie"] == listed["operator"] == []
+    complaint = {"reason": "broken_feed", "statement": "No bikes in it."}
+    about = f"charges/{charge.pk}/dispute"
+    assert send(clients.charlie, about, complaint)[0] == 404
+    assert send(clients.bob, about, {**complaint, "reason": "bad_chunk"})[0] == 400
+    code, dispute = send(clients.bob, about, complaint)
+    assert (code, dispute["state"], dispute["net_micro"]) == (201, "open", charge.held_micro)
+    matter = f"disputes/{dispute['id']}"
+    assert clients.charlie.get(f"{api}/{matter}").status_code == 404
+    assert clients.operator.get(f"{api}/disputes/").json()[0]["id"] == dispute["id"]
+    verdict = {"refund_micro": charge.held_micro, "verdict": "Empty."}
+    assert send(clients.operator, f"{matter}/decision", verdict)[0] == 409  # not heard yet
+    assert send(clients.alice, f"{matter}/answer", {"answer": "Sorry."})[0] == 200
+    assert send(clients.bob, f"{matter}/decision", verdict)[0] == 403
+    assert send(clients.operator, f"{matter}/decision", verdict)[1]["state"] == "decided"
+    assert send(clients.bob, f"{matter}/take-back", {})[0] == 409
+    settle(timezone.now())
+    [after] = clients.bob.get(f"{api}/charges/").json()["results"]
+    assert (after["state"], after["refund_micro"]) == ("refunded", charge.held_micro)
+    documents = clients.alice.get(f"{api}/invoices/").json()["results"]
+    assert [each["kind"] for each in documents] == ["credit_note", "invoice"]
