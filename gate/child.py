@@ -61,11 +61,18 @@ def main() -> None:
 
 def _limit(limits: dict[str, int]) -> None:
     output, cpu = limits["output_bytes"], limits["cpu_s"]
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (limits["memory_bytes"],) * 2)
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (output, output))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES_OPEN, FILES_OPEN))
+    memory = limits["memory_bytes"]
+    for kind, soft, hard in (
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_AS, memory, memory),
+        (resource.RLIMIT_CPU, cpu, cpu + 1),
+        (resource.RLIMIT_FSIZE, output, output),
+        (resource.RLIMIT_NOFILE, FILES_OPEN, FILES_OPEN),
+    ):
+        try:
+            resource.setrlimit(kind, (soft, hard))
+        except (ValueError, OSError):
+            continue  # a system that knows no such limit, or has a lower one already
     # Python ignores this signal by itself; a library that writes on would fill nothing but time.
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
 

@@ -86,5 +86,8 @@ class Stopped(Refused):
 
 
 def filled(template: str, values: dict[str, str | int]) -> str:
-    """Put the values into a text; a text without values may hold any brace."""
-    return template.format(**values) if values else template
+    """Put the values into a text; words of a validator may hold any brace and stay as they are."""
+    try:
+        return template.format(**values) if values else template
+    except (KeyError, IndexError, ValueError):
+        return template

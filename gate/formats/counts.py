@@ -13,7 +13,7 @@ import pandas as pd
 import pandera.pandas as pandera
 import pyarrow as pa
 
-from gate.errors import Refused, gettext_noop
+from gate.errors import gettext_noop
 from gate.findings import Findings, Severity
 from gate.formats.checking import SAMPLE_ROWS, Checked, Options, Sample
 from gate.formats.frames import note_failures
@@ -159,13 +159,7 @@ def judge(
         rows = rows or text_rows(batch, SAMPLE_ROWS)
         checks.add(batch)
         profiler.add(batch)
-    if checks.rows == 0:
-        raise Refused(
-            "no-rows",
-            gettext_noop("the table has a header and no rows"),
-            name,
-            gettext_noop("Choose the right file; the export may have failed."),
-        )
+    table.check_rows()
     if table.ragged_count:
         text = gettext_noop("rows with more or fewer cells than the header")
         ragged = "; ".join(table.ragged)

@@ -79,6 +79,7 @@ def read_places(
         note_failures(SCHEMA, frame, findings, name, first_row=places.rows)
         rows = zip(sites, y.tolist(), x.tolist(), strict=True)
         _take(places, rows, name, findings)
+    table.check_rows()
     if table.ragged_count:
         text = gettext_noop("rows with more or fewer cells than the header")
         findings.add(

@@ -74,6 +74,16 @@ class Table:
                 raise _too_much(self.name, self.limits)
             yield batch
 
+    def check_rows(self) -> None:
+        """Refuse a table that had none, once all of it was read."""
+        if self.rows == 0:
+            raise Refused(
+                "no-rows",
+                gettext_noop("the table has a header and no rows"),
+                self.name,
+                gettext_noop("Choose the right file; the export may have failed."),
+            )
+
     def _parquet(self) -> Iterator[pa.RecordBatch]:
         file = parquet.opened(self.path, name=self.name, limits=self.limits)
         yield from parquet.batches(file, name=self.name, limits=self.limits)

@@ -199,6 +199,7 @@ def judge(
         nulls += [column.null_count for column in batch.columns]
         for one, column in zip(columns, batch.columns, strict=True):
             one.type = type_name(column.type)
+    table.check_rows()
     checks.note_ragged(table)
     extent = extent_of((places or {}).values())
     return Checked(

@@ -185,6 +185,7 @@ BROKEN_CSV = {
     "column-nameless": TRIPS.replace("duration", "").encode(),
     "too-many-columns": (",".join(f"c{n}" for n in range(300)) + "\n").encode(),
     "gzip-broken": gzip.compress(TRIPS.encode() * 100)[:-30],
+    "no-rows": f"{HEADER}\n".encode(),
     "cell-too-long": f"{HEADER}\n{ROW}{'x' * 70_000}\n".encode(),
 }
 
