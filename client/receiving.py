@@ -174,7 +174,7 @@ def _contract(job: Job) -> Contract:
     path = job.proofs / "contract.json"
     if not path.exists():
         number = job.look()["contract_id"]
-        keep(path, job.hall.get(f"data/contracts/{number}")["body"].encode())
+        keep(path, job.hall.get(f"data/contracts/{number}/")["body"].encode())
     contract = read_contract(path.read_bytes())
     if job.look()["contract_sha256"] != contract.sha256:
         raise NotVerified(f"{job.folder} holds files of another contract: choose another folder")

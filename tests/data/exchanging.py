@@ -13,7 +13,7 @@ from gate.keys import key_commitment, new_key, new_package_id
 from gate.manifest import CHUNK_BYTES, Manifest
 from gate.package import Packer, check_ciphertext, open_chunk
 from ledger.queries import get_balances
-from ledger.services import SettlementWorker
+from ledger.services import SettlementWorker, submit
 from marketplace.domain.data.policy import Policy
 from marketplace.domain.data.prices import PriceForm, PriceRule
 from marketplace.domain.data.service import ServiceLevel
@@ -34,6 +34,7 @@ from marketplace.services.data.deliveries import offer, receive
 from marketplace.services.data.delivery_scan import advance_deliveries, sign_waiting
 from marketplace.services.data.deposit_key import seal_for_hall
 from marketplace.services.data.storage import new_package
+from marketplace.services.data.version_work import version_document, version_document_key
 from marketplace.services.people import add_participant, join
 from marketplace.services.signed_terms import use_own_key
 from marketplace.services.wallets import open_wallet, post_deposit
@@ -118,7 +119,7 @@ def publish_file(
     manifest = Manifest(
         "counts", CONTENT.count(b"\n") - 1, package, key_commitment(package_id, key)
     )
-    return DataVersion.objects.create(
+    version = DataVersion.objects.create(
         product=product,
         number=1,
         state=DataVersion.State.READY,
@@ -131,6 +132,9 @@ def publish_file(
         created_at=NOW,
         published_at=NOW,
     )
+    command = version_document(version).command(version_document_key(version.pk))
+    submit(commands=[command], submitted_at=NOW)
+    return version
 
 
 def book(now: datetime = NOW) -> None:
