@@ -33,6 +33,7 @@ from gate.limits import Limits
 from gate.manifest import Manifest, canonical_json
 from gate.package import open_package
 from gate.policy import Policy
+from gate.previous import Previous
 from gate.profile import Profile
 from gate.report import REPORT_PART, TYPE
 from gate.spill import Int64Array
@@ -56,6 +57,11 @@ REPORT_KEYS: Final = frozenset(
 AGAIN: Final = gettext_noop("Run the current gate over the source again, and change nothing after.")
 
 
+WITH_PREVIOUS: Final = gettext_noop(
+    "Run the gate again with the areas and the policy of the versions that were published before."
+)
+
+
 @dataclass(frozen=True)
 class Rechecked:
     """What the hall found in the table itself."""
@@ -74,7 +80,7 @@ def recheck(
     key: bytes,
     *,
     policy: Policy,
-    before: Areas | None = None,
+    previous: Previous | None = None,
     limits: Limits | None = None,
 ) -> Rechecked:
     """Open a package of trips that was gated elsewhere, and check all that can be seen.
@@ -85,8 +91,8 @@ def recheck(
         The ciphertext and what it is said to be; every hash is compared.
     policy : Policy
         What the product promises.
-    before : Areas, optional
-        Of the version before, when the report says that there is one.
+    previous : Previous, optional
+        What the hall has published before of the same product.
 
     Raises
     ------
@@ -101,17 +107,19 @@ def recheck(
         raise _not("parts", gettext_noop("the package holds other parts than the gate makes"))
     with tempfile.TemporaryDirectory(prefix="gate-") as folder:
         open_package(file, manifest.package, key, Path(folder))
-        return recheck_folder(Path(folder), manifest, policy=policy, before=before, limits=limits)
+        return recheck_folder(
+            Path(folder), manifest, policy=policy, previous=previous, limits=limits
+        )
 
 
 def recheck_folder(
-    folder: Path, manifest: Manifest, *, policy: Policy, before: Areas | None, limits: Limits
+    folder: Path, manifest: Manifest, *, policy: Policy, previous: Previous | None, limits: Limits
 ) -> Rechecked:
     """Check the parts of a package that lie open in a folder."""
     report = _report(folder / REPORT_PART, manifest, policy)
     if (folder / DICTIONARY_PART).read_bytes() != dictionary_bytes(policy):
         raise _not("dictionary", gettext_noop("the data dictionary is not the policy's"))
-    areas = _areas(folder / AREAS_PART, policy, before, limits)
+    areas = _areas(folder / AREAS_PART, policy, previous.areas if previous else None, limits)
     flows = _flows(folder / CSV_PART, policy, areas, limits)
     said = bounded(
         "gate.recheck:parquet_as_csv_sha256",
@@ -121,12 +129,20 @@ def recheck_folder(
     )
     if said != manifest.package.part(CSV_PART).sha256:
         raise _not("two-tables", gettext_noop("the Parquet and the CSV hold different tables"))
+    profile = profile_of(flows, areas)
+    again = previous.of_the_same_time(profile, policy, REPORT_PART) if previous else None
+    if manifest.previous_sha256 != (again.manifest_sha256 if again else None):
+        raise _not(
+            "previous",
+            gettext_noop("the manifest does not name the version of the same time"),
+            WITH_PREVIOUS,
+        )
     _compare(report, flows, areas, manifest)
     return Rechecked(
         cells=len(flows.trips),
         rows_out=int(flows.trips.sum()),
         policy=policy,
-        profile=profile_of(flows, areas),
+        profile=profile,
         sample=flows.sample(),
         report=report,
     )
@@ -194,7 +210,8 @@ def _areas(path: Path, policy: Policy, before: Areas | None, limits: Limits) -> 
     )
     names = [place.name for place in areas.places]
     if made != areas or len(set(names)) != len(names) or made.to_csv() != path.read_bytes():
-        raise _not("areas", gettext_noop("the areas are not those of the stations and the policy"))
+        text = gettext_noop("the areas are not those of the stations and the policy")
+        raise _not("areas", text, WITH_PREVIOUS if before else AGAIN)
     return areas
 
 
@@ -321,5 +338,5 @@ def _same(said: object, found: object) -> bool:
     return canonical_json(said) == canonical_json(found)
 
 
-def _not(code: str, text: str, **values: str | int) -> Refused:
-    return Refused(f"recheck-{code}", text, "", AGAIN, **values)
+def _not(code: str, text: str, remedy: str = AGAIN, **values: str | int) -> Refused:
+    return Refused(f"recheck-{code}", text, "", remedy, **values)

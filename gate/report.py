@@ -21,6 +21,8 @@ RISKS: Final = {
     "person-by-proxy": "People are counted by a column that only comes near to them.",
     "no-limit-for-one": "One person may hold most of a group.",
     "left-over": "A cell of a longer period holds trips whose hours were below the minimum.",
+    "same-time-again": "An earlier version covers some of this time: the difference of both tables"
+    " tells of trips that were added or corrected in between.",
     "known-others": "Who knows all trips of a group but one knows that one too.",
     "same-answer": "Where a place leads to one other place only, who started there went there.",
 }
@@ -70,6 +72,8 @@ class Report:
             found.append("no-limit-for-one")
         if sum(1 for level in self.levels if level.cells) > 1:
             found.append("left-over")
+        if self.previous_sha256:
+            found.append("same-time-again")
         return [*found, "known-others", "same-answer"]
 
     def as_json(self) -> dict[str, Any]:

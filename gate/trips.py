@@ -29,6 +29,7 @@ from gate.flows_profile import profile_of
 from gate.formats.values import as_numbers, as_text
 from gate.limits import Limits
 from gate.policy import Policy
+from gate.previous import Earlier, Previous
 from gate.profile import Profile
 from gate.report import REPORT_PART, Report
 from gate.roles import resolved
@@ -48,21 +49,6 @@ STATIONS_MAX: Final = 200_000
 KEPT_NAME: Final = re.compile(r"\w[\w .-]{0,79}")
 
 Progress = Callable[[str, int], None]
-
-
-@dataclass(frozen=True)
-class Previous:
-    """What a new version must fit: the version before, where both cover some of the same time.
-
-    One source has one hierarchy of areas and one rule, for good. ``areas`` is its part
-    ``areas.csv``; ``policy_sha256`` and the period stand in its report and profile.
-    """
-
-    manifest_sha256: str
-    policy_sha256: str
-    areas: Areas
-    start: str
-    end: str
 
 
 @dataclass(frozen=True)
@@ -112,7 +98,7 @@ def publish_trips(
     name : str
         What to call the file in errors.
     previous : Previous, optional
-        The version before, of the same product.
+        What was published before of the same product.
     progress : callable
         Told a step and, while rows are read, how many.
 
@@ -149,10 +135,17 @@ def publish_trips(
     if not len(trips):
         raise _nothing_left(name)
     flows = Flows.of(cascade, run.rows, level, key, trips)
+    profile = profile_of(flows, areas)
+    again = previous.of_the_same_time(profile, policy, name) if previous else None
     report = run.report(
-        table=table, columns=columns, told=told, before=before, flows=flows, areas=areas
+        table=table,
+        columns=columns,
+        told=told,
+        before=before,
+        flows=flows,
+        areas=areas,
+        again=again,
     )
-    _check_time(previous, policy, profile := profile_of(flows, areas), name)
     tell("writing", len(trips))
     flows.write(out)
     for part, media_type, data in (
@@ -181,7 +174,6 @@ class _Run:
     areas: Areas | None
     policy: Policy
     roles: Mapping[str, str]
-    previous: Previous | None
 
     @classmethod
     def prepared(
@@ -230,7 +222,7 @@ class _Run:
             grows=areas is None,
             source=name,
         )
-        return cls(rows, [], areas, policy, roles, previous)
+        return cls(rows, [], areas, policy, roles)
 
     def take_in(
         self, table: Rows, spill: Spill, stack: ExitStack, tell: Progress
@@ -277,6 +269,7 @@ class _Run:
         before: tuple[Uniqueness, ...],
         flows: Flows,
         areas: Areas,
+        again: Earlier | None,
     ) -> Report:
         """Say what happened; what stands "after" is counted in the table that goes out."""
         left_out = dict(self.rows.left_out)
@@ -294,7 +287,7 @@ class _Run:
             before=before,
             after=(uniqueness_after(flows, self.policy.minimum_group),),
             areas_joined=areas.joined_count,
-            previous_sha256=self.previous.manifest_sha256 if self.previous else None,
+            previous_sha256=again.manifest_sha256 if again else None,
         )
 
 
@@ -336,22 +329,6 @@ def _read_places(path: Path, limits: Limits) -> tuple[Place, ...]:
                     limit=STATIONS_MAX,
                 )
     return as_places(found)
-
-
-def _check_time(previous: Previous | None, policy: Policy, profile: Profile, name: str) -> None:
-    """Refuse another rule for time that a version has been published of.
-
-    Two tables of the same trips by different rules can be subtracted from each other.
-    """
-    if previous is None or previous.policy_sha256 == policy.sha256:
-        return
-    if str(profile.start) < previous.end and previous.start < str(profile.end):
-        raise Refused(
-            "policy-changed",
-            gettext_noop("a version of the same time was published under another privacy policy"),
-            name,
-            gettext_noop("Use the policy of that version, or publish other months."),
-        )
 
 
 def _no_such_column(column: str, names: list[str], place: str) -> Refused:

@@ -180,7 +180,7 @@ def test_a_lie_is_refused(lie: str, home: tuple[Path, Gated], tmp_path: Path) ->
     _, manifest = packed(tmp_path, rows=gated.cells)
 
     with pytest.raises(Refused) as refused:
-        recheck_folder(tmp_path, manifest, policy=POLICY, before=None, limits=Limits())
+        recheck_folder(tmp_path, manifest, policy=POLICY, previous=None, limits=Limits())
     assert refused.value.code.startswith(code)
     assert refused.value.remedy
 
@@ -196,5 +196,5 @@ def test_a_packed_part_is_no_csv(home: tuple[Path, Gated], tmp_path: Path) -> No
     _, manifest = packed(tmp_path, rows=gated.cells)
 
     with pytest.raises(Refused) as refused:
-        recheck_folder(tmp_path, manifest, policy=POLICY, before=None, limits=Limits())
+        recheck_folder(tmp_path, manifest, policy=POLICY, previous=None, limits=Limits())
     assert refused.value.code == "recheck-two-tables"

@@ -15,9 +15,10 @@ from gate import spill, trips
 from gate.areas import Areas, make_areas
 from gate.errors import Refused
 from gate.policy import Level, Policy
+from gate.previous import Earlier, Previous
 from gate.sink import FolderSink, NoSink
 from gate.trip_rows import as_places
-from gate.trips import Gated, Previous, publish_trips
+from gate.trips import Gated, publish_trips
 from tests.gate.trip_story import (
     Trip,
     make_stations,
@@ -165,16 +166,20 @@ def test_a_new_version_keeps_areas_and_rule(city: Path, tmp_path: Path) -> None:
     first = gated(city / "trips.csv", city, tmp_path / "first")
     areas = Areas.from_csv((tmp_path / "first" / "areas.csv").read_bytes())
     assert first.profile.start and first.profile.end
-    before = Previous("ab" * 32, SOME.sha256, areas, first.profile.start, first.profile.end)
+    start, end = first.profile.start, first.profile.end
+    same = Earlier("ab" * 32, SOME.sha256, start, end)
+    before = Previous(areas, [Earlier("cd" * 32, "0" * 64, end, "2026-12-01T00:00:00Z"), same])
     # All stations have moved away, one is gone, one is new.
     lines = [f"S{i:02},52.6,13.5{i:02}" for i in range(1, 13)] + ["S77,52.501,13.371"]
     moved = tmp_path / "moved.csv"
     moved.write_text("\n".join(["station_id,lat,lon", *lines, "S13,52.47,13.30"]) + "\n")
 
     source = write_trips(tmp_path / "some.csv", [t for t in make_trips(count=900) if t.a > "S00"])
-    publish_trips(
+    next_ = publish_trips(
         source, stations=moved, policy=SOME, out=FolderSink(tmp_path / "next"), previous=before
     )
+    assert next_.report.previous_sha256 == "ab" * 32
+    assert "same-time-again" in next_.report.risks()
     now = Areas.from_csv((tmp_path / "next" / "areas.csv").read_bytes())
     for level in ("h3-8", "h3-7"):
         was = dict(zip((p.name for p in areas.places), areas.names[level], strict=True))
@@ -186,8 +191,9 @@ def test_a_new_version_keeps_areas_and_rule(city: Path, tmp_path: Path) -> None:
     with pytest.raises(Refused) as refused:
         publish_trips(source, stations=moved, policy=other, out=NoSink(), previous=before)
     assert refused.value.code == "policy-changed"
-    earlier = Previous("ab" * 32, "0" * 64, areas, "2020-01-01T00:00:00Z", first.profile.start)
-    publish_trips(source, stations=moved, policy=SOME, out=NoSink(), previous=earlier)
+    earlier = Previous(areas, [Earlier("ab" * 32, "0" * 64, "2020-01-01T00:00:00Z", start)])
+    fresh = publish_trips(source, stations=moved, policy=SOME, out=NoSink(), previous=earlier)
+    assert fresh.report.previous_sha256 is None
 
 
 def test_times_with_an_offset_and_other_names(tmp_path: Path) -> None:

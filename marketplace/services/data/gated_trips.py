@@ -13,9 +13,10 @@ from gate.keys import key_commitment
 from gate.manifest import Manifest
 from gate.package import read_part
 from gate.policy import Policy
+from gate.previous import Earlier, Previous
 from gate.recheck import recheck
 from gate.report import REPORT_PART
-from gate.trips import Gated, Previous, publish_trips
+from gate.trips import publish_trips
 from marketplace.models import DataVersion
 from marketplace.services.data import storage
 from marketplace.services.data.deposit_key import open_version_key
@@ -75,7 +76,7 @@ def make(
         key_commitment=key_commitment(package_id, key),
         policy_sha256=policy.sha256,
         report_sha256=package.part(REPORT_PART).sha256,
-        previous_sha256=_overlaps(previous, gated),
+        previous_sha256=report.previous_sha256,
     )
     return Made(
         package_id=package_id,
@@ -106,7 +107,7 @@ def recheck_at_home(
         manifest,
         key,
         policy=Policy.from_json(version.product.privacy_policy),
-        before=previous.areas if previous else None,
+        previous=previous,
     )
     return Made(
         package_id=manifest.package.package_id,
@@ -148,28 +149,27 @@ class _Told:
 
 
 def _previous(version: DataVersion) -> Previous | None:
-    """Return what the new version must fit: the newest one that was published."""
-    last = (
-        DataVersion.objects.filter(product=version.product_id, state=DataVersion.State.READY)
-        .order_by("-number")
-        .first()
+    """Return what the new version must fit: all that were published, newest first."""
+    published = list(
+        DataVersion.objects.filter(
+            product=version.product_id, state=DataVersion.State.READY, manifest__isnull=False
+        ).order_by("-number")
     )
-    if last is None or last.manifest is None:
+    if not published:
         return None
-    manifest = Manifest.from_bytes(bytes(last.manifest))
-    with storage.package_path(last.package).open("rb") as file:
-        areas = read_part(file, manifest.package, open_version_key(last), AREAS_PART)
+    manifests = [Manifest.from_bytes(bytes(each.manifest or b"")) for each in published]
+    newest = published[0]
+    with storage.package_path(newest.package).open("rb") as file:
+        areas = read_part(file, manifests[0].package, open_version_key(newest), AREAS_PART)
     return Previous(
-        manifest_sha256=last.manifest_sha256,
-        policy_sha256=manifest.policy_sha256 or "",
         areas=Areas.from_csv(areas),
-        start=str(last.profile.get("start")),
-        end=str(last.profile.get("end")),
+        versions=[
+            Earlier(
+                manifest_sha256=each.manifest_sha256,
+                policy_sha256=manifest.policy_sha256 or "",
+                start=str(each.profile.get("start")),
+                end=str(each.profile.get("end")),
+            )
+            for each, manifest in zip(published, manifests, strict=True)
+        ],
     )
-
-
-def _overlaps(previous: Previous | None, gated: Gated) -> str | None:
-    if previous is None:
-        return None
-    start, end = str(gated.profile.start), str(gated.profile.end)
-    return previous.manifest_sha256 if start < previous.end and previous.start < end else None
