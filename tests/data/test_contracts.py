@@ -30,7 +30,6 @@ from marketplace.models import (
     DataProduct,
     FeedCredential,
     Notice,
-    Participant,
 )
 from marketplace.queries.data.contracts import (
     find_contract,
@@ -358,18 +357,6 @@ def test_a_forged_contract_is_named(trade: Trade) -> None:
         for name, value in kept.items():
             setattr(forged, name, value)
     read_contract(forged)
-
-
-@pytest.mark.parametrize("table", ["seller", "buyer"])
-def test_the_database_refuses_the_operator(trade: Trade, table: str) -> None:
-    contract = trade.propose(trade.product())
-    operator = add_participant(role="operator", name="Operator")
-    contract.pk, contract.sha256 = None, "0" * 64
-    setattr(contract, f"{table}_id", operator)
-    with pytest.raises(IntegrityError, match="of role operator cannot be"), transaction.atomic():
-        contract.save(force_insert=True)
-    with pytest.raises(IntegrityError, match="cannot become operator"), transaction.atomic():
-        Participant.objects.filter(id=trade.bob).update(role="operator")
 
 
 def test_an_erased_buyer_leaves_a_contract_that_names_nobody(

@@ -8,6 +8,7 @@ from marketplace.domain.data import traders
 from marketplace.errors import RoleNotAllowed
 from marketplace.models import DataProduct, Participant
 from marketplace.services.people import add_participant
+from tests.data.trading import build_trade
 
 ROLES = [role.value for role in Participant.Role]
 
@@ -49,3 +50,16 @@ def test_roles() -> None:
             refuse("operator")
     with pytest.raises(RoleNotAllowed):
         traders.check_two(7, 7)
+
+
+@pytest.mark.parametrize("table", ["seller", "buyer"])
+def test_the_database_refuses_a_contract_of_the_operator(table: str, db: None) -> None:
+    trade = build_trade()
+    contract = trade.propose(trade.product())
+    operator = add_participant(role="operator", name="Operator")
+    contract.pk, contract.sha256 = None, "0" * 64
+    setattr(contract, f"{table}_id", operator)
+    with pytest.raises(IntegrityError, match="of role operator cannot be"), transaction.atomic():
+        contract.save(force_insert=True)
+    with pytest.raises(IntegrityError, match="cannot become operator"), transaction.atomic():
+        Participant.objects.filter(id=trade.bob).update(role="operator")
