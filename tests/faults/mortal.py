@@ -50,7 +50,7 @@ def _live(
     from marketplace.services import market_day, order_answers
     from marketplace.services.readings import import_readings
 
-    _die_after(*death)
+    die_after(*death)
     at = datetime.fromisoformat(now)
     rows = [ReadingRow(meter, start, *energies) for meter, energies in flows.items()]
     import_readings(
@@ -71,7 +71,7 @@ def _live(
     worker.give_back()
 
 
-def _die_after(module: str, name: str) -> None:
+def die_after(module: str, name: str) -> None:
     """Have this process killed as soon as a function has had work and done it."""
     owner = importlib.import_module(module)
     real: Callable[..., object] = getattr(owner, name)
