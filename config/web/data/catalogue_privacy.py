@@ -14,6 +14,10 @@ RISK_LABELS: Final = {
     "left-over": gettext_lazy(
         "A figure for a longer time holds trips whose hours were below the smallest group."
     ),
+    "same-time-again": gettext_lazy(
+        "An earlier version covers some of this time: the difference of both tells of trips that"
+        " were added or corrected in between."
+    ),
     "known-others": gettext_lazy("Who knows all trips of a group but one knows that one too."),
     "same-answer": gettext_lazy(
         "Where a place leads to one other place only, who started there went there."

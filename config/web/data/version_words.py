@@ -53,6 +53,10 @@ RISKS: Final = {
         "A figure of a longer period holds trips whose hours had too few of them: that they were"
         " few is told by it."
     ),
+    "same-time-again": gettext_lazy(
+        "An earlier version covers some of this time: the difference of both tells of trips that"
+        " were added or corrected in between."
+    ),
     "known-others": gettext_lazy("Who knows all trips of a group but one knows that one too."),
     "same-answer": gettext_lazy(
         "Where a place leads to one other place only, who started there went there."
