@@ -258,6 +258,9 @@ def test_parquet_that_lies_about_itself_is_refused(tmp_path: Path) -> None:
         "negative": footer.replace(b"\x16" + total, b"\x16\x01", 1),
         "small groups": footer.replace(group, varint(10)),
         "large groups": footer.replace(group, varint(2 * 10**9)),
+        "agreeing lies": footer.replace(group, varint(12_000)).replace(
+            b"\x16" + total, b"\x16" + varint(48_000)
+        ),
         "long footer": None,
         "cut": None,
     }

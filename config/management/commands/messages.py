@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation.template import templatize
 
 LOCALE = "zh_Hans"
-SOURCES = ("config", "analytics", "marketplace", "ledger")
+SOURCES = ("config", "analytics", "marketplace", "ledger", "gate")
 KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
     "_": None,
     "N_": None,
