@@ -13,6 +13,7 @@ from typing import Any, Final
 from marketplace.errors import N_, Invalid
 
 DISCOVERY: Final = "gbfs"
+SYSTEM: Final = "system_information"
 # Stands for the hall's own address in a stored discovery file.
 PLACE_OF_FEED: Final = "heliopolis-feed:"
 # Files of GBFS 2.x and 3.x that are passed on. What lists other feeds is not: those are not ours.
@@ -117,16 +118,23 @@ def at_address(body: bytes, address: str) -> bytes:
     return body.replace(PLACE_OF_FEED.encode(), address.encode())
 
 
-def with_own_vehicles(name: str, body: bytes, rename: Callable[[str], str]) -> bytes:
-    """Return a file of GBFS whose vehicles have other names, and no addresses that open them.
+def as_given_out(name: str, body: bytes, rename: Callable[[str], str]) -> bytes:
+    """Return a file of GBFS as it may be given out.
+
+    Vehicles have other names, and no addresses that open them; the list of all the source's own
+    feeds is not named any more.
 
     Parameters
     ----------
     name : str
-        The file, as GBFS names it; files that name no vehicles come back as they are.
+        The file, as GBFS names it; files without either come back as they are.
     rename : callable
         Gives the same vehicle the same name.
     """
+    if name == SYSTEM:
+        document = read_json(body)
+        if isinstance(document.get("data"), dict) and document["data"].pop("manifest_url", None):
+            return write_json(document)
     if name not in VEHICLE_FILES:
         return body
     key, identifier = VEHICLE_FILES[name]

@@ -23,7 +23,7 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 from google.transit import gtfs_realtime_pb2
 
-from marketplace.domain.data.feed_files import VEHICLE_FILES, with_own_vehicles
+from marketplace.domain.data.feed_files import VEHICLE_FILES, as_given_out
 from marketplace.errors import N_, FileDamaged
 
 # Long enough for whoever read the row just before it changed.
@@ -140,7 +140,7 @@ def renamed(stem: str, body: bytes, rename: Callable[[str], str]) -> bytes:
     """Return a file of a feed with its vehicles under other names."""
     if stem == "gtfs-rt":
         return _realtime_renamed(body, rename)
-    return with_own_vehicles(stem, body, rename)
+    return as_given_out(stem, body, rename)
 
 
 def renamer(whose: str) -> Callable[[str], str]:

@@ -6,7 +6,7 @@ one worker at a time: its row says when it is due, and a lock of the worker's se
 while the look lasts, so that a killed worker holds up nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ def look_at_due_feeds(*, now: datetime) -> int:
     """
     watch_listed_feeds(now=now)
     with _claimed(now=now) as products:
-        sources = [_source_of(product) for product in products]
+        sources = [source_of(product) for product in products]
         with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
             fetched = list(pool.map(lambda source: fetch_feed(source, now=now), sources))
         failures = []
@@ -159,12 +159,23 @@ def _unlock(product_id: int) -> None:
         cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOOKING, product_id])
 
 
+@contextmanager
+def trying_alone(product_id: int) -> Iterator[bool]:
+    """Be the only one that looks at a feed, as long as this database session lives."""
+    is_ours = _lock(product_id)
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            _unlock(product_id)
+
+
 def _every_s(product: DataProduct) -> int:
     level = ServiceLevel.of_json(product.service_level)
     return look_every_s(product.format, max_age_s=level.max_age_s)
 
 
-def _source_of(product: DataProduct) -> Source:
+def source_of(product: DataProduct) -> Source:
     """Return where a feed is fetched, and the bytes that it is judged beside."""
     timetable = previous = None
     if product.format == "gtfs-rt":
@@ -214,31 +225,29 @@ def _note_checked(result: ProbeResult, checked: Checked, now: datetime) -> None:
 
 def _note(product: DataProduct, seen: _Seen, *, now: datetime) -> None:
     """Store a look, and the files that may be given out from now on."""
-    stored = {
-        name: (feed_copies.store(product_id=product.pk, body=body), count)
-        for name, (body, count) in seen.files.items()
-    }
     with transaction.atomic():
         seen.result.save(force_insert=True)
         _add_to_day(seen.result)
-        if stored:
-            _show(product, stored, seen.source_time, now=now)
+        if seen.files:
+            show_files(product, seen.files, seen.source_time, now=now)
         _tell_of_breach(product, now=now)
     in_use = FeedState.objects.filter(product=product).values_list("sha256", flat=True)
     feed_copies.sweep(product_id=product.pk, in_use=set(in_use))
 
 
-def _show(
+def show_files(
     product: DataProduct,
-    stored: dict[str, tuple[str, int]],
+    files: Mapping[str, tuple[bytes, int]],
     source_time: datetime | None,
     *,
     now: datetime,
 ) -> None:
+    """Give these files out from now on, each with its number of records, and no others."""
     before = {state.name: state for state in FeedState.objects.filter(product=product)}
-    FeedState.objects.filter(product=product).exclude(name__in=stored).delete()
-    for name, (sha256, count) in stored.items():
+    FeedState.objects.filter(product=product).exclude(name__in=files).delete()
+    for name, (body, count) in files.items():
         state = before.get(name) or FeedState(product=product, name=name)
+        sha256 = feed_copies.store(product_id=product.pk, body=body)
         if state.sha256 != sha256:
             state.changed_at = now
         state.sha256, state.record_count = sha256, count
