@@ -59,7 +59,7 @@ def _take(
 ) -> HttpResponse:
     persona = seller_of(request)
     line = own_product(request, product_id)
-    form = UploadForm(request.POST or None)
+    form = UploadForm(None if handler is None else request.POST)
     if handler is not None and form.is_valid():
         if not isinstance(request.FILES.get("data"), QuarantinedFile):
             form.add_error(None, _("Choose the file with the data."))
