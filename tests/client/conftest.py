@@ -47,7 +47,7 @@ def market(
             hall,
             trader("Ada", role.DATA_PROVIDER),
             trader("Ann", role.DATA_PROVIDER, has_own_key=True),
-            trader("Ben", role.ENTERPRISE, funds_micro=FUNDS_MICRO, has_own_key=True),
+            trader("Ben", role.ENTERPRISE, funds_micro=20 * FUNDS_MICRO, has_own_key=True),
         )
         hall.keep_keys(made.ann, made.ben)
         book(hall.now)

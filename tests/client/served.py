@@ -53,13 +53,15 @@ class ServedHall:
 
     def start(self) -> None:
         """Start the web server and wait until it answers."""
-        self._server = subprocess.Popen(self.command, cwd=databases.PROJECT, env=dict(self.env))
+        self._server = subprocess.Popen(
+            self.command, cwd=databases.PROJECT, env=dict(self.env), start_new_session=True
+        )
         wait_for(f"{self.address}/healthz")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End the web server with everything that it was doing."""
+        """End the web server and its workers with everything that they were doing."""
         assert self._server is not None
-        self._server.send_signal(how)
+        os.killpg(self._server.pid, how)
         self._server.wait(30)
 
     def go_on(self, *, rounds: int = 3) -> None:
@@ -91,13 +93,17 @@ class ServedHall:
 
     def client(self, who: Trader, *arguments: str, death: "Death | None" = None) -> int:
         """Run the client in a process of its own; return its exit code, negative: the signal."""
+        return ended(self.start_client(who, *arguments, death=death))
+
+    def start_client(self, who: Trader, *arguments: str, death: "Death | None" = None) -> int:
+        """Start the client beside the test; return its process id, for `ended`."""
         token = self._tokens.get(who.participant_id) or renew_token(user_id=who.user.pk)
         self._tokens[who.participant_id] = token
         environment = {"HELIOPOLIS_TOKEN": token, "HELIOPOLIS_HALL": self.address}
         key = self.folder / f"{who.participant_id}.key"
         if key.exists():
             environment["HELIOPOLIS_KEY"] = str(key)
-        return forked(lambda: _client(environment, arguments, death))
+        return fork(lambda: _client(environment, arguments, death))
 
 
 @dataclass(frozen=True)
@@ -127,8 +133,8 @@ class Death:
         setattr(self.owner, self.name, dying)
 
 
-def forked(act: Callable[[], int]) -> int:
-    """Do something in a fork, which may be killed; return its exit status."""
+def fork(act: Callable[[], int | None]) -> int:
+    """Do something in a fork, which may be killed; return its process id."""
     pid = os.fork()
     if pid == 0:
         # The parent's session stays the parent's: the fork opens one of its own when it needs one.
@@ -136,10 +142,15 @@ def forked(act: Callable[[], int]) -> int:
         connection.connection = None
         status = 1
         try:
-            status = act()
+            status = act() or 0
         except BaseException as error:
             print(f"fork: {error!r}", file=sys.stderr, flush=True)
         os._exit(status)
+    return pid
+
+
+def ended(pid: int) -> int:
+    """Wait for a fork; return its exit status, negative: the signal that killed it."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 

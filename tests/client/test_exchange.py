@@ -16,7 +16,6 @@ from marketplace.services.data.storage import package_path
 from tests.client.conftest import Market
 from tests.data.exchanging import (
     CONTENT,
-    FUNDS_MICRO,
     PRICE_MICRO,
     READ_ME,
     Exchange,
@@ -189,4 +188,3 @@ def test_what_is_asked_wrongly_is_said_clearly(
     assert hall.client(ben, "--token-file", str(open_file), "list") == 1
     assert "chmod 600" in capfd.readouterr().err
     assert hall.client(ben, "--hall", "http://127.0.0.1:9", "list") == 4
-    assert ben.balance <= FUNDS_MICRO

@@ -89,7 +89,11 @@ def trader(name: str, role: str, *, funds_micro: int = 0, has_own_key: bool = Fa
 
 
 def publish_file(
-    seller: Trader, *, price_micro: int = PRICE_MICRO, automatic: bool = True, key: bytes = b""
+    seller: Trader,
+    *,
+    price_micro: int = PRICE_MICRO,
+    automatic: bool = True,
+    content: bytes = CONTENT,
 ) -> DataVersion:
     """List a file of counts in two parts, packed as the hall packs it."""
     rule = PriceRule(PriceForm.ONE_OFF, price_micro) if price_micro else PriceRule(PriceForm.FREE)
@@ -110,10 +114,10 @@ def publish_file(
         created_at=NOW,
         listed_at=NOW,
     )
-    package_id, key = new_package_id(), key or new_key()
+    package_id, key = new_package_id(), new_key()
     with new_package(package_id.hex()) as sink:
         packer = Packer(sink, package_id, key)
-        packer.add("counts.csv", "text/csv", CONTENT)
+        packer.add("counts.csv", "text/csv", content)
         packer.add("read-me.txt", "text/plain", READ_ME)
         package = packer.finish()
     manifest = Manifest(
