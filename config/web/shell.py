@@ -76,6 +76,7 @@ def _links(request: HttpRequest) -> list[Link]:
         places.append((_("Disputes"), reverse("market_disputes")))
     if persona.place is not None:
         places.append((_("Community"), reverse("community", args=[persona.place.community_id])))
+    places.append((_("Catalogue"), reverse("catalogue")))
     places.append((_("Data hall"), reverse("data_hall")))
     if may_buy(persona.role) or may_sell(persona.role):
         places.append((_("Contracts"), reverse("market_contracts")))

@@ -20,18 +20,15 @@ from marketplace.queries.data.catalogue import PAGES_MAX, SORTS, Filters, Found,
 from marketplace.queries.data.catalogue_product import ProductPage, VersionLine, get_product
 
 _EDGES = ("west", "south", "east", "north")
+# ``format`` in an address is how the framework is asked for another form of answer.
+_NAMES = {name: "data_format" if name == "format" else name for name in FACETS}
 _PARAMETERS = [
-    OpenApiParameter("q", str, description="Words; each must begin one of the product's."),
-    *(
-        OpenApiParameter(name, int, description="Microdegrees; all four or none.")
-        for name in _EDGES
-    ),
+    OpenApiParameter("text", str, description="Words; each must begin one of the product's."),
+    *(OpenApiParameter(name, int, description="Microdegrees; all or none.") for name in _EDGES),
     OpenApiParameter("first_day", date, description="Of the period asked for."),
     OpenApiParameter("last_day", date, description="Included."),
     *(
-        OpenApiParameter(
-            name, int, many=True, description=f"Bands 0 to {size - 1}; may be repeated."
-        )
+        OpenApiParameter(_NAMES[name], int, many=True, description=f"Bands 0 to {size - 1}.")
         for name, size in FACETS.items()
     ),
     OpenApiParameter("sort", str, enum=list(SORTS)),
@@ -171,9 +168,10 @@ def _filters(request: Request) -> Filters:
         area = Area(west, south, east, north)
     chosen = {}
     for name, size in FACETS.items():
-        values = [_whole(value, name) for value in query.getlist(name)]
+        values = [_whole(value, _NAMES[name]) for value in query.getlist(_NAMES[name])]
         if not all(value is not None and 0 <= value < size for value in values):
-            raise Invalid(name, N_("A whole number in 0..{most} is needed."), most=size - 1)
+            text = N_("A whole number in 0..{most} is needed.")
+            raise Invalid(_NAMES[name], text, most=size - 1)
         chosen[name] = frozenset(value for value in values if value is not None)
     page = _whole(query.get("page"), "page")
     if page is not None and not 1 <= page <= PAGES_MAX:
