@@ -8,6 +8,8 @@ only the public half. Every signed text is logged by its hash.
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.db import transaction
 
 from ledger.services import submit
@@ -94,6 +96,21 @@ def sign_in_custody(*, key: SigningKey, body: bytes) -> bytes:
     identity = _identity(key.participant)
     private = identity.unseal(bytes(key.sealed_private), purpose=CUSTODY)
     return Ed25519PrivateKey.from_private_bytes(private).sign(body)
+
+
+def secret_in_custody(*, key: SigningKey, purpose: bytes) -> bytes:
+    """Return 32 bytes that follow from a key that the hall holds; they go when the member does.
+
+    Raises
+    ------
+    SignatureNeeded
+        If the member holds it.
+    """
+    if key.sealed_private is None:
+        raise SignatureNeeded(N_("This member's key is not in the hall: use it where it is."))
+    identity = _identity(key.participant)
+    private = identity.unseal(bytes(key.sealed_private), purpose=CUSTODY)
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(private)
 
 
 def store_signed(
