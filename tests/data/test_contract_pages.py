@@ -9,7 +9,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from config.web.data import catalogue_words, contract_words
@@ -127,6 +129,19 @@ def test_closed_but_to_its_sides_and_to_the_operator_of_a_dispute(trade: Trade) 
         assert strangers[2].post(f"{one}/{step}").status_code == 404
     assert strangers[0].get(one).status_code == 404
     assert signed_in("bob", trade.bob).get(f"{LIST}/new?product=9x").status_code == 404
+
+
+def test_more_contracts_ask_no_oftener(trade: Trade) -> None:
+    bob, product = signed_in("bob", trade.bob), trade.product()
+    asked = []
+    for _ in range(2):
+        trade.agree(product, now=timezone.now() - timedelta(minutes=1))
+        trade.propose(product, now=timezone.now() - timedelta(minutes=1))
+        bob.get(LIST)
+        with CaptureQueriesContext(connection) as queries:
+            bob.get(LIST)
+        asked.append(len(queries))
+    assert asked[0] == asked[1]
 
 
 def test_every_code_has_words_in_both_languages() -> None:
