@@ -12,7 +12,7 @@ import csv
 import io
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import h3
@@ -69,6 +69,17 @@ class Areas:
                 }
             )
             for resolution in resolutions
+        )
+
+    def only(self, shown: Collection[str]) -> Areas:
+        """Return the areas without places that are in no shown cell.
+
+        For places that trips alone name: one that a single trip went to is nobody's business.
+        """
+        keeps = [n for n, place in enumerate(self.places) if place.name in shown]
+        return Areas(
+            tuple(self.places[n] for n in keeps),
+            {level: tuple(names[n] for n in keeps) for level, names in self.names.items()},
         )
 
     def to_csv(self) -> bytes:
@@ -142,7 +153,7 @@ def make_areas(
     Raises
     ------
     Refused
-        There are fewer places than one area needs, or a level needs coordinates that are missing.
+        There are fewer stations than one area needs, or a level needs coordinates that are missing.
     """
     wanted = [level for level in AREAS if level in set(levels)]
     resolutions = [int(level[3:]) for level in wanted if level.startswith("h3-")]
@@ -153,15 +164,8 @@ def make_areas(
             place,
             gettext_noop("Add a table of stations with id, lat and lon."),
         )
-    if len(places) < minimum_places:
-        raise Refused(
-            "too-few-places",
-            gettext_noop("{count} stations are fewer than the {minimum} of one area"),
-            place,
-            gettext_noop("Publish them together with others, or not at all."),
-            count=len(places),
-            minimum=minimum_places,
-        )
+    if resolutions and len(places) < minimum_places:
+        raise too_few_places(len(places), minimum_places, place)
     names: dict[str, list[str]] = {}
     parent = ["all"] * len(places)
     for level in reversed(wanted):
@@ -176,6 +180,18 @@ def make_areas(
             parent = _level_areas(places, cells, parent, minimum_places, kept)
             names[level] = parent
     return Areas(tuple(places), {level: tuple(names[level]) for level in wanted})
+
+
+def too_few_places(count: int, minimum: int, place: str) -> Refused:
+    """Return the error for a table that could not fill one area."""
+    return Refused(
+        "too-few-places",
+        gettext_noop("{count} stations are fewer than the {minimum} of one area"),
+        place,
+        gettext_noop("Publish them together with others, or not at all."),
+        count=count,
+        minimum=minimum,
+    )
 
 
 def _cell(place: Place, finest: int, resolution: int) -> str:

@@ -78,6 +78,18 @@ class Flows:
             trips=trips[order],
         )
 
+    def area_texts(self) -> tuple[list[str], Int64Array, Int64Array]:
+        """Return the names of all areas that are shown, and both ends of each cell among them."""
+        base = np.cumsum([0, *(len(level) for level in self.areas)])
+        a, b = base[self.level] + self.from_area, base[self.level] + self.to_area
+        used = np.unique(np.concatenate([a, b]))
+        names = [name for level in self.areas for name in level]
+        distinct, number = np.unique([names[n] for n in used.tolist()], return_inverse=True)
+        # From a name's place in all levels to its place among the distinct ones.
+        lookup = np.zeros(int(base[-1]), np.int64)
+        lookup[used] = number
+        return distinct.tolist(), lookup[a], lookup[b]
+
     @property
     def columns(self) -> list[str]:
         """The names of the published columns, in order."""
@@ -85,11 +97,7 @@ class Flows:
 
     def batches(self, *, rows: int = GROUP_ROWS) -> Iterator[pa.RecordBatch]:
         """Yield the table in pieces; an empty table is one empty piece."""
-        names = sorted({name for level in self.areas for name in level})
-        number = {name: index for index, name in enumerate(names)}
-        # Each level counts its areas from 0; the table's dictionary holds all of them once.
-        base = np.cumsum([0, *(len(level) for level in self.areas)])
-        of_level = np.array([number[name] for level in self.areas for name in level], np.int32)
+        names, a, b = self.area_texts()
         levels = self.policy.levels
         for first in range(0, max(1, len(self.trips)), rows):
             piece = slice(first, first + rows)
@@ -98,8 +106,8 @@ class Flows:
                 pa.array((self.start_quarter[piece] * QUARTER_SECONDS).view("datetime64[s]")),
                 _dictionary(level, [each.period for each in levels]),
                 _dictionary(level, [each.area for each in levels]),
-                _dictionary(of_level[base[level] + self.from_area[piece]], names),
-                _dictionary(of_level[base[level] + self.to_area[piece]], names),
+                _dictionary(a[piece], names),
+                _dictionary(b[piece], names),
                 *(pa.array(each[piece], pa.string()) for each in self.kept),
                 pa.array(self.trips[piece]),
             ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from gate.flows import COUNT_COLUMN, Flows
@@ -25,18 +23,12 @@ def level_shares(policy: Policy, level: Int64Array, trips: Int64Array) -> tuple[
 
 def uniqueness_after(flows: Flows, minimum: int) -> Uniqueness:
     """Return how alone the trips of a table are, by all its columns, from the table itself."""
-    names = sorted({name for level in flows.areas for name in level})
-    number = {name: index for index, name in enumerate(names)}
-    rows = zip(
-        flows.level.tolist(),
-        flows.start_quarter.tolist(),
-        (number[flows.areas[lv][a]] for lv, a in zip(flows.level, flows.from_area, strict=True)),
-        (number[flows.areas[lv][b]] for lv, b in zip(flows.level, flows.to_area, strict=True)),
-        *flows.kept,
-        strict=True,
-    )
-    sizes: dict[tuple[Any, ...], int] = {}
-    for row, count in zip(rows, flows.trips.tolist(), strict=True):
-        sizes[row] = sizes.get(row, 0) + count
+    _, a, b = flows.area_texts()
+    kept = [np.unique(each, return_inverse=True)[1] for each in flows.kept]
+    columns = np.stack((flows.level, flows.start_quarter, a, b, *kept), axis=1)
+    order = np.lexsort(columns.T)
+    ordered = columns[order]
+    starts = np.flatnonzero(np.concatenate(([True], (ordered[1:] != ordered[:-1]).any(axis=1))))
+    sizes = np.add.reduceat(flows.trips[order], starts)
     known = [name for name in flows.columns if name != COUNT_COLUMN]
-    return of_groups(known, np.array(list(sizes.values()), np.int64), minimum)
+    return of_groups(known, sizes, minimum)

@@ -30,10 +30,7 @@ def profile_of(flows: Flows, areas: Areas) -> Profile:
         int(periods.end(flows.start_quarter[flows.level == level], period).max())
         for level, period in ((each, flows.policy.levels[each].period) for each in shown)
     )
-    used = {
-        flows.areas[level][area]
-        for level, area in zip(flows.level.tolist(), flows.from_area.tolist(), strict=True)
-    }
+    shown_areas, _, _ = flows.area_texts()
     return Profile(
         rows=len(flows.trips),
         columns=_columns(flows),
@@ -44,7 +41,7 @@ def profile_of(flows: Flows, areas: Areas) -> Profile:
         cells=_map(flows),
         entities={
             "stations": len(areas.places),
-            "areas": len(used),
+            "areas": len(shown_areas),
             "trips": int(flows.trips.sum()),
         },
     )

@@ -173,6 +173,30 @@ class Policy:
             named[key] = _number(named.get(key))
         return cls.from_json(named)
 
+    def refuse_below(self, floor: Policy) -> None:
+        """Refuse a policy that lets more through than a floor does; levels are left alone.
+
+        Raises
+        ------
+        Refused
+            ``policy-too-weak``, naming the key and the least value.
+        """
+        for key, value, least in (
+            ("minimum_group", self.minimum_group, floor.minimum_group),
+            ("minimum_distinct", self.minimum_distinct, floor.minimum_distinct),
+            ("minimum_places", self.minimum_places, floor.minimum_places),
+            ("dominance_percent", -self.dominance_percent, -floor.dominance_percent),
+        ):
+            if value < least:
+                raise Refused(
+                    "policy-too-weak",
+                    gettext_noop("the privacy policy's {key} is weaker than {least}"),
+                    "",
+                    gettext_noop("Choose {least}, or a stricter value."),
+                    key=key,
+                    least=abs(least),
+                )
+
     @property
     def sha256(self) -> str:
         """The hash of the canonical policy, in hex: versions of one source share it."""
@@ -208,3 +232,7 @@ def _wrong(key: str) -> Refused:
         REMEDY,
         key=key,
     )
+
+
+# What a hall takes at least, whatever a provider would be content with.
+FLOOR: Final = Policy(minimum_group=5, minimum_distinct=3, dominance_percent=75, minimum_places=1)

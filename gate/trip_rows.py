@@ -225,11 +225,16 @@ def _distinct(column: pa.Array) -> tuple[list[str], Int64Array]:
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode(null_encoding="encode")
     index = column.indices
-    names = ["" if each is None else str(each) for each in column.dictionary.to_pylist()]
+    names = ["" if each is None else _as_name(each) for each in column.dictionary.to_pylist()]
     if index.null_count:
         names.append("")
         index = pc.fill_null(index, len(names) - 1)
     return names or [""], index.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _as_name(value: object) -> str:
+    """Return a cell as text; a column of whole numbers with gaps was stored as floats."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def check_label(text: str, source: str) -> None:

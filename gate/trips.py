@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from gate.areas import AREAS_PART, Areas, Place, make_areas
+from gate.areas import AREAS_PART, Areas, Place, make_areas, too_few_places
 from gate.cascade import Cascade, Periods, Told, joined
 from gate.columns import SAMPLE_ROWS, ColumnFate, fates, person_column
 from gate.dictionary import DICTIONARY_PART, dictionary_bytes
@@ -123,11 +123,7 @@ def publish_trips(
         tell("counting", run.rows.rows)
         before = tuple(each.counted(policy.minimum_group) for each in run.groups)
         tell("gating", run.rows.rows)
-        areas = run.areas or make_areas(
-            [Place(each) for each in run.rows.places],
-            [level.area for level in policy.levels],
-            minimum_places=policy.minimum_places,
-        )
+        areas = run.areas or run.named_areas()
         cascade = Cascade(policy, areas, counts_people=bool(run.rows.person_column))
         told, level, key, trips = joined(
             [cascade.tell(rows[:, 0], rows[:, 1]) for rows in spill.buckets()]
@@ -135,6 +131,8 @@ def publish_trips(
     if not len(trips):
         raise _nothing_left(name)
     flows = Flows.of(cascade, run.rows, level, key, trips)
+    if run.areas is None:
+        areas = areas.only(flows.area_texts()[0])
     profile = profile_of(flows, areas)
     again = previous.of_the_same_time(profile, policy, name) if previous else None
     report = run.report(
@@ -259,6 +257,15 @@ class _Run:
         if not rows.rows:
             raise _nothing_left(rows.source)
         return columns or fates(first, self.roles, rows.person_column, policy)
+
+    def named_areas(self) -> Areas:
+        """Return areas of places that only the trips have named."""
+        places, policy = [Place(each) for each in self.rows.places], self.policy
+        if len(places) < policy.minimum_places:
+            raise too_few_places(len(places), policy.minimum_places, self.rows.source)
+        return make_areas(
+            places, [level.area for level in policy.levels], minimum_places=policy.minimum_places
+        )
 
     def report(
         self,

@@ -14,7 +14,7 @@ import pytest
 from gate import spill, trips
 from gate.areas import Areas, make_areas
 from gate.errors import Refused
-from gate.policy import Level, Policy
+from gate.policy import FLOOR, Level, Policy
 from gate.previous import Earlier, Previous
 from gate.sink import FolderSink, NoSink
 from gate.trip_rows import as_places
@@ -226,6 +226,47 @@ def test_times_with_an_offset_and_other_names(tmp_path: Path) -> None:
     found = publish_trips(tmp_path / "dotted.csv", stations=None, policy=dotted, out=NoSink())
     assert found.sample["rows"] == [["2026-03-01T08:00:00", "hour", "place", "a", "b", "12"]]
     assert found.report.risks()[:2] == ["people-not-counted", "no-limit-for-one"]
+
+
+def test_a_place_that_few_went_to_is_named_nowhere(tmp_path: Path) -> None:
+    """Without a table of stations the places' names are the travellers' own words."""
+    at = datetime(2026, 3, 1, 8, 10)  # noqa: DTZ001 -- a wall clock
+    ends = [7.0] * 12 + [9.0] * 12 + [4711.0, None]
+    table = pa.table(
+        {
+            "start_time": [at] * len(ends),
+            "end_time": [at + timedelta(minutes=9)] * len(ends),
+            "from": [7] * len(ends),
+            "to": ends,  # whole numbers, stored as floats because one is missing
+            "who": [f"P{n}" for n in range(len(ends))],
+        }
+    )
+    pq.write_table(table, tmp_path / "zones.parquet")
+    levels = (Level("hour", "place"), Level("day", "all"))
+    policy = Policy(levels=levels, columns={"person": "who"}, minimum_group=12)
+
+    found = publish_trips(
+        tmp_path / "zones.parquet", stations=None, policy=policy, out=FolderSink(tmp_path / "out")
+    )
+    parts = b"".join(path.read_bytes() for path in (tmp_path / "out").iterdir())
+    rows = read_table(tmp_path / "out" / "flows.csv")
+    assert [(row["from_area"], row["to_area"], row["trips"]) for row in rows] == [
+        ("7", "7", "12"),
+        ("7", "9", "12"),
+    ]
+    assert b"4711" not in parts
+    assert found.report.left_out["unknown-place"] == 1
+    assert found.profile.entities["stations"] == 2
+
+
+def test_a_hall_has_a_floor() -> None:
+    Policy().refuse_below(FLOOR)
+    FLOOR.refuse_below(FLOOR)
+    for key, value in (("minimum_group", 4), ("dominance_percent", 76)):
+        weak = Policy.from_json({**FLOOR.as_json(), key: value})
+        with pytest.raises(Refused, match=str(getattr(FLOOR, key))) as refused:
+            weak.refuse_below(FLOOR)
+        assert refused.value.code == "policy-too-weak"
 
 
 def test_what_cannot_be_followed_is_refused_with_a_remedy(city: Path, tmp_path: Path) -> None:

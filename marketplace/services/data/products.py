@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from gate.errors import Refused
+from gate.policy import FLOOR
 from gate.policy import Policy as GatePolicy
 from ledger.queries import get_units
 from marketplace.domain.data.product import (
@@ -118,6 +119,7 @@ def change_privacy_policy(
         )
     try:
         checked = GatePolicy.from_json(policy)
+        checked.refuse_below(FLOOR)
     except Refused as refused:
         raise Invalid(
             "privacy_policy", N_("The gate cannot follow this policy: {why}"), why=str(refused)
