@@ -78,6 +78,8 @@ def _links(request: HttpRequest) -> list[Link]:
         places.append((_("Community"), reverse("community", args=[persona.place.community_id])))
     places.append((_("Catalogue"), reverse("catalogue")))
     places.append((_("Data hall"), reverse("data_hall")))
+    if may_sell(persona.role):
+        places.append((_("My data"), reverse("market_products")))
     if may_buy(persona.role) or may_sell(persona.role):
         places.append((_("Contracts"), reverse("market_contracts")))
     unread = count_unread(participant_ids=[each.participant_id for each in personas_of(request)])

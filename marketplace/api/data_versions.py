@@ -22,6 +22,7 @@ from marketplace.models import DataUpload
 from marketplace.queries.data.products import VersionLine, get_version, list_versions
 from marketplace.services.data import intake, storage
 from marketplace.services.data.deposit_key import public_deposit_key
+from marketplace.services.data.feed_versions import begin_feed_version
 
 RAW: Final = {"application/octet-stream": OpenApiTypes.BINARY}
 UPLOAD_PARAMETERS: Final = [
@@ -113,6 +114,20 @@ class Uploads(APIView):
         except BaseException:
             storage.destroy_upload(came.token)
             raise
+        return _one_version(own, version_id, status.HTTP_201_CREATED)
+
+
+class FeedFetch(APIView):
+    """The next version of a feed."""
+
+    @extend_schema(request=None, responses={201: VersionOut})
+    @idempotent
+    def post(self, request: Request, product_id: int) -> Response:
+        """Let the hall fetch and validate a feed for its next version."""
+        own = own_ids(request)
+        version_id = begin_feed_version(
+            product_id=product_id, participant_ids=own, now=timezone.now()
+        )
         return _one_version(own, version_id, status.HTTP_201_CREATED)
 
 

@@ -119,6 +119,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="api_data_uploads",
     ),
     path(
+        "data/products/<int:product_id>/fetch/",
+        data_versions.FeedFetch.as_view(),
+        name="api_data_fetch",
+    ),
+    path(
         "data/products/<int:product_id>/versions/",
         data_versions.VersionList.as_view(),
         name="api_data_versions",
@@ -220,6 +225,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("data/demand/", data_wishes.DemandList.as_view(), name="api_data_demand"),
     path("data/catalogue/", include("marketplace.api.data_catalogue_urls")),
     path("data/deliveries/", include("marketplace.api.data_delivery_urls")),
+    path("data/feeds/", include("marketplace.api.data_feed_urls")),
     path("data/", include("marketplace.api.data_money_urls")),
     path("wallets/", wallets.WalletList.as_view(), name="api_wallets"),
     path("wallets/deposits/", wallets.DepositList.as_view(), name="api_deposits"),

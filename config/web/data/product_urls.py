@@ -10,6 +10,7 @@ urlpatterns = [
     path("market/products/<int:product_id>", products.product, name="market_product"),
     path("market/products/<int:product_id>/terms", products.terms, name="market_terms"),
     path("market/products/<int:product_id>/upload", publish.upload, name="market_upload"),
+    path("market/products/<int:product_id>/fetch", products.fetch, name="market_fetch"),
     path("market/products/<int:product_id>/withdraw", products.withdraw, name="market_withdraw"),
     path("market/versions/<int:version_id>", versions.version, name="market_version"),
     path(

@@ -13,6 +13,7 @@ from config.web.data.product_forms import NewProductForm
 from config.web.data.terms_form import TermsForm, terms_as_written
 from config.web.data.words import FORMAT_LABELS
 from marketplace.domain.data.prices import PriceRule
+from marketplace.errors import MarketplaceError
 from marketplace.queries.data.products import (
     ProductTermsLine,
     get_product,
@@ -20,6 +21,7 @@ from marketplace.queries.data.products import (
     list_versions,
 )
 from marketplace.services.data import products as service
+from marketplace.services.data.feed_versions import begin_feed_version
 
 
 @require_GET
@@ -58,7 +60,7 @@ def new_product(request: HttpRequest) -> HttpResponse:
             if not made:
                 return redirect("market_products")
             if form.is_feed:
-                return redirect("market_product", made[0])
+                return fetch(request, made[0])
             return redirect("market_upload", made[0])
     return render(
         request,
@@ -134,6 +136,20 @@ def terms(request: HttpRequest, product_id: int) -> HttpResponse:
         },
         status=400 if form.is_bound and form.errors else 200,
     )
+
+
+@require_POST
+def fetch(request: HttpRequest, product_id: int) -> HttpResponse:
+    """Let the hall fetch and validate a feed for its next version."""
+    own_product(request, product_id)
+    try:
+        version_id = begin_feed_version(
+            product_id=product_id, participant_ids=own_ids(request), now=timezone.now()
+        )
+    except MarketplaceError as error:
+        messages.error(request, _(error.text).format(**error.params))
+        return redirect("market_product", product_id)
+    return redirect("market_version", version_id)
 
 
 @require_POST

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 STEPS: Final = {
     "": gettext_lazy("Waiting for the file"),
     "waiting": gettext_lazy("Waiting for a worker"),
+    "fetch": gettext_lazy("Fetching it from its address"),
     "recognise": gettext_lazy("Recognising the format"),
     "check": gettext_lazy("Checking it by its format's rules"),
     "gate": gettext_lazy("Going through the privacy gate"),
@@ -17,6 +18,7 @@ STEPS: Final = {
     "package": gettext_lazy("Packaging and encrypting"),
 }
 ORDER: Final = ("recognise", "check", "gate", "package")
+ORDER_OF_FEEDS: Final = ("fetch", "check")
 PERIODS: Final = {
     "quarter": gettext_lazy("quarter of an hour"),
     "hour": gettext_lazy("hour"),
@@ -80,6 +82,11 @@ KNOWN: Final = {
     "to": gettext_lazy("to"),
     "person": gettext_lazy("person"),
     "vehicle": gettext_lazy("vehicle"),
+    "period_start": gettext_lazy("begin of the period"),
+    "period": gettext_lazy("its length"),
+    "area_level": gettext_lazy("size of the areas"),
+    "from_area": gettext_lazy("from"),
+    "to_area": gettext_lazy("to"),
 }
 _PPM: Final = 10**6
 
@@ -171,10 +178,16 @@ def refusal_words(refusal: Mapping[str, Any]) -> tuple[str, str, str]:
 def percent_of(progress: Mapping[str, Any]) -> int:
     """Return how far a version is, all steps together. [%]"""
     step = progress.get("step", "")
-    if step not in ORDER:
+    order = order_of(step)
+    if step not in order:
         return 0
     share = progress.get("share_ppm", 0) / _PPM
-    return int(100 * (ORDER.index(step) + share) / len(ORDER))
+    return int(100 * (order.index(step) + share) / len(order))
+
+
+def order_of(step: str) -> tuple[str, ...]:
+    """Return the steps of the work that a step is one of."""
+    return ORDER_OF_FEEDS if step in ORDER_OF_FEEDS[:1] else ORDER
 
 
 def _filled(template: str, values: Mapping[str, Any]) -> str:

@@ -11,8 +11,8 @@ from config.web.data.product_forms import GateForm
 from config.web.data.products import own_product
 from config.web.data.version_changes import changes_between
 from config.web.data.version_words import (
-    ORDER,
     STEPS,
+    order_of,
     percent_of,
     refusal_words,
     report_words,
@@ -145,12 +145,13 @@ def changes(request: HttpRequest, version_id: int) -> HttpResponse:
 
 def _standing(line: VersionLine) -> dict[str, object]:
     place, text, remedy = refusal_words(line.refusal)
-    now = ORDER.index(line.step) if line.step in ORDER else -1
+    order = order_of(line.step)
+    now = order.index(line.step) if line.step in order else -1
     return {
         "version": line,
-        "is_moving": line.state == "working" and line.has_data and line.step != "preview",
+        "is_moving": line.state == "working" and line.step not in ("", "preview"),
         "step_words": STEPS.get(line.step, line.step),
-        "steps": [(STEPS[each], number < now, number == now) for number, each in enumerate(ORDER)],
+        "steps": [(STEPS[each], number < now, number == now) for number, each in enumerate(order)],
         "percent": percent_of(line.progress),
         "refusal_place": place,
         "refusal_text": text,
