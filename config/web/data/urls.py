@@ -5,6 +5,8 @@ from django.urls import URLPattern, URLResolver, include, path
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("config.web.data.catalogue_urls")),
     path("", include("config.web.data.contract_urls")),
+    path("", include("config.web.data.feed_urls")),
+    path("", include("config.web.data.delivery_urls")),
     path("", include("config.web.data.money_urls")),
     path("", include("config.web.data.product_urls")),
     path("", include("config.web.data.question_urls")),
