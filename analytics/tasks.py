@@ -16,3 +16,9 @@ def roll_up_settled_intervals(**_: object) -> None:
 def make_due_forecasts(**_: object) -> None:
     """Forecast for the communities whose readings have gone on since their last forecasts."""
     services.make_due_forecasts(now=timezone.now())
+
+
+@shared_task(name="analytics.tasks.refresh_indicators", ignore_result=True)
+def refresh_indicators(**_: object) -> None:
+    """Make the city's figures from versions that are new since the last time."""
+    services.refresh_indicators(now=timezone.now())

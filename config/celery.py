@@ -124,6 +124,11 @@ app.conf.update(
             "schedule": schedule(15.0),
             "options": {"expires": 15},
         },
+        "refresh indicators": {
+            "task": "analytics.tasks.refresh_indicators",
+            "schedule": schedule(60.0),
+            "options": {"expires": 60},
+        },
         "follow forecasts": {
             "task": "config.forward.tasks.follow_forecasts",
             "schedule": schedule(60.0),

@@ -3,11 +3,14 @@
 from django.contrib.auth import views as auth
 from django.urls import URLPattern, URLResolver, include, path
 
-from config.web import accounts, health, notices
+from config.web import accounts, health, indicators, notices
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", accounts.home, name="home"),
     path("healthz", health.healthz, name="healthz"),
+    path("indicators", indicators.indicators, name="indicators"),
+    path("indicators/<slug:topic>.json", indicators.indicators_json, name="indicators_json"),
+    path("indicators/<slug:topic>.csv", indicators.indicators_csv, name="indicators_csv"),
     path("notices", notices.notices, name="notices"),
     path("language", accounts.choose_language, name="set_language"),
     path("accounts/sign-in", accounts.SignIn.as_view(), name="sign_in"),

@@ -1,6 +1,7 @@
 """What writes rollups and forecasts."""
 
 from analytics.services.forecasts import make_due_forecasts, make_forecasts
+from analytics.services.indicators import refresh_indicators
 from analytics.services.rollups import recompute, roll_up_settled
 from analytics.services.weather import import_weather
 
@@ -9,5 +10,6 @@ __all__ = [
     "make_due_forecasts",
     "make_forecasts",
     "recompute",
+    "refresh_indicators",
     "roll_up_settled",
 ]

@@ -47,11 +47,11 @@ def test_a_buyer_asks_reads_the_answer_and_the_budget_runs_out(contract: DataCon
     assert "0.05" in shown
     query = DataQuery.objects.get()
     assert query.counts is not None
-    lines = buyer.get(f"/market/questions/{query.id}.csv").content.decode().splitlines()
+    lines = buyer.get(f"/market/questions/{query.id}/answer.csv").content.decode().splitlines()
     assert lines[0] == "time,from,count_with_noise,error_bar_95"
     assert lines[1] == f"2014-02-28,N,{query.counts[0]},31"
     assert len(lines) == 1 + 4 * 2
-    assert seller.get(f"/market/questions/{query.id}.csv").status_code == 404
+    assert seller.get(f"/market/questions/{query.id}/answer.csv").status_code == 404
     again = {**FORM, "token": FORM["token"][:-1] + "8", "by_time": "all"}
     assert buyer.post(page, again).status_code == 302
     book()

@@ -10,5 +10,5 @@ urlpatterns = [
         questions.questions,
         name="market_questions",
     ),
-    path("market/questions/<int:query_id>.csv", questions.answer_file, name="market_answer"),
+    path("market/questions/<int:query_id>/answer.csv", questions.answer_file, name="market_answer"),
 ]
