@@ -17,6 +17,7 @@ from gate.bounded import bounded
 from gate.errors import Refused
 from gate.limits import Limits
 from gate.roles import format_of_columns
+from gate.zips import check_directory
 
 HEAD = 256 * 1024
 GTFS_CORE = {"agency.txt", "routes.txt", "trips.txt", "stop_times.txt", "stops.txt"}
@@ -36,6 +37,9 @@ GBFS_MEMBERS = {
     "datasets": "manifest",
 }
 DELIMITERS = ",;\t|"
+# Declarations and comments before the first element, and columns looked at.
+PROLOGUE_MAX = 100
+COLUMNS_MAX = 1000
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,11 @@ def _parquet(path: Path, *, is_whole: bool, is_encrypted: bool) -> Recognised:
 
 def _zip(path: Path) -> Recognised:
     try:
+        check_directory(path, name=path.name)
         with zipfile.ZipFile(path) as archive:
             names = {name.lower() for name in archive.namelist()}
+    except Refused as refused:
+        return Recognised("broken", refused.code, "zip", "zip")
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return Recognised("broken", "zip-broken", "zip", "zip")
     bare = {name.rsplit("/", 1)[-1] for name in names}
@@ -171,13 +178,22 @@ def _xml(text: str, compression: str) -> Recognised:
         return Recognised("broken", "html", compression, "xml")
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         return Recognised("broken", "xml-dtd", compression, "xml")
-    bare = re.sub(r"<\?.*?\?>|<!--.*?-->", "", text[:65536], flags=re.DOTALL)
-    root = re.search(r"<(?:[\w.-]+:)?([A-Za-z][\w.-]*)[\s>/]", bare)
+    root = re.match(r"<(?:[\w.-]{1,99}:)?([A-Za-z][\w.-]{0,99})[\s>/]", _after_prologue(text))
     name = root[1] if root else ""
     version = re.search(r"http://datex2\.eu/schema/(\d)(?:/|_)", text)
     if version or name in ("d2LogicalModel", "D2LogicalModel", "messageContainer"):
         return Recognised("datex", version[1] if version else "", compression, "xml")
     return Recognised("unknown", f"XML: {name[:60]}", compression, "xml")
+
+
+def _after_prologue(text: str) -> str:
+    """Return the text from its first element on: a search by pattern could take minutes here."""
+    for _ in range(PROLOGUE_MAX):
+        end = "?>" if text.startswith("<?") else "-->" if text.startswith("<!--") else ""
+        if not end:
+            break
+        text = text.partition(end)[2].lstrip()
+    return text
 
 
 def _json(text: str, compression: str) -> Recognised:
@@ -223,4 +239,4 @@ def _csv(text: str, compression: str, *, is_cut: bool) -> Recognised:
         return Recognised("unknown", "text", compression)
     if any(re.fullmatch(r"-?\d+(\.\d+)?", cell) for cell in header):
         return Recognised("broken", "csv-no-header", compression, "csv")
-    return Recognised(format_of_columns(header), delimiter, compression, "csv")
+    return Recognised(format_of_columns(header[:COLUMNS_MAX]), delimiter, compression, "csv")

@@ -27,6 +27,10 @@ BROKEN: dict[str, tuple[str, str]] = {
         gettext_noop("the archive can't be opened"),
         gettext_noop("Make the archive again and upload it as a whole."),
     ),
+    "zip-many": (
+        gettext_noop("far too many files in the archive"),
+        gettext_noop("Pack only the files that belong to it, or split it."),
+    ),
     "gtfs-in-folder": (
         gettext_noop("the timetable's files lie in a folder inside the archive"),
         gettext_noop("Pack the files themselves, not the folder around them."),

@@ -20,10 +20,46 @@ from gate.limits import MIB, Limits
 
 NAME_MAX = 120
 HEADER_BYTES = 30
+# The library reads all of a directory at once; the usual file has a hundred bytes in it.
+DIRECTORY_BYTES = 4 * MIB
+END, END64, LOCATOR = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
+END_BYTES, END64_BYTES, LOCATOR_BYTES = 22, 56, 20
+COMMENT_BYTES = 1 << 16
 ENCRYPTED = 0x41
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 AGAIN = gettext_noop("Make the archive again, of the plain files alone.")
 SMALLER = gettext_noop("Pack only the files that belong to it, or split it.")
+
+
+def check_directory(path: Path, *, name: str) -> None:
+    """Refuse an archive whose directory is larger than any real one, before it is read.
+
+    Raises
+    ------
+    Refused
+        There is no end of a directory, or it is too long.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - COMMENT_BYTES - END_BYTES - END64_BYTES - LOCATOR_BYTES))
+        tail = file.read()
+    at = tail.rfind(END)
+    if at < 0 or at + END_BYTES > len(tail):
+        raise _broken(name)
+    length = int.from_bytes(tail[at + 12 : at + 16], "little")
+    before = at - LOCATOR_BYTES - END64_BYTES
+    if before >= 0 and tail[at - LOCATOR_BYTES : at].startswith(LOCATOR):
+        if not tail.startswith(END64, before):
+            raise _broken(name)
+        length = max(length % 0xFFFFFFFF, int.from_bytes(tail[before + 40 : before + 48], "little"))
+    if length > DIRECTORY_BYTES:
+        raise Refused("zip-many", gettext_noop("far too many files in the archive"), name, SMALLER)
+
+
+def _broken(name: str) -> Refused:
+    text = gettext_noop("the archive can't be opened")
+    remedy = gettext_noop("Make the archive again and upload it as a whole.")
+    return Refused("zip-broken", text, name, remedy)
 
 
 def check_zip(path: Path, *, name: str, limits: Limits, unpacked_bytes: int) -> list[str]:
@@ -43,12 +79,11 @@ def check_zip(path: Path, *, name: str, limits: Limits, unpacked_bytes: int) -> 
     Refused
         With the member in its place, where it's about one.
     """
+    check_directory(path, name=name)
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as e:
-        text = gettext_noop("the archive can't be opened")
-        remedy = gettext_noop("Make the archive again and upload it as a whole.")
-        raise Refused("zip-broken", text, name, remedy) from e
+        raise _broken(name) from e
     with archive:
         members = archive.infolist()
         if len(members) > limits.zip_members:

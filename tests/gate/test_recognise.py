@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import struct
+import time
 from pathlib import Path
 
 import pyarrow.csv as pcsv
@@ -69,6 +71,7 @@ BAD: dict[str, bytes] = {
     "csv-no-header": b"1,2\n3,4\n",
     "gzip-broken": b"\x1f\x8b\x08\x00" + b"\xff" * 40,
     "zip-broken": b"PK\x03\x04" + b"\0" * 100,
+    "zip-many": b"PK\x03\x04" + b"\0" * 99 + b"PK\x05\x06" + b"\0" * 8 + b"\xff" * 8 + b"\0" * 2,
     "parquet-cut": parquet_of(*parquet_parts())[:-20],
     "parquet-encrypted": b"PARE" + b"\0" * 40 + b"PARE",
     "parquet-footer": b"PAR1" + b"\xff" * 40 + b"\x20\0\0\0PAR1",
@@ -113,3 +116,30 @@ def test_archives_and_columns_are_told_by_what_is_inside(tmp_path: Path) -> None
     (tmp_path / "e").write_text(TRIPS)
     pq.write_table(pcsv.read_csv(tmp_path / "e"), tmp_path / "f")
     assert recognise(tmp_path / "f").format == "trips"
+
+
+def test_no_text_takes_long_to_tell(tmp_path: Path) -> None:
+    """Patterns that search again from each place would take a minute on one of these."""
+    path = tmp_path / "upload"
+    begun = time.monotonic()
+    for text in ("<a " + "<!--" * 60_000, "<" + "<?" * 120_000, "<!--" * 60_000, "a," * 120_000):
+        path.write_text(text + "\n" + text)
+        assert recognise(path).format in ("unknown", "broken", "table")
+    assert time.monotonic() - begun < 5
+
+
+def test_an_archive_in_the_long_form_is_told_too(tmp_path: Path) -> None:
+    """Tools that write before they know the length use it for small archives as well."""
+    path = zipped(tmp_path / "feed", GTFS)
+    data = path.read_bytes()
+    at = data.rindex(b"PK\x05\x06")
+    size, offset = struct.unpack("<II", data[at + 12 : at + 20])
+    entries = struct.unpack("<H", data[at + 10 : at + 12])[0]
+    for length, format_, detail in ((size, "gtfs", ""), (1 << 40, "broken", "zip-many")):
+        end = struct.pack(
+            "<IQHHIIQQQQ", 0x06064B50, 44, 45, 45, 0, 0, entries, entries, length, offset
+        )
+        locator = struct.pack("<IIQI", 0x07064B50, 0, at, 1)
+        path.write_bytes(data[:at] + end + locator + data[at:])
+        found = recognise(path)
+        assert (found.format, found.detail) == (format_, detail)
