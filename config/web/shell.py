@@ -82,6 +82,7 @@ def _links(request: HttpRequest) -> list[Link]:
         places.append((_("My data"), reverse("market_products")))
     if may_buy(persona.role) or may_sell(persona.role):
         places.append((_("Contracts"), reverse("market_contracts")))
+        places.append((_("Payments"), reverse("market_charges")))
     unread = count_unread(participant_ids=[each.participant_id for each in personas_of(request)])
     notices = _("Notices ({count})").format(count=unread) if unread else _("Notices")
     places.append((notices, reverse("notices")))

@@ -97,11 +97,10 @@ def revenue_context(persona: Persona) -> dict[str, object]:
     if persona.role not in SELLERS:
         return {"may_sell": False}
     seller_id = persona.participant_id
-    return {
-        "may_sell": True,
-        "revenue": list_revenue(seller_id=seller_id),
-        "on_the_way": get_on_the_way(seller_id=seller_id),
-    }
+    revenue, on_the_way = list_revenue(seller_id=seller_id), get_on_the_way(seller_id=seller_id)
+    # An enterprise may sell; who never did need not read that they earned nothing.
+    may_sell = persona.role == "data_provider" or bool(revenue or on_the_way)
+    return {"may_sell": may_sell, "revenue": revenue, "on_the_way": on_the_way}
 
 
 def wallet_of(persona: Persona) -> Wallet | None:

@@ -63,7 +63,8 @@ def disputes(request: HttpRequest) -> HttpResponse:
         {
             "persona": operator or current_persona(request),
             "is_operator": operator is not None,
-            "open": [row for row in rows if row.view.is_open],
+            # A queue: who waits longest comes first.
+            "open": [row for row in reversed(rows) if row.view.is_open],
             "ended": [row for row in rows if not row.view.is_open],
         },
     )
@@ -240,9 +241,9 @@ def _evidence_row(piece: Mapping[str, Any]) -> EvidenceRow:
         for each in figures.get("promises", ())
     ]
     shown = [
-        (str(FIGURES[name]), _shown(name, value))
-        for name, value in figures.items()
-        if name in FIGURES
+        (str(label), _shown(name, figures[name]))
+        for name, label in FIGURES.items()
+        if name in figures
     ]
     return EvidenceRow(
         str(EVIDENCE[EvidenceKind(piece["kind"])]),
