@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Sum
 
 from marketplace.domain.data.contract import ContractText
 from marketplace.domain.data.feed_files import MAIN_FILES
-from marketplace.domain.data.prices import PriceForm, PriceRule
+from marketplace.domain.data.periods import month_seconds, periods, seconds
+from marketplace.domain.data.prices import PriceForm, PriceRule, Use, due
 from marketplace.domain.data.service import (
     Measured,
     ServiceLevel,
@@ -57,12 +58,14 @@ class UseLine:
     ----------
     limit : int or None
         How many of what the price counts the period may take; None: as many as they like.
+    due_micro : int
+        Of a period that is not closed: what it would come to if nothing more were taken. [micro]
     """
 
     charge_id: int
     period_start: datetime
     period_end: datetime
-    charge_state: int
+    charge_state: str
     request_count: int
     record_count: int
     counts_records: bool
@@ -189,18 +192,28 @@ def _feed_line(contract: DataContract, participant_ids: Collection[int]) -> Feed
 def _use_line(charge: DataCharge) -> UseLine:
     use: FeedUse | None = getattr(charge, "use", None)
     report: ServiceReport | None = getattr(charge, "service_report", None)
-    by_record = text_of(charge.contract).price.form == PriceForm.PER_RECORD
+    price = text_of(charge.contract).price
+    by_record = price.form == PriceForm.PER_RECORD
+    due_micro = charge.due_micro
+    if use is not None and use.closed_at is None:
+        taken = use_of(
+            charge,
+            requests=use.request_count,
+            records=use.record_count,
+            until=charge.period_end,
+        )
+        due_micro = due(price, taken)
     return UseLine(
         charge_id=charge.id,
         period_start=charge.period_start,
         period_end=charge.period_end,
-        charge_state=charge.state,
+        charge_state=DataCharge.State(charge.state).name.lower(),
         request_count=use.request_count if use else 0,
         record_count=use.record_count if use else 0,
         counts_records=by_record,
         limit=(use.record_limit if by_record else use.request_limit) if use else None,
         held_micro=charge.held_micro,
-        due_micro=charge.due_micro,
+        due_micro=due_micro,
         credit_micro=charge.credit_micro,
         closed_at=use.closed_at if use else None,
         shortfalls=shortfalls_of(report) if report else (),
@@ -219,3 +232,30 @@ def shortfalls_of(report: ServiceReport) -> tuple[Shortfall, ...]:
         report.completeness_sum_ppm,
     )
     return shortfalls(ServiceLevel.of_json(report.level), measured)
+
+
+def use_of(charge: DataCharge, *, requests: int, records: int, until: datetime) -> Use:
+    """Return what a period of a feed is charged by; for `prices.due`.
+
+    Parameters
+    ----------
+    requests, records : int
+        Taken in the period.
+    until : datetime
+        When the period ended: by the calendar, or earlier with its contract.
+    """
+    text = text_of(charge.contract)
+    counted = "record_count" if text.price.form == PriceForm.PER_RECORD else "request_count"
+    earlier = FeedUse.objects.filter(
+        charge__contract=charge.contract_id, charge__number__lt=charge.number
+    )
+    first = next(periods(text.valid_from, text.valid_until, trial_days=text.price.trial_days))
+    covered_s = seconds(charge.period_start, max(charge.period_start, until))
+    return Use(
+        requests=requests,
+        records=records,
+        taken_before=earlier.aggregate(taken=Sum(counted))["taken"] or 0,
+        covered_s=covered_s,
+        month_s=max(month_seconds(charge.period_start), covered_s),
+        is_trial=first.is_trial and charge.number == first.number,
+    )

@@ -13,14 +13,12 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import F, Sum
+from django.db.models import F
 from django.db.models.functions import Greatest
 
 from marketplace.domain.data.feed_meter import Answer, limits_of
-from marketplace.domain.data.periods import month_seconds, periods, seconds
-from marketplace.domain.data.prices import PriceForm, Use
 from marketplace.models import DataCharge, DataContract, FeedUse
-from marketplace.queries.data.feeds import text_of
+from marketplace.queries.data.feeds import text_of, use_of
 
 _AGREED, _HELD, _OPENING = (
     int(DataContract.State.AGREED),
@@ -235,30 +233,3 @@ def open_use(*, charge: DataCharge, now: datetime) -> FeedUse:
         },
     )
     return use
-
-
-def use_of(charge: DataCharge, *, requests: int, records: int, until: datetime) -> Use:
-    """Return what a period of a feed is charged by; for `prices.due`.
-
-    Parameters
-    ----------
-    requests, records : int
-        Taken in the period.
-    until : datetime
-        When the period ended: by the calendar, or earlier with its contract.
-    """
-    text = text_of(charge.contract)
-    counted = "record_count" if text.price.form == PriceForm.PER_RECORD else "request_count"
-    earlier = FeedUse.objects.filter(
-        charge__contract=charge.contract_id, charge__number__lt=charge.number
-    )
-    first = next(periods(text.valid_from, text.valid_until, trial_days=text.price.trial_days))
-    covered_s = seconds(charge.period_start, max(charge.period_start, until))
-    return Use(
-        requests=requests,
-        records=records,
-        taken_before=earlier.aggregate(taken=Sum(counted))["taken"] or 0,
-        covered_s=covered_s,
-        month_s=max(month_seconds(charge.period_start), covered_s),
-        is_trial=first.is_trial and charge.number == first.number,
-    )

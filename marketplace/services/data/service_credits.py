@@ -15,10 +15,10 @@ from marketplace.domain.data.prices import due
 from marketplace.domain.data.service import credit, credit_ppm
 from marketplace.domain.notices import NoticeKind
 from marketplace.models import DataCharge, DataContract, DataProduct, FeedUse, ServiceReport
-from marketplace.queries.data.feeds import text_of
+from marketplace.queries.data.feeds import text_of, use_of
 from marketplace.queries.data.probes import get_measured
 from marketplace.services.data.charges import deliver_charge
-from marketplace.services.data.feeds import open_use, use_of
+from marketplace.services.data.feeds import open_use
 from marketplace.services.notices import notify
 
 SCAN_ROWS_MAX = 200
