@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from psycopg.types.range import Range
 
 from ledger.models import InboxCommand
 from marketplace.domain.data.policy import Policy
@@ -25,6 +26,8 @@ from marketplace.models import (
     DataContract,
     DataDelivery,
     DataProduct,
+    DataWish,
+    DataWishAnswer,
     FeedCredential,
     Notice,
 )
@@ -245,6 +248,38 @@ def test_what_may_be_drafted(trade: Trade) -> None:
     feed.save()
     with pytest.raises(RoleNotAllowed):
         trade.draft(feed)
+
+
+def test_an_answer_to_a_request_sets_the_price(trade: Trade) -> None:
+    product = trade.product()
+    wish = DataWish.objects.create(
+        buyer_id=trade.bob,
+        title="Cars",
+        format="counts",
+        kind=DataProduct.Kind.FILE,
+        longitude=Range(0, 1),
+        latitude=Range(0, 1),
+        period=Range(NOW.date(), SOON.date() + timedelta(days=1)),
+        resolution_s=3600,
+        limit_price_micro=4_000_000,
+        currency="EUR",
+        deadline_at=NOW + timedelta(days=9),
+        posted_at=NOW,
+    )
+    answer = DataWishAnswer.objects.create(
+        wish=wish, product=product, price_micro=3_000_000, answered_at=NOW
+    )
+    text = trade.draft(product, Choice(answer_id=answer.pk))
+    assert text.most_micro == 3_000_000
+    with pytest.raises(NotFound):
+        trade.draft(product, Choice(answer_id=answer.pk), buyer=trade.charlie)
+    made = propose_contract(text=text, participant_id=trade.bob, signature=None, now=SOON)
+    accept_contract(contract_id=made.pk, participant_id=trade.alice, signature=None, now=SOON)
+    assert DataCharge.objects.get(contract=made).held_micro == 3_000_000
+    answer.refresh_from_db()
+    assert answer.state == DataWishAnswer.State.TAKEN
+    with pytest.raises(NotFound):
+        trade.draft(product, Choice(answer_id=answer.pk))
 
 
 def test_revoking_ends_access_at_once_and_is_logged(trade: Trade) -> None:
