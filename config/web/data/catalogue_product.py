@@ -149,7 +149,10 @@ def _contents(page: ProductPage) -> dict[str, object]:
     return {
         "columns": columns[:COLUMNS_SHOWN],
         "map": cell_map(profile.get("coverage", []), title=_("Map of what it covers")),
-        "entities": sorted(profile.get("entities", {}).items()),
+        "entities": [
+            (say.ENTITY_LABELS.get(name, name), number)
+            for name, number in sorted(profile.get("entities", {}).items())
+        ],
         "findings": preview.findings[:FINDINGS_SHOWN],
         "report": report_words(preview.privacy_report),
         "sample_columns": sample.get("columns", []),

@@ -45,6 +45,21 @@ DUTY_LABELS: Final = {
     "attribute": gettext_lazy("name the source"),
     "delete": gettext_lazy("delete it when the contract has ended"),
 }
+ENTITY_LABELS: Final = {
+    "agencies": gettext_lazy("Agencies"),
+    "capacity": gettext_lazy("Places in all"),
+    "detectors": gettext_lazy("Detectors"),
+    "entities": gettext_lazy("Entities"),
+    "files": gettext_lazy("Files"),
+    "routes": gettext_lazy("Lines"),
+    "shape points": gettext_lazy("Points of routes"),
+    "sites": gettext_lazy("Sites"),
+    "stations": gettext_lazy("Stations"),
+    "stop times": gettext_lazy("Stop times"),
+    "stops": gettext_lazy("Stops"),
+    "trips": gettext_lazy("Trips"),
+    "vehicles": gettext_lazy("Vehicles"),
+}
 # The classes of tags in the style sheet.
 BADGE_CSS: Final = {Band.EXCELLENT: "good", Band.GOOD: "good", Band.POOR: "bad"}
 
