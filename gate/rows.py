@@ -11,7 +11,7 @@ import select
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -59,16 +59,13 @@ def open_rows(path: Path, *, name: str, limits: Limits) -> Iterator[Rows]:
         table = open_table(path, name=name, limits=limits)
         yield Rows(table.names, table.batches(), table)
         return
-    said = {"path": str(path.absolute())}
-    names = bounded("gate.parquet:column_names", said, limits=limits, place=name)
-    with tempfile.TemporaryDirectory(prefix="gate-") as folder:
+    with tempfile.TemporaryDirectory(prefix="gate-") as folder, ExitStack() as stack:
         pipe = Path(folder) / "rows"
         os.mkfifo(pipe, 0o600)
         child = _Child(path, pipe, name, limits)
-        try:
-            yield Rows(names, child.batches())
-        finally:
-            child.end()
+        stack.callback(child.join)
+        stream = stack.enter_context(child.stream())
+        yield Rows(list(stream.schema.names), child.batches(stream))
 
 
 class _Child:
@@ -79,7 +76,6 @@ class _Child:
         self._refused: Refused | None = None
         # Opened before there is a writer, which only works without waiting for one.
         self._end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-        self._is_open = True
         said = {"path": str(path.absolute()), "pipe": str(pipe), "name": name}
         self._thread = threading.Thread(
             target=self._run, args=(said, replace(limits, wall_s=limits.wall_s * PATIENCE))
@@ -93,21 +89,33 @@ class _Child:
         except Refused as refused:
             self._refused = refused
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield what comes through the pipe; an end that is none is the child's refusal."""
-        if self._wait_for_bytes():
+    @contextmanager
+    def stream(self) -> Iterator[pa.RecordBatchStreamReader]:
+        """Open what comes through the pipe; leaving closes our end, on which the child dies."""
+        with os.fdopen(self._end, "rb") as file:
+            if not self._wait_for_bytes():
+                raise self._refusal()
             os.set_blocking(self._end, True)
-            self._is_open = False  # the file closes it
-            with os.fdopen(self._end, "rb") as file:
-                try:
-                    with pa.ipc.open_stream(file) as stream:
-                        yield from stream
-                except (pa.ArrowException, OSError):
-                    self._thread.join()
-                    raise self._refused or self._broken() from None
+            try:
+                stream = pa.ipc.open_stream(file)
+            except (pa.ArrowException, OSError):
+                raise self._refusal() from None
+            with stream:
+                yield stream
+
+    def batches(self, stream: pa.RecordBatchStreamReader) -> Iterator[pa.RecordBatch]:
+        """Yield the pieces; an end that is none is the child's refusal."""
+        try:
+            yield from stream
+        except (pa.ArrowException, OSError):
+            raise self._refusal() from None
         self._thread.join()
         if self._refused is not None:
             raise self._refused
+
+    def join(self) -> None:
+        """Wait for the child's end."""
+        self._thread.join()
 
     def _wait_for_bytes(self) -> bool:
         poll = select.poll()
@@ -118,14 +126,9 @@ class _Child:
             if not self._thread.is_alive():
                 return False
 
-    def end(self) -> None:
-        """Close our end, on which a child that still writes dies, and wait for it."""
-        if self._is_open:
-            os.close(self._end)
+    def _refusal(self) -> Refused:
         self._thread.join()
-
-    def _broken(self) -> Refused:
-        return Refused(
+        return self._refused or Refused(
             "parquet-damaged",
             gettext_noop("the Parquet file can't be read to its end"),
             self._name,
@@ -137,10 +140,12 @@ def pour(*, path: str, pipe: str, name: str, limits: dict[str, int]) -> None:
     """Write a Parquet file's batches into a pipe; the child calls it."""
     table = open_table(Path(path), name=name, limits=Limits.from_json(limits))
     with open(pipe, "wb") as file:
-        writer: pa.RecordBatchStreamWriter | None = None
-        for batch in table.batches():
-            if writer is None:
-                writer = pa.ipc.new_stream(file, batch.schema)
-            writer.write_batch(batch)
-        if writer is not None:
-            writer.close()
+        batches = table.batches()
+        first = next(batches, None)
+        # A table without rows has names all the same.
+        empty = pa.schema([(each, pa.string()) for each in table.names])
+        with pa.ipc.new_stream(file, empty if first is None else first.schema) as writer:
+            if first is not None:
+                writer.write_batch(first)
+            for batch in batches:
+                writer.write_batch(batch)
