@@ -128,15 +128,15 @@ class GateForm(OfProduct):
     """What the gate is told."""
 
     minimum_group = forms.IntegerField(
-        label=gettext_lazy("Smallest group of trips"), min_value=3, max_value=1000
+        label=gettext_lazy("Smallest group of trips"), min_value=5, max_value=1000
     )
     minimum_distinct = forms.IntegerField(
-        label=gettext_lazy("Different people in it, at least"), min_value=0, max_value=1000
+        label=gettext_lazy("Different people in it, at least"), min_value=3, max_value=1000
     )
     dominance_percent = forms.IntegerField(
         label=gettext_lazy("Most that one person may hold of a group, in percent"),
         min_value=1,
-        max_value=100,
+        max_value=75,
     )
 
     def policy(self, before: Mapping[str, Any]) -> dict[str, Any]:

@@ -131,9 +131,10 @@ def check_findings(checked: Checked, file_name: str) -> None:
     worst: Finding = max(errors, key=lambda each: each.count)
     raise Refused(
         f"invalid-{worst.code}",
-        worst.text,
+        # Words of others: braces in them are no places for values.
+        worst.text.replace("{", "{{").replace("}", "}}"),
         f"{file_name}: {worst.place}" if worst.place else file_name,
-        "Correct it at its source and upload the file again; {count} such places were found.",
+        N_("Correct it at its source and upload the file again; {count} such places were found."),
         count=worst.count,
     )
 

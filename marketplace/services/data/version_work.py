@@ -17,7 +17,7 @@ from gate.manifest import PackageBroken
 from ledger.domain.documents import Document
 from ledger.services import submit
 from marketplace.domain.notices import NoticeKind
-from marketplace.errors import DepositKeyMissing, MarketplaceError
+from marketplace.errors import N_, DepositKeyMissing, MarketplaceError
 from marketplace.models import DataProduct, DataUpload, DataVersion
 from marketplace.services.data import catalogue, home_packages, raw_uploads, storage
 from marketplace.services.data.deposit_key import open_for_hall, seal_for_hall
@@ -275,9 +275,9 @@ def _refusal(wrong: Refused | PackageBroken | MarketplaceError) -> dict[str, Any
 def _gave_up() -> Refused:
     return Refused(
         "gave-up",
-        "the hall's worker died over this file several times",
+        N_("the hall's worker died over this file several times"),
         "",
-        "Split it into smaller files, or tell the operator.",
+        N_("Split it into smaller files, or tell the operator."),
     )
 
 
@@ -287,9 +287,9 @@ def _let_old_previews_go(now: datetime) -> None:
         if now - datetime.fromisoformat(version.progress["since"]) > PREVIEW_KEPT:
             waited = Refused(
                 "not-confirmed",
-                "what remains after the gate was not confirmed in time",
+                N_("what remains after the gate was not confirmed in time"),
                 "",
-                "Upload the file again.",
+                N_("Upload the file again."),
             )
             _refuse(version, waited, now)
 
