@@ -24,7 +24,8 @@ from marketplace.services.data.addresses import may_ask
 from marketplace.services.data.fetching import Fetched, FetchLimits, fetch
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-QUICK = FetchLimits(body_bytes=100_000, connect_s=1, total_s=0.6)
+QUICK = FetchLimits(body_bytes=100_000)
+SHORT = FetchLimits(connect_s=0.5, total_s=0.5)
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
@@ -100,7 +101,7 @@ def test_an_answer_comes_with_its_time_and_headers(server: Server, tmp_path: Pat
 
     assert (plain.status, plain.is_ok, plain.body) == (200, True, b"counts " * 1000)
     assert (plain.headers["etag"], plain.at, plain.byte_count) == ('"7"', NOW, 7000)
-    assert plain.latency_ms <= plain.total_ms < 600
+    assert 0 <= plain.latency_ms <= plain.total_ms
     assert 'if-none-match: "6"' in server.questions[0]
     assert f"host: 127.0.0.1:{server.port}\r\n" in server.questions[0]
     with (tmp_path / "body").open("wb") as file:
@@ -229,11 +230,10 @@ def test_a_body_is_bounded_as_it_comes_and_as_it_unpacks(server: Server) -> None
 
     bomb = gzip.compress(bytes(50_000_000))
     assert len(bomb) < 60_000
-    long = FetchLimits(body_bytes=100_000, total_s=10)
     assert refused(server.says("/said", OK + b"Content-Length: 100001\r\n\r\n")) == "too_large"
-    assert refused(server.does("/pours", pours), long) == "too_large"
+    assert refused(server.does("/pours", pours)) == "too_large"
     url = server.says("/bomb", OK + b"Content-Encoding: gzip\r\n\r\n" + bomb)
-    assert refused(url, long) == "too_large"
+    assert refused(url) == "too_large"
 
 
 def test_a_server_that_hangs_or_drips_is_left_in_time(server: Server) -> None:
@@ -247,14 +247,14 @@ def test_a_server_that_hangs_or_drips_is_left_in_time(server: Server) -> None:
         return act
 
     urls = [
-        server.does("/hangs", lambda *_: time.sleep(5)),
+        server.does("/hangs", lambda *_: time.sleep(30)),
         server.does("/headers", drips(OK)),
         server.does("/body", drips(OK + b"Content-Length: 9999\r\n\r\n")),
     ]
     for url in urls:
         began = time.monotonic()
-        assert refused(url) == "timeout"
-        assert time.monotonic() - began < 2
+        assert refused(url, SHORT) == "timeout"
+        assert time.monotonic() - began < 5
 
 
 def test_a_broken_answer_is_no_answer(server: Server) -> None:
