@@ -23,6 +23,9 @@ ROLE_NAMES = {
 }
 
 
+MARKET_PATHS = ("/market", "/catalogue", "/indicators")
+
+
 @dataclass(frozen=True)
 class Link:
     """A place to go."""
@@ -40,7 +43,7 @@ def home_url(persona: Persona) -> str:
         case "enterprise":
             return reverse("enterprise", args=[persona.participant_id])
         case "data_provider":
-            return reverse("data_provider")
+            return reverse("market")
         case "planner":
             return reverse("planner", args=[persona.participant_id])
         case _:
@@ -52,6 +55,7 @@ def page_shell(request: HttpRequest) -> dict[str, object]:
     return {
         "languages": settings.LANGUAGES,
         "shell_links": SimpleLazyObject(lambda: _links(request)),
+        "shell_market": SimpleLazyObject(lambda: _market_links(request)),
         "shell_personas": SimpleLazyObject(lambda: _switcher(request)),
     }
 
@@ -73,20 +77,38 @@ def _links(request: HttpRequest) -> list[Link]:
     if persona.role == "operator":
         places.append((_("Halts"), reverse("trading_halts", args=[persona.participant_id])))
         places.append((_("Billing"), reverse("billing", args=[persona.participant_id])))
-        places.append((_("Disputes"), reverse("market_disputes")))
     if persona.place is not None:
         places.append((_("Community"), reverse("community", args=[persona.place.community_id])))
-    places.append((_("Catalogue"), reverse("catalogue")))
-    places.append((_("Data hall"), reverse("data_hall")))
-    if may_sell(persona.role):
-        places.append((_("My data"), reverse("market_products")))
-    if may_buy(persona.role) or may_sell(persona.role):
-        places.append((_("Contracts"), reverse("market_contracts")))
-        places.append((_("Payments"), reverse("market_charges")))
+    places.append((_("Data market"), reverse("market")))
     unread = count_unread(participant_ids=[each.participant_id for each in personas_of(request)])
     notices = _("Notices ({count})").format(count=unread) if unread else _("Notices")
     places.append((notices, reverse("notices")))
     return [Link(label, url, request.path == url) for label, url in places]
+
+
+def _market_links(request: HttpRequest) -> list[Link]:
+    """Return the places of the data market, on its own pages."""
+    persona = current_persona(request)
+    if persona is None or not request.path.startswith(MARKET_PATHS):
+        return []
+    places = [(_("Overview"), "market"), (_("Catalogue"), "catalogue")]
+    if may_buy(persona.role):
+        places.append((_("Requests"), "market_requests"))
+    if may_buy(persona.role) or may_sell(persona.role):
+        places += [
+            (_("Contracts"), "market_contracts"),
+            (_("Deliveries"), "market_deliveries"),
+            (_("Feeds"), "market_feeds"),
+            (_("Charges"), "market_charges"),
+            (_("Invoices"), "market_invoices"),
+        ]
+    if may_buy(persona.role) or may_sell(persona.role) or persona.role == "operator":
+        places.append((_("Disputes"), "market_disputes"))
+    if may_sell(persona.role):
+        places += [(_("Products"), "market_products"), (_("Open demand"), "market_demand")]
+    places.append((_("The city's figures"), "indicators"))
+    urls = [(label, reverse(name)) for label, name in places]
+    return [Link(label, url, request.path == url) for label, url in urls]
 
 
 def _switcher(request: HttpRequest) -> list[Link]:

@@ -2,7 +2,10 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from config.web.data import hub
+
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("market", hub.market, name="market"),
     path("", include("config.web.data.catalogue_urls")),
     path("", include("config.web.data.contract_urls")),
     path("", include("config.web.data.feed_urls")),
