@@ -5,18 +5,24 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from threading import Barrier
+
+from django.db import connection
 
 from ledger.models import InboxCommand
 from marketplace.models import DataCharge, DataInvoice
 from marketplace.services.data import disputes
+from marketplace.services.data.charge_scans import advance_charges, note_answers
 from marketplace.services.data.charge_verification import VerifiedCharges, verify_charges
 from marketplace.services.people import add_participant
 from tests.conftest import CommittedDatabase
-from tests.data.charged import FUNDS, WINDOW, charge_of, check_conserved, escrow, wallet
-from tests.data.trading import NOW, build_trade
+from tests.data.charged import FUNDS, WINDOW, charge_of, check_conserved, deliver, escrow, wallet
+from tests.data.trading import NOW, book, build_trade
 from tests.databases import PROJECT
 
 SCANS = "marketplace.services.data.charge_scans"
@@ -136,3 +142,38 @@ def lives(database: CommittedDatabase) -> Iterator[Lives]:
     )
     with process:
         yield Lives(process)
+
+
+def test_two_hosts_that_scan_at_once_pay_everybody_once(committed_db: CommittedDatabase) -> None:
+    trade = build_trade()
+    opened = [charge_of(trade.agree(trade.product(is_feed=True))) for _ in range(12)]
+    book()
+    for now, is_delivered in ((NOW, False), (MONTH_END, True), (AFTER_WINDOW, False)):
+        for charge in opened if is_delivered else ():
+            deliver(charge, due=charge.held_micro, now=now)
+        for _ in range(3):
+            _together(*[partial(advance_charges, now=now)] * 2)
+            book()
+    _together(*[partial(note_answers, now=AFTER_WINDOW)] * 2)
+    first = DataCharge.objects.filter(number=0).values_list("state", flat=True)
+    assert set(first) == {DataCharge.State.PAID}
+    numbers = DataInvoice.objects.order_by("number").values_list("number", flat=True)
+    assert list(numbers) == list(range(1, 13))
+    assert verify_charges() == VerifiedCharges(24, 0)
+    check_conserved(trade.bob)
+
+
+def _together(*calls: Callable[[], object]) -> None:
+    """Run calls at once, each with a connection of its own; raise what any of them raised."""
+    start = Barrier(len(calls))
+
+    def one(call: Callable[[], object]) -> None:
+        start.wait()
+        try:
+            call()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        for each in [pool.submit(one, call) for call in calls]:
+            each.result()

@@ -129,6 +129,8 @@ def _open_next(contract_id: int, *, now: datetime) -> bool:
     if contract is None:
         return False
     charged_until = contract.charges.aggregate(until=Max("period_end"))["until"]
+    if charged_until > now + OPENS_BEFORE:
+        return False  # another scan has opened it meanwhile
     text = ContractText.read(bytes(contract.body))
     for period in periods_of(text):
         if period.start >= charged_until and period.end > now:
