@@ -4,7 +4,8 @@ The hall signs in custody at the participant's request, and for sellers whose pr
 holds a key of their own sends the signature. What follows (money, delivery, access) begins in the
 transaction of the second signature and ends in that of the revocation.
 
-Lock order: participants by id, then a contract, then what belongs to it.
+Lock order: a contract, then who signs, then what belongs to it. A proposal locks both sides by id,
+and no contract.
 """
 
 from datetime import datetime
