@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import csv
 import io
-import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import h3
 import numpy as np
+import numpy.typing as npt
 
 from gate.errors import Refused, gettext_noop
 from gate.policy import AREAS
@@ -213,64 +213,57 @@ def _level_areas(
 ) -> list[str]:
     """Return the area of each place at one level: its cell, unless that cell is lonely."""
     area = [kept.get(each.name, cell) for each, cell in zip(places, cells, strict=True)]
+    fixed = frozenset(kept.values())
     inside: dict[str, list[int]] = defaultdict(list)
     for index, parent in enumerate(parents):
         inside[parent].append(index)
     for members in inside.values():
-        _join_lonely(
-            places,
-            members,
-            area,
-            minimum,
-            {kept[places[i].name] for i in members if places[i].name in kept},
-        )
+        became = _joined([places[n] for n in members], [area[n] for n in members], minimum, fixed)
+        for index in members:
+            area[index] = became[area[index]]
     return area
 
 
-def _join_lonely(
-    places: Sequence[Place],
-    members: Sequence[int],
-    area: list[str],
-    minimum: int,
-    fixed: set[str],
-) -> None:
-    """Join areas of fewer than ``minimum`` places, smallest first, with the nearest one.
+def _joined(
+    places: Sequence[Place], areas: Sequence[str], minimum: int, fixed: frozenset[str]
+) -> dict[str, str]:
+    """Return what each area becomes: those of fewer than ``minimum`` places join the nearest.
 
-    ``fixed`` are names of the version before: they stay, and others join them.
+    Smallest first, by name where equal. Of two that join, one of ``fixed`` keeps its name (the
+    version before knew it), else the one with more places: most of the area is where it says.
     """
-    while True:
-        counts = Counter(area[index] for index in members)
-        lonely = sorted((n, name) for name, n in counts.items() if n < minimum)
-        if not lonely or len(counts) == 1:
-            return
-        free = [name for _, name in lonely if name not in fixed]
-        smallest = free[0] if free else lonely[0][1]
-        middles = _middles(places, members, area)
-        nearest = min(
-            (name for name in counts if name != smallest),
-            key=lambda name: (_distance(middles[smallest], middles[name]), name),
+    names, number = np.unique(areas, return_inverse=True)
+    count = np.bincount(number)
+    lat = np.bincount(number, weights=[each.latitude or 0 for each in places]) / 1e6
+    lon = np.bincount(number, weights=[each.longitude or 0 for each in places]) / 1e6
+    is_fixed = np.array([name in fixed for name in names.tolist()])
+    into = np.arange(len(names))
+    alive = np.ones(len(names), bool)
+    while alive.sum() > 1 and (alive & (count < minimum)).any():
+        lonely = np.flatnonzero(alive & (count < minimum))
+        free = lonely[~is_fixed[lonely]]
+        among = free if len(free) else lonely
+        smallest = int(among[np.argmin(count[among])])
+        others = np.flatnonzero(alive & (np.arange(len(names)) != smallest))
+        y, x = lat[smallest] / count[smallest], lon[smallest] / count[smallest]
+        north, east = lat[others] / count[others], lon[others] / count[others]
+        # Squared degrees, east and west foreshortened: enough to tell the nearest in a city.
+        narrow = np.cos(np.radians((north + y) / 2))
+        nearest = int(others[np.argmin((north - y) ** 2 + ((east - x) * narrow) ** 2)])
+        keeps, gone = max(
+            (nearest, smallest),
+            (smallest, nearest),
+            key=lambda pair: _weight(pair, is_fixed, count),
         )
-        # The name with more places stays, so that most of the area is where its name says.
-        keeps = max(nearest, smallest, key=lambda name: (name in fixed, counts[name], name))
-        gone = smallest if keeps == nearest else nearest
-        for index in members:
-            if area[index] == gone:
-                area[index] = keeps
+        for sums in (count, lat, lon):
+            sums[keeps] += sums[gone]
+        alive[gone] = False
+        into[into == gone] = keeps
+    return dict(zip(names.tolist(), names[into].tolist(), strict=True))
 
 
-def _middles(
-    places: Sequence[Place], members: Sequence[int], area: Sequence[str]
-) -> dict[str, tuple[float, float]]:
-    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for index in members:
-        each = sums[area[index]]
-        each[0] += places[index].latitude or 0
-        each[1] += places[index].longitude or 0
-        each[2] += 1
-    return {name: (lat / n / 1e6, lon / n / 1e6) for name, (lat, lon, n) in sums.items()}
-
-
-def _distance(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """Return what orders distances within a city: squared degrees, east-west foreshortened."""
-    east = (one[1] - other[1]) * math.cos(math.radians((one[0] + other[0]) / 2))
-    return (one[0] - other[0]) ** 2 + east**2
+def _weight(
+    pair: tuple[int, int], is_fixed: npt.NDArray[np.bool_], count: npt.NDArray[np.int64]
+) -> tuple[bool, int, int]:
+    """Return what orders areas by their right to keep their name; names are in order."""
+    return bool(is_fixed[pair[0]]), int(count[pair[0]]), pair[0]
