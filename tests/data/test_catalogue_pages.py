@@ -8,14 +8,20 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from marketplace.models import CatalogueChange, DataProduct, ProbeDay, User
 from marketplace.services.data.catalogue import refresh
 from marketplace.services.people import add_participant, add_person, join
+from tests.data import catalogue_products as made
 from tests.data.test_catalogue_search import NOW, shelves
 from tests.worlds import world
 
+# More than committed fail in review; fewer are committed as well.
+SEARCH_QUERIES = 10
+PRODUCT_QUERIES = 11
 ATOM = "{http://www.w3.org/2005/Atom}"
 
 
@@ -92,6 +98,22 @@ def test_a_product_shows_what_it_is_before_it_is_bought(bob: Client, ids: dict[s
     assert bob.get(f"/catalogue/{ids['free']}").status_code == 404
 
 
+def test_more_products_are_not_more_queries(bob: Client, ids: dict[str, int]) -> None:
+    def asked(address: str) -> int:
+        bob.get(address)
+        with CaptureQueriesContext(connection) as queries:
+            assert bob.get(address).status_code == 200
+        return len(queries)
+
+    counts = [asked(address) for address in ("/catalogue?q=harbour", "/catalogue")]
+    assert counts[0] == counts[1] == SEARCH_QUERIES
+    product = f"/catalogue/{ids['counts']}"
+    assert asked(product) == PRODUCT_QUERIES
+    made.publish(ids["counts"], now=NOW, profile=made.profile())
+    refresh(product_id=ids["counts"], now=NOW)
+    assert asked(product) == PRODUCT_QUERIES
+
+
 def test_quality_is_public(ids: dict[str, int]) -> None:
     ProbeDay.objects.create(
         product_id=ids["bikes"],
@@ -149,7 +171,7 @@ def test_changes_can_be_followed(ids: dict[str, int]) -> None:
     entries = feed.findall(f"{ATOM}entry")
     assert len(entries) == 50
     older = [link.get("href") for link in feed.findall(f"{ATOM}link") if link.get("rel") == "next"]
-    rest = parsed(body(Client().get(older[0])))
+    rest = parsed(body(Client().get(older[0] or "")))
     names = [each.findtext(f"{ATOM}id") for each in (*entries, *rest.findall(f"{ATOM}entry"))]
     assert len(set(names)) == len(names) == CatalogueChange.objects.count()
     assert all(name and name.startswith("tag:heliopolis.example,2026:") for name in names)
