@@ -17,7 +17,7 @@ from gbfs_validator import GBFS
 from gbfs_validator.fetch import Fetcher, FetchError
 
 from gate.errors import Refused, gettext_noop
-from gate.findings import Findings
+from gate.findings import Findings, Severity
 from gate.formats.checking import SAMPLE_ROWS, Checked, Options, Sample
 from gate.formats.contradictions import note_contradictions, rows_of, seconds_of
 from gate.formats.documents import parsed, read_document
@@ -32,6 +32,8 @@ STATION_FILES = {"station_information", "station_status"}
 VEHICLE_FILES = {"free_bike_status", "vehicle_status"}
 # Ages of the feed go by these; the others change once a year.
 LIVE_FILES = ("station_status", "vehicle_status", "free_bike_status", "vehicle_availability")
+# What a buyer takes a feed for; the others say how the system works.
+USED_FILES = {*STATION_FILES, *LIVE_FILES, "vehicle_types"}
 FILES_MAX = 40
 
 
@@ -63,6 +65,11 @@ def judge(
     listed = set(addresses_of(documents[DISCOVERY]))
     docked = bool(listed & STATION_FILES) if options.docked is None else options.docked
     _note_validation(documents, findings, name, docked=docked)
+    for file in sorted(listed - documents.keys()):
+        # The validator passes over a listed file that its standard doesn't require.
+        text = gettext_noop("a file that the feed lists is missing or unreadable")
+        severity: Severity = "error" if file in USED_FILES else "info"
+        findings.add("listed-file-missing", severity, text, place=file, source="gate")
     note_contradictions(documents, findings, at)
     stations = rows_of(documents.get("station_information"), "stations")
     statuses = rows_of(documents.get("station_status"), "stations")

@@ -156,6 +156,7 @@ BAD_FEEDS: dict[str, Callable[[dict[str, Any]], object]] = {
     "minimum": lambda feed: first(feed).update(num_bikes_available=-1),
     "type": lambda feed: first(feed).update(num_docks_available="five"),
     "file-missing": lambda feed: feed.pop("system_information"),
+    "listed-file-missing": lambda feed: feed.pop("vehicle_types"),
     "json-broken": lambda feed: feed.update(station_status='{"last_updated": NaN}'),
     "version-unknown": lambda feed: feed["gbfs"].update(version="9.9"),
     "required": lambda feed: first(feed, "station_information").pop("name"),
