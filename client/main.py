@@ -10,7 +10,7 @@ from typing import Any
 
 from client import buying, feeds, gating, keys, publishing, receiving, selling, verifying
 from client.errors import ClientError
-from client.files import read_secret
+from client.files import keep, read_secret
 from client.hall import Hall
 from client.notes import read_policy
 from gate.errors import Refused
@@ -53,13 +53,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--token-file",
         type=Path,
-        default=os.environ.get(TOKEN_FILE),
+        default=os.environ.get(TOKEN_FILE) or None,
         help=f"file with your API token (${TOKEN_FILE}; or the token itself in ${TOKEN})",
     )
     parser.add_argument(
         "--key",
         type=Path,
-        default=os.environ.get(KEY),
+        default=os.environ.get(KEY) or None,
         help=f"file of your own signing key (${KEY}); without it the hall signs for you",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -115,6 +115,9 @@ def _add_buyer_commands(commands: Any) -> None:
 
 def _add_seller_commands(commands: Any) -> None:
     _add(commands, "use-key", _use_key, "have the hall know --key as your own from now on")
+    policy = _add(commands, "policy", _policy, "fetch a product's privacy policy, for gate")
+    policy.add_argument("product", type=int)
+    policy.add_argument("--out", type=Path, required=True)
     _add(commands, "list", _list, "list your contracts and deliveries")
     publish = _add(commands, "publish", _publish, "publish a gated folder as a version")
     publish.add_argument("product", type=int)
@@ -208,6 +211,12 @@ def _use_key(asked: Arguments) -> None:
     if key is None:
         raise ClientError("name the file by --key; make-key makes one")
     print(keys.use_key(_hall(asked), key))
+
+
+def _policy(asked: Arguments) -> None:
+    found = _hall(asked).get(f"data/products/{asked.product}/")
+    keep(asked.out, json.dumps(found["privacy_policy"], indent=2).encode())
+    print(asked.out)
 
 
 def _publish(asked: Arguments) -> None:

@@ -154,6 +154,12 @@ def ended(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def ended_now(pid: int) -> int | None:
+    """Return the exit status of a fork if it has ended."""
+    found, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if found else None
+
+
 def _client(environment: Mapping[str, str], arguments: Sequence[str], death: Death | None) -> int:
     os.environ.update(environment)
     if death is not None:
