@@ -7,7 +7,7 @@ from typing import Final
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from config.templatetags.figures import NO_BREAK, money
 from config.web.data import catalogue_words as say
@@ -67,7 +67,7 @@ def clauses(text: ContractText, *, seller: str, buyer: str) -> list[Clause]:
         Clause(_("Seller"), _party(seller, text.seller.participant_id, text.seller.public_key)),
         Clause(_("Buyer"), _party(buyer, text.buyer.participant_id, text.buyer.public_key)),
         Clause(_("Data"), _data(text)),
-        Clause(_("Runs"), _period(text)),
+        Clause(pgettext("contract", "Runs"), _period(text)),
         Clause(_("Allowed"), _allowed(text)),
         Clause(_("Forbidden"), _forbidden(text)),
         Clause(_("Duties of the buyer"), _duties(text)),
