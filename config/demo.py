@@ -4,46 +4,36 @@ The readings are real, the people are not. The homes' local clock was re-dated i
 time zone, and two of the homes stand in for small enterprises; see ``fixtures/README.md``.
 """
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 
-from config import demo_forward
+from config import demo_forward, demo_market
 from config.demo_yesterday import live_yesterday
 from config.replay.agreeing import agree
 from config.replay.pipeline import Replayed, replay
-from ledger.errors import StaleWriter
-from ledger.services import SettlementWorker
 from marketplace.domain.agreement_text import AgreementKind
 from marketplace.domain.rules import preset
 from marketplace.queries.agreements import list_agreements
 from marketplace.queries.certificates import list_exporting_meters
 from marketplace.queries.communities import find_community
-from marketplace.queries.data_files import list_own_offers, list_own_requests
 from marketplace.queries.identity import is_erased
 from marketplace.queries.people import find_member, list_meter_points
 from marketplace.services.certificates import issue_due_certificates
-from marketplace.services.data_answers import resolve_data_matches
-from marketplace.services.data_files import post_data_request, publish_data_offer
 from marketplace.services.people import add_participant, add_person, join
 from marketplace.services.places import NewMember
 from marketplace.services.production_devices import NewDevice, register_devices
-from marketplace.services.wallets import open_wallet, post_deposit
+from marketplace.services.wallets import open_wallet
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 HOMES = FIXTURES / "homes_summer_week.csv"
-BIKES = FIXTURES / "bike_flows_synthetic.csv"
 CURRENCY = "CNY"
 # Nobody knows how large the homes' roofs are; a common size stands for each.
 ROOF_CAPACITY_W = 6_000
 ROOF_COMMISSIONED = date(2024, 5, 1)
 CONTRACT_PRICE_MICRO = 430_000
-BIKE_PRICE_MICRO = 25_000_000
-BIKE_LIMIT_MICRO = 40_000_000
-DEPOSIT_MICRO = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -129,8 +119,13 @@ def build_city(
         _certificates(done.community_id, now)
     demo_forward.order_ahead(community_id=quarter_id, now=now)
     communities = {each.name: done.community_id for each, done in replayed}
-    _people(password, {**communities, demo_forward.NAME: quarter_id})
-    _data_market(now)
+    participants = _people(password, {**communities, demo_forward.NAME: quarter_id})
+    demo_market.trade(
+        provider_id=participants["bikes"],
+        buyer_id=participants["baker"],
+        planner_id=participants["planner"],
+        now=now,
+    )
     return replayed
 
 
@@ -194,8 +189,8 @@ def _write_part(path: Path, meters: tuple[str, ...]) -> None:
     path.write_text(lines[0] + "".join(chosen), encoding="utf-8")
 
 
-def _people(password: str, communities: dict[str, int]) -> None:
-    """Let each person of the demo act for their participant."""
+def _people(password: str, communities: dict[str, int]) -> dict[str, int]:
+    """Let each person of the demo act for their participant; return participants by name."""
     participants = {
         "alice": find_member(community_id=communities[SHANCHENG.name], meter="H01"),
         "bo": find_member(community_id=communities[HUPAN.name], meter="H10"),
@@ -212,64 +207,6 @@ def _people(password: str, communities: dict[str, int]) -> None:
             continue  # the demo, too, brings nobody back
         user_id = add_person(email=person.email, password=password, language=person.language)
         join(user_id=user_id, participant_id=participants[person.email.partition("@")[0]])
-    for name in ("baker", "bikes"):
+    for name in ("baker", "bikes", "planner"):
         open_wallet(participant_id=participants[name], currency=CURRENCY)
-
-
-def _data_market(now: datetime) -> None:
-    """Publish the bike flows, ask for them, and reserve the price."""
-    provider = add_participant(role="data_provider", name="Heliopolis Bikes")
-    baker = find_member(community_name=SHANCHENG.name, meter="H09")
-    post_deposit(
-        participant_id=baker, amount_micro=DEPOSIT_MICRO, reference="demo-opening", now=now
-    )
-    _book(now)
-    start, end, minutes = _bike_period()
-    terms = {
-        "title": "Hourly bike flows (synthetic)",
-        "kind": "bike_flows",
-        "area": "Heliopolis",
-        "period_start": start.isoformat(),
-        "period_end": end.isoformat(),
-        "resolution_minutes": minutes,
-    }
-    if not list_own_offers(participant_id=provider, now=now):
-        publish_data_offer(
-            participant_id=provider,
-            terms={**terms, "licence": "CC BY 4.0. Name Heliopolis Bikes as the source."},
-            price_micro=BIKE_PRICE_MICRO,
-            file_name=BIKES.name,
-            content=BIKES.read_bytes(),
-            now=now,
-        )
-    if not list_own_requests(participant_ids=[baker]):
-        post_data_request(
-            participant_id=baker,
-            terms={**terms, "title": "Where do cyclists pass in the morning?"},
-            limit_price_micro=BIKE_LIMIT_MICRO,
-            now=now,
-        )
-    _book(now)
-    resolve_data_matches(now=now)
-
-
-def _bike_period() -> tuple[datetime, datetime, int]:
-    """Return the period and the resolution of the file of bike flows. [minutes]"""
-    with BIKES.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    starts = [datetime.fromisoformat(row["start"]).astimezone(UTC) for row in rows]
-    minutes = int(rows[0]["minutes"])
-    return min(starts), max(starts) + timedelta(minutes=minutes), minutes
-
-
-def _book(now: datetime) -> None:
-    """Book what waits, unless a settlement worker is at it already."""
-    worker = SettlementWorker(holder="demo")
-    if not worker.take_head():
-        return
-    try:
-        worker.settle_inbox(now=now)
-    except StaleWriter:
-        return
-    finally:
-        worker.give_back()
+    return participants

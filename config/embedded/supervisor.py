@@ -24,6 +24,7 @@ from config.embedded.pair import Pair
 _BACK_OFF_MAX_SECONDS = 30.0
 _HEALTHY_SECONDS = 60.0
 _DEFAULT_PORT = 8000
+_FEED_PORT_ABOVE = 100
 
 
 class Stopped(BaseException):
@@ -101,6 +102,13 @@ def _run(state: Path, port: int) -> None:
             _say("starting PostgreSQL and Valkey")
             pair = Pair(state)
             stack.enter_context(checkout.hold_servers(state, pair, address=address))
+        feed_port = port + _FEED_PORT_ABOVE
+        # The demo's bike operator serves on this machine, where a city's hall fetches nothing.
+        os.environ.setdefault("HELIOPOLIS_FETCH_LOOPBACK", "1")
+        os.environ["HELIOPOLIS_DEMO_FEED"] = f"http://127.0.0.1:{feed_port}"
+        feed = _feed(state, feed_port)
+        stack.callback(_stop_programs, [feed])
+        feed.keep_running(time.monotonic())
         _run_to_end(stack, "demo")
         # Whoever names a policy has cosigners of their own.
         is_trial = not os.environ.get("HELIOPOLIS_LOG_POLICY")
@@ -108,6 +116,7 @@ def _run(state: Path, port: int) -> None:
             _run_to_end(stack, "trial_cosigners", address)
         programs = _programs(state, port, is_trial=is_trial)
         stack.callback(_stop_programs, programs)
+        programs.append(feed)
         for program in programs:
             program.keep_running(time.monotonic())
         _wait_for_health(address, programs, pair)
@@ -150,6 +159,13 @@ def _programs(state: Path, port: int, *, is_trial: bool) -> list[Program]:
         **(cosigners.commands(state) if is_trial else {}),
     }
     return [Program(name, command, logs / f"{name}.log") for name, command in argv.items()]
+
+
+def _feed(state: Path, port: int) -> Program:
+    """Return the server of the demo's bike operator."""
+    stations = PROJECT / "fixtures" / "bike_stations_synthetic.csv"
+    argv = (sys.executable, "-m", "config.embedded.demo_feed", str(port), stations)
+    return Program("feed", argv, state / "log" / "feed.log")
 
 
 def _keep_running(programs: Sequence[Program], pair: Pair | None) -> None:

@@ -1,10 +1,10 @@
 """The committed files are the ones the README describes, and mean what it says."""
 
 import csv
+import gzip
 import hashlib
 import re
 from collections import Counter
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.make_city import make_city
 from fixtures.build_homes import HOMES_WITH_GAPS
-from fixtures.build_traffic import DISTRICTS, MINIMUM_GROUP
+from fixtures.build_mobility import build_mobility
 from marketplace.domain.readings.file import read_readings
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
@@ -27,7 +27,7 @@ def test_every_file_has_its_checksum_in_the_readme() -> None:
 
 
 def _data() -> list[Path]:
-    return sorted([*FIXTURES.glob("*.csv"), *FIXTURES.glob("*.csv.gz")])
+    return sorted([*FIXTURES.glob("*.csv"), *FIXTURES.glob("*.csv.gz"), *FIXTURES.glob("*.zip")])
 
 
 @pytest.mark.parametrize("season", ["summer", "winter"])
@@ -55,19 +55,24 @@ def test_the_sun_of_the_homes_shines_by_day_and_weeks_begin_on_monday(season: st
     assert (days + 3) % 7 == 0  # day 0 of the epoch was a Thursday
 
 
-def test_flows_show_no_small_group_and_none_can_be_computed() -> None:
-    with (FIXTURES / "bike_flows_synthetic.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == HOURS * len(DISTRICTS)
-    by_hour: dict[str, list[str]] = {}
-    for row in rows:
-        assert datetime.fromisoformat(row["start"]).utcoffset() == timedelta(hours=8)
-        by_hour.setdefault(row["start"], []).extend((row["trips_out"], row["trips_in"]))
-    for counts in by_hour.values():
-        assert all(int(count) >= MINIMUM_GROUP for count in counts if count)
-        assert counts.count("") != 1  # as many trips begin as end: one gap would be no secret
-        if "" not in counts:
-            assert sum(map(int, counts[::2])) == sum(map(int, counts[1::2]))
+def test_mobility_is_the_same_each_time(tmp_path: Path) -> None:
+    build_mobility(tmp_path)
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (FIXTURES / path.name).read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {
+        path.name for path in FIXTURES.glob("*_synthetic.*")
+    }
+
+
+def test_synthetic_trips_are_between_the_synthetic_stations() -> None:
+    with (FIXTURES / "bike_stations_synthetic.csv").open(encoding="utf-8", newline="") as file:
+        stations = {row["station_id"] for row in csv.DictReader(file)}
+    with gzip.open(FIXTURES / "bike_trips_synthetic.csv.gz", "rt", encoding="utf-8") as trips:
+        rows = list(csv.DictReader(trips))
+    assert len(rows) == 13_454
+    assert {row["start_station_id"] for row in rows} == stations
+    assert all(row["started_at"] < row["ended_at"] for row in rows)
+    assert len({row["rider_id"] for row in rows}) > 800
 
 
 def test_a_synthetic_city_is_the_same_each_time_and_trades_at_noon(tmp_path: Path) -> None:

@@ -31,9 +31,7 @@ _LOCK: Final = 0x6865_6C69_6F77
 
 
 @transaction.atomic
-def post_wish(
-    *, buyer_id: int, format_: str, kind: DataProduct.Kind, wish: Wish, now: datetime
-) -> int:
+def post_wish(*, buyer_id: int, format_: str, kind: int, wish: Wish, now: datetime) -> int:
     """Post a buyer's wish and look at once for what covers it; return its id.
 
     Raises
