@@ -19,8 +19,8 @@ from marketplace.domain.data.search_words import vector
 from marketplace.domain.data.turtle import json_ld, turtle
 from marketplace.domain.data.vocabularies import FORMATS, THEMES
 from marketplace.models import CatalogueChange, CatalogueRecord, DataFacet, DataProduct
-from marketplace.services.data import catalogue_store
 from marketplace.queries.data.catalogue_rows import Entry, entries_of
+from marketplace.services.data import catalogue_store
 
 State, What = DataProduct.State, CatalogueChange.What
 # Products at a time: their fragments are some megabytes.
