@@ -6,10 +6,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from marketplace.models import DataCharge, DataDispute, DataInvoice, User
+from marketplace.services.data.disputes import open_dispute
 from marketplace.services.people import add_participant, join
 from tests.data.charged import WINDOW, charge_of, deliver, settle
 from tests.data.trading import Trade, book, build_trade
@@ -165,3 +168,40 @@ def test_the_same_over_the_api(clients: Clients, charge: DataCharge) -> None:
     assert (after["state"], after["refund_micro"]) == ("refunded", charge.held_micro)
     documents = clients.alice.get(f"{api}/invoices/").json()["results"]
     assert [each["kind"] for each in documents] == ["credit_note", "invoice"]
+
+
+def test_pages_ask_the_database_as_often_for_many_as_for_one(
+    trade: Trade, clients: Clients, charge: DataCharge
+) -> None:
+    addresses = (CHARGES, INVOICES, DISPUTES)
+
+    def counts() -> list[int]:
+        found = []
+        for address in addresses:
+            look(clients.bob, address)
+            with CaptureQueriesContext(connection) as asked:
+                look(clients.bob, address)
+            found.append(len(asked))
+        return found
+
+    now = timezone.now()
+    open_dispute(
+        charge_id=charge.pk, participant_ids=[trade.bob], reason="other", statement="?", now=now
+    )
+    settle(now + WINDOW)
+    one = counts()
+    for _ in range(3):
+        more = charge_of(trade.agree(trade.product(is_feed=True), now=now))
+        settle(now)
+        deliver(more, due=more.held_micro, now=now)
+        settle(now)
+        if more.pk % 2:
+            open_dispute(
+                charge_id=more.pk,
+                participant_ids=[trade.bob],
+                reason="other",
+                statement="?",
+                now=now,
+            )
+    settle(now + WINDOW)
+    assert counts() == one

@@ -153,14 +153,6 @@ class Use:
     is_trial: bool = False
 
 
-@dataclass(frozen=True)
-class Clause:
-    """One thing that a rule says; pages have words for each code."""
-
-    code: str
-    amount: int = 0
-
-
 def due(rule: PriceRule, use: Use) -> int:
     """Return what is due for a period, or once for a file; never more than `most`. [micro]"""
     if use.is_trial:
@@ -211,17 +203,6 @@ def units_within_cap(rule: PriceRule, *, taken_before: int = 0) -> int | None:
     if half_even(paid * rule.price_micro, PER_UNITS) > rule.cap_micro:
         paid -= 1
     return paid + free_units_left(rule, taken_before)
-
-
-def clauses(rule: PriceRule) -> tuple[Clause, ...]:
-    """Return what the rule says, in the order in which a reader wants it."""
-    main = Clause(rule.form.value, rule.price_micro)
-    rest = [
-        Clause(name, getattr(rule, name))
-        for name in ("cap_micro", "trial_days", "trial_units", "free_units")
-        if getattr(rule, name)
-    ]
-    return (main, *rest)
 
 
 def _form(values: Mapping[str, object]) -> PriceForm:
