@@ -9,7 +9,7 @@ import pytest
 
 from client.hall import Hall
 from client.main import _parser
-from marketplace.models import DataProduct, Participant
+from marketplace.models import Participant
 from marketplace.services.data.products import list_product
 from tests.client.conftest import Market
 from tests.client.served import ServedHall, ended_now
@@ -48,7 +48,6 @@ def test_the_readme_from_gate_to_verified(
         price={"form": "one_off", "price_micro": 1_000_000},
         accepts_automatically=False,
     )
-    DataProduct.objects.filter(id=product).update(currency="CNY")
     monkeypatch.chdir(tmp_path)
     Path("trips.csv").write_bytes(trips_csv())
     Path("stations.csv").write_bytes(stations_csv())
