@@ -56,6 +56,11 @@ def add_shared_parts(
             is_write = method in WRITES
             for status, text in (WRITE_ERRORS if is_write else READ_ERRORS).items():
                 operation["responses"].setdefault(status, {"description": text, "content": body})
-            if is_write and path not in NOT_REPEATABLE:
+            if is_write and path not in NOT_REPEATABLE and not _is_stream(operation):
                 operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
     return result
+
+
+def _is_stream(operation: dict[str, Any]) -> bool:
+    """Tell whether a body is taken in as it comes, and so is never read twice to compare it."""
+    return "application/octet-stream" in operation.get("requestBody", {}).get("content", {})

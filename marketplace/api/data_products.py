@@ -52,7 +52,7 @@ class ProductIn(serializers.Serializer[Any]):
     terms = TermsBody()
 
 
-class ProductOut(serializers.Serializer[Any]):
+class OwnProductOut(serializers.Serializer[Any]):
     """A product in a list."""
 
     id = serializers.IntegerField()
@@ -88,7 +88,11 @@ class ProductTermsOut(serializers.Serializer[Any]):
 class ProductList(APIView):
     """Your products."""
 
-    @extend_schema(parameters=PAGE_PARAMETERS, responses=pages(ProductOut))
+    @extend_schema(
+        operation_id="data_products_list",
+        parameters=PAGE_PARAMETERS,
+        responses=pages(OwnProductOut),
+    )
     def get(self, request: Request) -> Response:
         """List your products, newest first."""
         own = own_ids(request)
@@ -184,7 +188,7 @@ class Withdrawal(APIView):
 
 
 def _product_body(line: ProductLine) -> dict[str, Any]:
-    return dict(ProductOut(line).data)
+    return dict(OwnProductOut(line).data)
 
 
 def _one_product(own: list[int], product_id: int, code: int) -> Response:

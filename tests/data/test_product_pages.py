@@ -57,8 +57,8 @@ def token_of(page: bytes) -> str:
     return page.decode().partition('name="token" value="')[2].partition('"')[0]
 
 
-def test_trips_are_published_in_four_steps(trade: Trade) -> None:
-    alice = browser("alice")
+def begun_by_page(alice: Client) -> DataProduct:
+    """Go the first step; return the product."""
     new = alice.get("/market/products/new")
     answer = alice.post(
         "/market/products/new",
@@ -73,6 +73,11 @@ def test_trips_are_published_in_four_steps(trade: Trade) -> None:
     product = DataProduct.objects.get()
     assert answer.headers["Location"] == f"/market/products/{product.pk}/upload"
     assert b"heliopolis-client" in alice.get(answer.headers["Location"]).content
+    return product
+
+
+def sent_by_page(alice: Client, product: DataProduct) -> DataVersion:
+    """Go the second step; return the version."""
     answer = alice.post(
         f"/market/products/{product.pk}/upload",
         {
@@ -88,7 +93,13 @@ def test_trips_are_published_in_four_steps(trade: Trade) -> None:
     assert not any(ZIP_CODE in path.read_bytes() for path in quarantined())
     moving = alice.get(f"/market/versions/{version.pk}")
     assert b'hx-trigger="every 2s"' in moving.content
+    return version
 
+
+def test_trips_are_published_in_four_steps(trade: Trade) -> None:
+    alice = browser("alice")
+    product = begun_by_page(alice)
+    version = sent_by_page(alice, product)
     work_waiting_versions(now=timezone.now())
 
     part = alice.get(f"/market/versions/{version.pk}/progress")
