@@ -1,12 +1,14 @@
 """Entries of the catalogue follow products, versions and looks; what changed is told once."""
 
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 
 from marketplace.domain.data.quality import Band
 from marketplace.models import CatalogueChange, CatalogueRecord, DataFacet, DataProduct
-from marketplace.services.data.catalogue import refresh, refresh_measured
+from marketplace.services.data.catalogue import refresh, refresh_many, refresh_measured
 from marketplace.services.people import add_participant
 from tests.data import catalogue_products as made
 
@@ -88,6 +90,24 @@ def test_the_badge_follows_looks_and_nothing_else(provider: int) -> None:
     assert DataFacet.objects.get(pk=feed).quality_ppm is None
     assert DataFacet.objects.get(pk=file).quality_ppm == 492_500
     assert refresh_measured(now=late) == 0
+
+
+def test_entries_can_be_made_again(provider: int) -> None:
+    """After a newer hall, a restore, a crash: entries are what products are; nothing is told."""
+    kept, broken, missing, gone = (made.product(provider, now=NOW) for _ in range(4))
+    refresh_many(product_ids=[kept, broken, missing, gone], now=NOW)
+    CatalogueRecord.objects.filter(pk=broken).update(turtle="what an older hall wrote")
+    DataFacet.objects.filter(pk=missing).delete()
+    DataProduct.objects.filter(pk=gone).update(
+        state=DataProduct.State.WITHDRAWN, withdrawn_at=NOW + HOUR
+    )
+    call_command("refresh_catalogue", stdout=StringIO())
+    assert set(DataFacet.objects.values_list("pk", flat=True)) == {kept, broken, missing}
+    records = CatalogueRecord.objects.in_bulk()
+    assert set(records) == {kept, broken, missing}
+    assert records[broken].turtle.startswith("<catalog>")
+    assert (records[kept].changed_at, told(kept), told(broken)) == (NOW, ["listed"], ["listed"])
+    assert told(gone) == ["listed", "withdrawn"]
 
 
 def test_what_nobody_found_out_is_nowhere_and_never(provider: int) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
+from itertools import pairwise
 from typing import Any, Final
 
 from django.contrib.auth.decorators import login_not_required
@@ -17,6 +18,7 @@ from config.web import charts
 from config.web.data import catalogue_words as say
 from config.web.data.acting import own_ids, trader_of
 from config.web.data.catalogue_map import cell_map
+from config.web.data.version_changes import changes_between
 from config.web.data.version_words import report_words
 from config.web.data.words import FORMAT_LABELS, KIND_LABELS, duration
 from gate.meanings import MEANINGS
@@ -32,6 +34,7 @@ from marketplace.queries.data.catalogue_product import (
     list_file_versions,
 )
 from marketplace.queries.data.probes import DayLine, list_days
+from marketplace.queries.data.products import list_published
 
 DAYS_SHOWN: Final = 30
 SAMPLE_ROWS: Final = 10
@@ -78,6 +81,26 @@ def product(request: HttpRequest, product_id: int) -> HttpResponse:
         **_contents(page),
     }
     return render(request, "market/catalogue_product.html", context)
+
+
+@require_safe
+def changes(request: HttpRequest, product_id: int, number: int) -> HttpResponse:
+    """Show what a version of a product changed from the one before it."""
+    page = get_product(product_id=product_id, now=timezone.now())
+    versions = list_published(product_id=product_id) if page is not None else []
+    pairs = {new.number: (old, new) for new, old in pairwise(versions)}
+    if page is None or number not in pairs:
+        raise Http404
+    old, new = pairs[number]
+    context = {
+        "product_id": product_id,
+        "title": page.title,
+        "language": page.language,
+        "old": old,
+        "new": new,
+        "changes": changes_between(old, new),
+    }
+    return render(request, "market/catalogue_changes.html", context)
 
 
 @login_not_required

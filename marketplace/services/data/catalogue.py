@@ -42,6 +42,18 @@ def refresh_many(*, product_ids: Collection[int], now: datetime) -> None:
         _refresh_piece(piece, now)
 
 
+def refresh_all(*, now: datetime) -> int:
+    """Bring every entry to what its product is now; return how many products were looked at.
+
+    After another version of the hall's programs writes records another way, or a restore.
+    """
+    listed = DataProduct.objects.filter(state=State.LISTED).values_list("pk", flat=True)
+    known = CatalogueRecord.objects.values_list("pk", flat=True)
+    ids = {*listed, *known}
+    refresh_many(product_ids=ids, now=now)
+    return len(ids)
+
+
 @transaction.atomic
 def _refresh_piece(ids: list[int], now: datetime) -> None:
     locked = DataProduct.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True)
