@@ -21,10 +21,13 @@ from marketplace.models import (
 )
 from marketplace.services.data import charges, disputes
 from marketplace.services.data.charge_scans import (
+    close_due,
     note_answers,
     open_next_months,
 )
+from marketplace.services.data.delivery_scan import advance_deliveries
 from marketplace.services.wallets import post_deposit
+from tests.data import exchanging
 from tests.data.charged import (
     DAY,
     FUNDS,
@@ -215,3 +218,23 @@ def book_at(now: datetime) -> None:
     assert worker.take_head()
     worker.settle_inbox(now=now)
     worker.give_back()
+
+
+def test_a_key_that_comes_late_leaves_the_buyer_the_whole_window(db: None) -> None:
+    """The hall stood still between the booking and the key, longer than the window is."""
+    street = exchanging.exchange(
+        exchanging.trader("Ada", "data_provider"),
+        exchanging.trader("Ben", "enterprise", funds_micro=exchanging.FUNDS_MICRO),
+    )
+    now = exchanging.NOW
+    exchanging.to_state(street, "ACKNOWLEDGED")
+    advance_deliveries(now=now)
+    exchanging.book(now)
+    note_answers(now=now)
+    assert street.money == "IN_WINDOW"
+    late = now + 8 * DAY
+    assert close_due(now=late) == 0
+    advance_deliveries(now=late)
+    assert street.state == "KEY_OUT"
+    assert close_due(now=late) == 0
+    assert close_due(now=late + WINDOW) == 1

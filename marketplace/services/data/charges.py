@@ -216,6 +216,17 @@ def deliver_charge(
     charge.save(update_fields=_STEP_FIELDS)
 
 
+def begin_window(*, charge_id: int, now: datetime) -> None:
+    """Let the dispute window of a file begin with its key, however late that was given.
+
+    Joins the caller's transaction.
+    """
+    paid = DataCharge.objects.filter(id=charge_id, state=State.IN_WINDOW)
+    window_s = paid.values_list("window_s", flat=True).first()
+    if window_s is not None:
+        paid.update(window_ends_at=now + timedelta(seconds=window_s))
+
+
 @transaction.atomic
 def release_charge(*, charge_id: int, now: datetime) -> None:
     """Let all of a charge's money go back to the buyer; again this changes nothing.

@@ -74,6 +74,7 @@ def give_key(*, delivery: DataDelivery, now: datetime) -> bool:
     )
     if not waiting.update(wrap=wrap, state=State.KEY_OUT, key_out_at=now, problem=""):
         return False
+    charges.begin_window(charge_id=delivery.charge_id, now=now)
     log_step(delivery, "key", {"reception": request.digest(), "wrap": sha256_of(wrap)}, now)
     tell(delivery, delivery.contract.buyer_id, NoticeKind.DELIVERY_KEY_OUT, now)
     return True
