@@ -42,9 +42,13 @@ class Cells:
 
 @dataclass(frozen=True)
 class Told:
-    """What a set of rows came to: cells by level, and how many rows fell to which rule at last."""
+    """What a set of rows came to: cells by level, and how many rows fell to which rule at last.
+
+    ``left`` are the indexes of those that fell.
+    """
 
     cells: tuple[Cells, ...]
+    left: Int64Array
     lost: int
     lost_small: int
     lost_few_people: int
@@ -113,39 +117,52 @@ class Cascade:
         key, person : ndarray of int64, shape (n,)
             Packed rows, and hashes of people, 0 for nobody. Rows of a cell must be complete.
         """
-        who = np.zeros(len(person), np.int64)
-        if self._counts_people and len(person):
-            # People are numbered from 1; 0 is nobody.
-            who = np.unique(person, return_inverse=True)[1] + 1
-            who[person == 0] = 0
-        cells = []
+        who = self.numbered(person)
+        cells, left = [], np.arange(len(key))
         small = few = dominated = np.zeros(0, bool)
         for level in range(len(self._policy.levels)):
             if not len(key):
                 break
             cell = self.cell(key, level)
             order = np.argsort(cell)
-            cell, key, who = cell[order], key[order], who[order]
+            cell, key, who, left = cell[order], key[order], who[order], left[order]
             starts = np.flatnonzero(np.concatenate(([True], cell[1:] != cell[:-1])))
             trips = np.diff(np.append(starts, len(cell)))
-            small, few, dominated = self._fails(trips, who)
+            small, few, dominated = self.fails(trips, who)
             shown = ~(small | few | dominated)
             cells.append(Cells(level, cell[starts[shown]], trips[shown]))
             rest = np.repeat(~shown, trips)
-            key, who = key[rest], who[rest]
+            key, who, left = key[rest], who[rest], left[rest]
             small, few, dominated = (
                 np.repeat(each, trips)[rest] for each in (small, few, dominated)
             )
         return Told(
             cells=tuple(cells),
+            left=left,
             lost=len(key),
             lost_small=int(small.sum()),
             lost_few_people=int(few.sum()),
             lost_dominated=int(dominated.sum()),
         )
 
-    def _fails(self, trips: Int64Array, who: Int64Array) -> tuple[BoolArray, BoolArray, BoolArray]:
-        """Return which cells are too small, of too few people, or mostly of one person."""
+    def numbered(self, person: Int64Array) -> Int64Array:
+        """Return people numbered from 1, and 0 for nobody; all 0 where people are not counted."""
+        if not self._counts_people or not len(person):
+            return np.zeros(len(person), np.int64)
+        who = np.unique(person, return_inverse=True)[1] + 1
+        who[person == 0] = 0
+        return who
+
+    def fails(self, trips: Int64Array, who: Int64Array) -> tuple[BoolArray, BoolArray, BoolArray]:
+        """Return which groups are too small, of too few people, or mostly of one person.
+
+        Parameters
+        ----------
+        trips : ndarray of int64
+            Rows of each group.
+        who : ndarray of int64
+            Of each row, group after group: numbers of people from 1, 0 for nobody.
+        """
         policy = self._policy
         small = trips < policy.minimum_group
         none = np.zeros(len(trips), bool)
@@ -175,7 +192,7 @@ def joined(told: Sequence[Told]) -> tuple[Told, Int64Array, Int64Array, Int64Arr
     Returns
     -------
     Told
-        The sums; its cells are empty, they are in the arrays.
+        The sums; its cells are in the arrays, and whose rows fell is forgotten.
     level, key, trips : ndarray of int64
         All cells, in no order yet.
     """
@@ -183,6 +200,7 @@ def joined(told: Sequence[Told]) -> tuple[Told, Int64Array, Int64Array, Int64Arr
     empty = np.zeros(0, np.int64)
     sums = Told(
         cells=(),
+        left=empty,
         lost=sum(each.lost for each in told),
         lost_small=sum(each.lost_small for each in told),
         lost_few_people=sum(each.lost_few_people for each in told),

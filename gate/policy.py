@@ -26,6 +26,7 @@ PERIOD_SECONDS: Final = {
 # Finest first; "place" is the station or zone of the file itself, "all" is one area.
 AREAS: Final = ("place", "h3-9", "h3-8", "h3-7", "h3-6", "h3-5", "h3-4", "all")
 IDENTIFIERS: Final = ("drop", "rotate-daily", "per-buyer")
+TOTALS: Final = ("shown", "all")
 GROUP_MIN: Final = 3
 KEPT_COLUMNS_MAX: Final = 4
 REMEDY: Final = gettext_noop("Correct the privacy policy; docs/data.md lists its keys.")
@@ -76,6 +77,9 @@ class Policy:
         Time zone of times without an offset, and of the periods.
     time_format
         Of start and end as in strptime; empty: ISO 8601.
+    totals
+        "shown": none but those that anybody can add up; "all": for each area and period also how
+        many trips began and ended there, where that gives no hidden cell away. Of one level only.
     """
 
     levels: tuple[Level, ...] = DEFAULT_LEVELS
@@ -89,6 +93,7 @@ class Policy:
     columns: Mapping[str, str] = field(default_factory=dict)
     zone: str = "UTC"
     time_format: str = ""
+    totals: str = "shown"
 
     def __post_init__(self) -> None:
         _check(GROUP_MIN <= self.minimum_group <= 10**6, "minimum_group")
@@ -99,6 +104,7 @@ class Policy:
         _check(len(self.keep_columns) <= KEPT_COLUMNS_MAX, "keep_columns")
         _check(len(set(self.keep_columns)) == len(self.keep_columns), "keep_columns")
         _check(1 <= len(self.levels) <= 10, "levels")
+        _check(self.totals in TOTALS[: 2 if len(self.levels) == 1 else 1], "totals")
         for level in self.levels:
             _check(level.period in PERIODS and level.area in AREAS, "levels")
         for finer, coarser in pairwise(self.levels):
@@ -126,6 +132,7 @@ class Policy:
             "columns": dict(self.columns),
             "zone": self.zone,
             "time_format": self.time_format,
+            "totals": self.totals,
         }
 
     @classmethod
@@ -216,6 +223,7 @@ _KINDS: Final[Mapping[str, Any]] = {
     "identifiers": str,
     "zone": str,
     "time_format": str,
+    "totals": str,
 }
 
 

@@ -30,12 +30,14 @@ from gate.flows_profile import profile_of
 from gate.formats.tables import open_table
 from gate.formats.values import as_text, as_times
 from gate.limits import Limits
+from gate.line_totals import TOTALS_PART
 from gate.manifest import Manifest, canonical_json
 from gate.package import open_package
 from gate.policy import Policy
 from gate.previous import Previous
 from gate.profile import Profile
-from gate.report import REPORT_PART, TYPE
+from gate.recheck_totals import check_totals
+from gate.report import REPORT_PART, TOTALS_OF, TYPE
 from gate.spill import Int64Array
 from gate.trip_rows import KEPT_VALUES_MAX, QUARTER_SECONDS, check_label
 
@@ -103,7 +105,8 @@ def recheck(
     """
     limits = limits or Limits()
     found = {part.name: part.media_type for part in manifest.package.parts}
-    if manifest.format != "trips" or found != PARTS:
+    parts = {**PARTS, TOTALS_PART: "text/csv"} if policy.totals == "all" else PARTS
+    if manifest.format != "trips" or found != parts:
         raise _not("parts", gettext_noop("the package holds other parts than the gate makes"))
     with tempfile.TemporaryDirectory(prefix="gate-") as folder:
         open_package(file, manifest.package, key, Path(folder))
@@ -121,6 +124,8 @@ def recheck_folder(
         raise _not("dictionary", gettext_noop("the data dictionary is not the policy's"))
     areas = _areas(folder / AREAS_PART, policy, previous.areas if previous else None, limits)
     flows = _flows(folder / CSV_PART, policy, areas, limits)
+    if policy.totals == "all":
+        check_totals(folder / TOTALS_PART, flows, limits)
     said = bounded(
         "gate.recheck:parquet_as_csv_sha256",
         {"path": str(folder / PARQUET_PART), "limits": limits.as_json()},
@@ -303,7 +308,7 @@ def _compare(report: dict[str, Any], flows: Flows, areas: Areas, manifest: Manif
         "format": "trips",
         "rounded_to": step,
         "rows_out": int(flows.trips.sum()),
-        "totals": "of-shown-cells",
+        "totals": TOTALS_OF[policy.totals],
         "areas_joined": areas.joined_count,
         "previous_sha256": manifest.previous_sha256,
         "levels": [

@@ -14,6 +14,8 @@ from gate.uniqueness import Uniqueness, rounded
 REPORT_PART: Final = "privacy-report.json"
 TYPE: Final = "heliopolis/privacy-report/1"
 
+TOTALS_OF: Final = {"shown": "of-shown-cells", "all": "of-all-trips"}
+
 # What no rule here takes away; pages translate the codes.
 RISKS: Final = {
     "people-not-counted": "No column comes near to a person: the minimum counts trips, and ten"
@@ -108,7 +110,7 @@ class Report:
                 for each in self.levels
             ],
             "areas_joined": self.areas_joined,
-            "totals": "of-shown-cells",
+            "totals": TOTALS_OF[self.policy.totals],
             "uniqueness": {
                 "before": [each.as_json(step) for each in self.before],
                 "after": [each.as_json(1) for each in self.after],

@@ -61,14 +61,31 @@ def hide(row: Int64Array, column: Int64Array, count: Int64Array, *, minimum: int
     shape = int(row.max(initial=-1)) + 1, int(column.max(initial=-1)) + 1
     rows = _too_telling(row, count, cells, shape[0], minimum)
     columns = _too_telling(column, count, cells, shape[1], minimum)
+    hide_bridges(row, column, cells, rows, columns)
+    # A grand total completes the totals of one side, so it goes with the first that is hidden.
+    return Hidden(cells, rows, columns, grand_total=bool(rows.any() or columns.any()))
+
+
+def hide_bridges(
+    row: Int64Array, column: Int64Array, cells: BoolArray, rows: BoolArray, columns: BoolArray
+) -> None:
+    """Hide more totals, until no hidden cell can be computed from those that are left.
+
+    Parameters
+    ----------
+    row, column : ndarray of int64, shape (n,)
+        Numbers of the lines of each cell; several tables at once have lines of their own.
+    cells : ndarray of bool, shape (n,)
+        Which are hidden.
+    rows, columns : ndarray of bool
+        Which totals are hidden, by number of the line; changed in place.
+    """
     while True:
         told = determined(row, column, cells, Hidden(cells, rows, columns, grand_total=False))
         if not len(told):
-            break
+            return
         rows[row[told]] = True
         columns[column[told]] = True
-    # A grand total completes the totals of one side, so it goes with the first that is hidden.
-    return Hidden(cells, rows, columns, grand_total=bool(rows.any() or columns.any()))
 
 
 def determined(

@@ -28,6 +28,7 @@ from gate.flows_figures import level_shares, uniqueness_after
 from gate.flows_profile import profile_of
 from gate.formats.values import as_numbers, as_text
 from gate.limits import Limits
+from gate.line_totals import Leftovers, LineTotals, write_totals
 from gate.policy import Policy
 from gate.previous import Earlier, Previous
 from gate.profile import Profile
@@ -35,7 +36,7 @@ from gate.report import REPORT_PART, Report
 from gate.roles import resolved
 from gate.rows import Rows, open_rows
 from gate.sink import Sink
-from gate.spill import Spill, buckets_of, mixed
+from gate.spill import Int64Array, Spill, buckets_of, mixed
 from gate.trip_rows import TripRows, as_places, check_label, packed, unpacked
 from gate.uniqueness import RowGroups, Uniqueness
 
@@ -92,8 +93,9 @@ def publish_trips(
         Table with id, latitude and longitude; without it the levels may only be "place" and "all".
     policy : Policy
     out : Sink
-        Gets ``flows.parquet``, ``flows.csv``, ``areas.csv``, ``dictionary.json`` and
-        ``privacy-report.json``. After a refusal it holds less: throw it away, key and all.
+        Gets ``flows.parquet``, ``flows.csv``, ``totals.csv`` if the policy asks for it,
+        ``areas.csv``, ``dictionary.json`` and ``privacy-report.json``. After a refusal it holds
+        less: throw it away, key and all.
     limits : Limits
     name : str
         What to call the file in errors.
@@ -125,14 +127,13 @@ def publish_trips(
         tell("gating", run.rows.rows)
         areas = run.areas or run.named_areas()
         cascade = Cascade(policy, areas, counts_people=bool(run.rows.person_column))
-        told, level, key, trips = joined(
-            [cascade.tell(rows[:, 0], rows[:, 1]) for rows in spill.buckets()]
-        )
-    if not len(trips):
-        raise _nothing_left(name)
+        told, level, key, trips, totals = run.gate(cascade, spill, stack)
+        if not len(trips):
+            raise _nothing_left(name)
     flows = Flows.of(cascade, run.rows, level, key, trips)
     if run.areas is None:
-        areas = areas.only(flows.area_texts()[0])
+        shown = set(flows.area_texts()[0]) | (totals.area_texts(cascade) if totals else set())
+        areas = areas.only(shown)
     profile = profile_of(flows, areas)
     again = previous.of_the_same_time(profile, policy, name) if previous else None
     report = run.report(
@@ -146,6 +147,8 @@ def publish_trips(
     )
     tell("writing", len(trips))
     flows.write(out)
+    if totals is not None:
+        write_totals(totals, cascade, run.rows, out)
     for part, media_type, data in (
         (AREAS_PART, "text/csv", areas.to_csv()),
         (DICTIONARY_PART, "application/json", dictionary_bytes(policy)),
@@ -257,6 +260,22 @@ class _Run:
         if not rows.rows:
             raise _nothing_left(rows.source)
         return columns or fates(first, self.roles, rows.person_column, policy)
+
+    def gate(
+        self, cascade: Cascade, spill: Spill, stack: ExitStack
+    ) -> tuple[Told, Int64Array, Int64Array, Int64Array, LineTotals | None]:
+        """Go over bucket after bucket; return cells by level, and totals if they are asked for."""
+        leftovers = None
+        if self.policy.totals == "all":
+            leftovers = Leftovers(cascade, stack, bucket_count=spill.bucket_count)
+        found = []
+        for rows in spill.buckets():
+            found.append(cascade.tell(rows[:, 0], rows[:, 1]))
+            if leftovers is not None:
+                leftovers.add(*rows[found[-1].left].T)
+        told, level, key, trips = joined(found)
+        totals = None if leftovers is None else leftovers.totals(key, trips)
+        return told, level, key, trips, totals
 
     def named_areas(self) -> Areas:
         """Return areas of places that only the trips have named."""

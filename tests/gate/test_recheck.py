@@ -1,7 +1,6 @@
 """The hall looks again at a package gated at home: an honest one passes, each lie has a code."""
 
 import gzip
-import io
 import json
 from collections.abc import Callable
 from contextlib import closing
@@ -12,14 +11,14 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
 
-from gate import keys, package
 from gate.errors import Refused
 from gate.limits import Limits
-from gate.manifest import Manifest, PackageBroken, canonical_json
+from gate.manifest import PackageBroken, canonical_json
 from gate.policy import Level, Policy
 from gate.recheck import PARTS, recheck, recheck_folder
 from gate.sink import FolderSink
 from gate.trips import Gated, publish_trips
+from tests.gate.home_package import KEY, packed
 from tests.gate.trip_story import make_trips, write_stations, write_trips
 
 POLICY = Policy(
@@ -37,28 +36,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Gated]:
     stations = write_stations(folder / "stations.csv")
     out = folder / "out"
     return out, publish_trips(trips, stations=stations, policy=POLICY, out=FolderSink(out))
-
-
-def packed(
-    folder: Path, *, rows: int, parts: dict[str, str] = PARTS
-) -> tuple[io.BytesIO, Manifest]:
-    package_id, sink = keys.new_package_id(), io.BytesIO()
-    packer = package.Packer(sink, package_id, KEY)
-    for name, media_type in parts.items():
-        packer.add(name, media_type, (folder / name).read_bytes())
-    made = packer.finish()
-    report = folder / "privacy-report.json"
-    return sink, Manifest(
-        format="trips",
-        row_count=rows,
-        package=made,
-        key_commitment=keys.key_commitment(package_id, KEY),
-        policy_sha256=json.loads(report.read_bytes())["policy_sha256"],
-        report_sha256=made.part(report.name).sha256,
-    )
-
-
-KEY = bytes(32)
 
 
 def test_an_honest_package_passes_with_the_same_figures(home: tuple[Path, Gated]) -> None:
