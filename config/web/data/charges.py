@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from config.web.data.acting import act_and_go, own_ids, trader_of
+from config.web.data.hub import wallet_of
 from config.web.data.money_words import CHARGE_STATES, REFUSALS
 from config.web.personas import use_persona
-from ledger.queries import Balance, get_balances, get_units
 from marketplace.domain.data.traders import SELLERS
 from marketplace.queries.data.charges import (
     ChargeLine,
@@ -34,14 +34,6 @@ class ChargeRow:
     refusal: str
     may_dispute: bool
     may_ask_again: bool
-
-
-@dataclass(frozen=True)
-class Wallet:
-    """A wallet as its holder's page shows it."""
-
-    balance: Balance
-    currency: str
 
 
 @require_safe
@@ -101,15 +93,6 @@ def revenue_context(persona: Persona) -> dict[str, object]:
     # An enterprise may sell; who never did need not read that they earned nothing.
     may_sell = persona.role == "data_provider" or bool(revenue or on_the_way)
     return {"may_sell": may_sell, "revenue": revenue, "on_the_way": on_the_way}
-
-
-def wallet_of(persona: Persona) -> Wallet | None:
-    """Return a persona's wallet, None where none was opened."""
-    account_id = persona.wallet_account_id
-    if account_id is None:
-        return None
-    unit = get_units(account_ids=[account_id])[account_id]
-    return Wallet(get_balances(account_ids=[account_id])[account_id], unit.partition("/")[0])
 
 
 def _trader(request: HttpRequest) -> Persona:
