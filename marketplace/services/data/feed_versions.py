@@ -109,9 +109,9 @@ def _there(came: Came) -> Came:
     if came.problem:
         raise Refused(
             f"source-{came.problem}".replace("_", "-"),
-            "the feed's source gave nothing that can be read ({detail})",
+            N_("the feed's source gave nothing that can be read ({detail})"),
             "",
-            "Open the address in a browser; the hall asks from the public internet.",
+            N_("Open the address in a browser; the hall asks from the public internet."),
             detail=came.detail,
         )
     return came
@@ -122,9 +122,9 @@ def _check_valid(checked: Checked) -> None:
     if first is not None:
         raise Refused(
             "feed-invalid",
-            "the feed has {count} errors, the first: {first}",
+            N_("the feed has {count} errors, the first: {first}"),
             first.place,
-            "Correct the feed at its source; only valid files are passed on to buyers.",
+            N_("Correct the feed at its source; only valid files are passed on to buyers."),
             count=checked.error_count,
             first=first.text,
         )
