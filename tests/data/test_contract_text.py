@@ -151,6 +151,21 @@ def test_what_is_no_contract_is_refused(body: bytes) -> None:
         ContractText.read(body)
 
 
+def test_a_contract_runs_for_as_many_months_as_may_be() -> None:
+    assert ContractText.read(replace(TEXT, months=MONTHS_MAX).body())
+    for months in (0, MONTHS_MAX + 1):
+        with pytest.raises(Invalid):
+            ContractText.read(replace(TEXT, months=months).body())
+
+
+def test_a_policy_is_closed_also_when_it_is_read_alone() -> None:
+    rules = TEXT.odrl()
+    assert policies.read_agreement(rules, TEXT.bound) == TEXT.policy
+    for other in ({**rules, "spatial": "x"}, {**rules, "timestamp": "2026-11-20T09:30:16Z"}):
+        with pytest.raises(Invalid):
+            policies.read_agreement(other, TEXT.bound)
+
+
 def test_lists_of_the_policy_have_one_order() -> None:
     rules = TEXT.odrl()
     for name in ("prohibition", "obligation"):
