@@ -26,6 +26,7 @@ MarketplaceError
 ├── BillingDiffers         statements do not come to the transfers that they are made of
 ├── BookDiffers            verification found the first clearing that does not follow
 ├── ChargeClosed           a charge of data is past this step, or was closed with other amounts
+├── VersionsDiffer         verification found a version of data that is not what was published
 ├── ChargesDiffer          verification found a charge that is not what contract and ledger say
 ├── DisputeClosed          a dispute that cannot be opened, answered or decided (any more)
 ├── CertificatesDiffer     verification found certificates that are not what befell them
@@ -266,6 +267,12 @@ class ChargeClosed(MarketplaceError):
     """A charge is past this step, or was delivered with other amounts."""
 
     code = "charge_closed"
+
+
+class VersionsDiffer(MarketplaceError):
+    """A version of data is not what its logged document, its manifest and its package say."""
+
+    code = "versions_differ"
 
 
 class ChargesDiffer(MarketplaceError):

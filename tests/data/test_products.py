@@ -12,8 +12,14 @@ from pytest_django import Settings
 from gate.manifest import Manifest
 from gate.package import read_part, verify_package
 from ledger.queries import get_answers
-from marketplace.errors import NotFound, ProductClosed, RoleNotAllowed, VersionBeingMade
-from marketplace.models import CatalogueRecord, DataUpload, DataVersion, Notice
+from marketplace.errors import (
+    NotFound,
+    ProductClosed,
+    RoleNotAllowed,
+    VersionBeingMade,
+    VersionsDiffer,
+)
+from marketplace.models import CatalogueRecord, DataProduct, DataUpload, DataVersion, Notice
 from marketplace.services.data import intake, storage
 from marketplace.services.data.deposit_key import open_version_key
 from marketplace.services.data.products import (
@@ -21,6 +27,7 @@ from marketplace.services.data.products import (
     list_product,
     withdraw_product,
 )
+from marketplace.services.data.version_verification import verify_versions
 from marketplace.services.data.version_work import destroy_uploads, work_version
 from marketplace.services.people import add_participant
 from tests.data.publishing import (
@@ -33,6 +40,7 @@ from tests.data.publishing import (
     upload,
 )
 from tests.data.trading import NOW, Trade, book, build_trade
+from tests.data.trading import version as bare_version
 from tests.worlds import world
 
 pytestmark = pytest.mark.django_db
@@ -212,3 +220,32 @@ def test_the_operator_and_strangers_publish_nothing(trade: Trade) -> None:
     product_id = product_of(trade.alice)
     with pytest.raises(NotFound):
         upload(product_id, trade.bob, counts_csv())
+
+
+def test_verification_compares_versions_with_log_and_packages(trade: Trade) -> None:
+    version_id = upload(product_of(trade.alice), trade.alice, counts_csv())
+    work_version(version_id=version_id, now=NOW)
+    assert verify_versions() == 1  # it waits for the ledger
+    book()
+    assert verify_versions() == 1
+
+    path = storage.package_path(DataVersion.objects.get(id=version_id).package)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    with pytest.raises(VersionsDiffer, match="has not got its package"):
+        verify_versions()
+    path.write_bytes(whole)
+    bare_version(DataProduct.objects.get(), number=2)
+    with pytest.raises(VersionsDiffer, match=r"version 2 .* never handed to the ledger"):
+        verify_versions()
+
+
+def test_an_upload_over_which_workers_die_is_refused_in_the_end(trade: Trade) -> None:
+    version_id = upload(product_of(trade.alice), trade.alice, counts_csv())
+    DataVersion.objects.update(progress={"step": "check", "attempts": 5})
+
+    assert work_version(version_id=version_id, now=NOW)
+
+    version = DataVersion.objects.get(id=version_id)
+    assert (version.state, version.refusal["code"]) == (State.REFUSED, "gave-up")
+    assert files_below(storage.quarantine_path("x").parent) == []

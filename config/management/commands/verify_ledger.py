@@ -19,10 +19,12 @@ from ledger.services.log_verification import verify_log
 from marketplace.errors import MarketplaceError
 from marketplace.queries.agreements import verify_agreements
 from marketplace.queries.data.contracts import verify_contracts
+from marketplace.queries.data.delivery_checks import verify_deliveries
 from marketplace.queries.signed_terms import verify_terms
 from marketplace.services.auction_verification import verify_auctions
 from marketplace.services.certificate_verification import verify_certificates
 from marketplace.services.data.charge_verification import verify_charges
+from marketplace.services.data.version_verification import verify_versions
 from marketplace.services.verification import verify_clearings
 
 Progress = Callable[[int, int], None]
@@ -106,6 +108,10 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{verify_contracts()} contracts for data are what both sides signed and logged"
         )
+        self.stdout.write(
+            f"{verify_deliveries()} deliveries of data are what their sides signed and was logged"
+        )
+        self.stdout.write(f"{verify_versions()} versions of data are what was published and logged")
         charges = verify_charges()
         self.stdout.write(
             f"{charges.charges} charges of the data market are what contracts and transfers say,"
