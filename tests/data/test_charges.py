@@ -16,15 +16,17 @@ from marketplace.errors import (
 from marketplace.models import (
     DataCharge,
     DataContract,
+    DataDispute,
     DataInvoice,
     Notice,
 )
-from marketplace.services.data import charges, disputes
+from marketplace.services.data import charges, delivery_key, disputes
 from marketplace.services.data.charge_scans import (
     close_due,
     note_answers,
     open_next_months,
 )
+from marketplace.services.data.charge_verification import verify_charges
 from marketplace.services.data.delivery_scan import advance_deliveries
 from marketplace.services.wallets import post_deposit
 from tests.data import exchanging
@@ -238,3 +240,29 @@ def test_a_key_that_comes_late_leaves_the_buyer_the_whole_window(db: None) -> No
     assert street.state == "KEY_OUT"
     assert close_due(now=late) == 0
     assert close_due(now=late + WINDOW) == 1
+
+
+def test_a_key_that_is_lost_gives_everything_back_and_ends_the_dispute(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ben = exchanging.trader("Ben", "enterprise", funds_micro=exchanging.FUNDS_MICRO)
+    street = exchanging.exchange(exchanging.trader("Ada", "data_provider"), ben)
+    now = exchanging.NOW
+    exchanging.to_state(street, "ACKNOWLEDGED")
+    advance_deliveries(now=now)
+    exchanging.book(now)
+    note_answers(now=now)
+    id_ = disputes.open_dispute(
+        charge_id=street.row.charge_id,
+        participant_ids=[ben.participant_id],
+        reason="not_delivered",
+        statement="There is no key.",
+        now=now,
+    )
+    monkeypatch.setattr(delivery_key, "find_key", lambda delivery: None)
+    exchanging.go_on(street.row.key_by)
+    assert (street.state, street.money) == ("LAPSED_HALL", "REFUNDED")
+    assert ben.balance == exchanging.FUNDS_MICRO
+    ended = DataDispute.objects.get(id=id_)
+    assert (ended.state, ended.verdict) == (DataDispute.State.DECIDED, "machine:key_lost")
+    assert verify_charges().escrow_micro == 0

@@ -23,7 +23,7 @@ from config.web.data.money_words import (
     verdict_words,
 )
 from config.web.personas import current_persona, personas_of
-from marketplace.domain.data.disputes import OF_FEEDS, OF_FILES, EvidenceKind
+from marketplace.domain.data.disputes import BY_MACHINE, OF_FEEDS, OF_FILES, EvidenceKind
 from marketplace.queries.data.charges import find_charge
 from marketplace.queries.data.disputes import DisputeView, find_dispute, list_disputes
 from marketplace.queries.pages import Persona
@@ -256,7 +256,7 @@ def _evidence_row(piece: Mapping[str, Any]) -> EvidenceRow:
 
 def _shown(name: str, value: object) -> str:
     if name == "verdict":
-        return verdict_words(f"{service.BY_MACHINE}{value}")
+        return verdict_words(f"{BY_MACHINE}{value}")
     if isinstance(value, int):
         return f"{value:,}"
     return str(value)[:19].replace("T", " ") or "\N{EN DASH}"

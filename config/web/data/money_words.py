@@ -8,8 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.templatetags.figures import money
-from marketplace.domain.data.disputes import EvidenceKind, Reason
-from marketplace.services.data.disputes import BY_MACHINE
+from marketplace.domain.data.disputes import BY_MACHINE, KEY_LOST, EvidenceKind, Reason
 
 CHARGE_STATES: Final[Mapping[str, str | Promise]] = {
     "opening": gettext_lazy("The money is being held"),
@@ -72,7 +71,8 @@ PROMISES: Final[Mapping[str, str | Promise]] = {
     "validity": gettext_lazy("Validity"),
     "completeness": gettext_lazy("Completeness"),
 }
-CHUNK_VERDICTS: Final[Mapping[str, str | Promise]] = {
+MACHINE_VERDICTS: Final[Mapping[str, str | Promise]] = {
+    KEY_LOST: gettext_lazy("The hall could not give the key out; everything goes back."),
     "undecryptable": gettext_lazy("The chunk does not decrypt under the provider's key."),
     "other_content": gettext_lazy("The chunk decrypts to something else than was signed."),
 }
@@ -94,7 +94,7 @@ def verdict_words(verdict: str) -> str:
     """Return a verdict's reasons; the machine's are a code."""
     if not verdict.startswith(BY_MACHINE):
         return verdict
-    return str(CHUNK_VERDICTS.get(verdict.removeprefix(BY_MACHINE), verdict))
+    return str(MACHINE_VERDICTS.get(verdict.removeprefix(BY_MACHINE), verdict))
 
 
 def line_detail(line: Mapping[str, Any], currency: str) -> str:

@@ -9,6 +9,9 @@ from typing import Any, Final
 ANSWER_TIME: Final = timedelta(days=3)
 TEXT_MAX: Final = 4000
 EVIDENCE_BYTES_MAX: Final = 2 * 1024 * 1024
+# What stands before a verdict that nobody had to think about; the rest is a code.
+BY_MACHINE: Final = "machine:"
+KEY_LOST: Final = "key_lost"
 
 
 class Reason(StrEnum):

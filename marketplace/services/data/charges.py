@@ -244,21 +244,6 @@ def release_charge(*, charge_id: int, now: datetime) -> None:
     submit_release(charge, now=now)
 
 
-@transaction.atomic
-def refund_charge(*, charge_id: int, refund_micro: int, now: datetime) -> None:
-    """Give back all or part of what is in escrow, e.g. for a key that could not be given out.
-
-    Raises
-    ------
-    ChargeClosed
-        If it is not in its window, and not disputed.
-    """
-    charge = _locked(charge_id)
-    if charge.state not in (State.IN_WINDOW, State.DISPUTED):
-        raise ChargeClosed(N_("This charge is not in its dispute window."))
-    close_charge(charge, refund_micro=refund_micro, now=now)
-
-
 def close_charge(
     charge: DataCharge,
     *,

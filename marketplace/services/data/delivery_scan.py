@@ -26,6 +26,7 @@ from marketplace.services.data.delivery_rows import (
     note_problem,
     tell,
 )
+from marketplace.services.data.disputes import refund_undelivered
 
 State, Money = DataDelivery.State, DataCharge.State
 SCAN_ROWS_MAX: Final = 1000
@@ -133,10 +134,7 @@ def _give(delivery: DataDelivery, now: datetime) -> None:
         return
     if delivery.charge.state in (Money.IN_WINDOW, Money.DISPUTED):
         # The money is in escrow and the key is lost: the whole of it goes back.
-        charge = delivery.charge
-        charges.refund_charge(
-            charge_id=charge.id, refund_micro=charge.due_micro - charge.credit_micro, now=now
-        )
+        refund_undelivered(charge_id=delivery.charge_id, now=now)
     _lapse(delivery, State.LAPSED_HALL, now)
 
 

@@ -17,6 +17,8 @@ from ledger.services import submit
 from marketplace.domain.data.contract import ContractText
 from marketplace.domain.data.disputes import (
     ANSWER_TIME,
+    BY_MACHINE,
+    KEY_LOST,
     OF_FEEDS,
     OF_FILES,
     TEXT_MAX,
@@ -27,7 +29,7 @@ from marketplace.domain.data.disputes import (
     verdict_key,
 )
 from marketplace.domain.notices import NoticeKind
-from marketplace.errors import N_, DisputeClosed, Invalid, NotFound, RoleNotAllowed
+from marketplace.errors import N_, ChargeClosed, DisputeClosed, Invalid, NotFound, RoleNotAllowed
 from marketplace.models import DataCharge, DataDispute, Participant
 from marketplace.queries.data.disputes import measured_evidence
 from marketplace.services.data.charges import close_charge
@@ -36,8 +38,6 @@ from marketplace.services.notices import notify
 
 State = DataCharge.State
 DOCUMENT_KIND: Final = "data-dispute"
-# What stands before the machine's verdict; the rest is a code of `gate.evidence`.
-BY_MACHINE: Final = "machine:"
 
 
 @transaction.atomic
@@ -196,6 +196,27 @@ def decide_dispute(
     reasons = _checked_text("verdict", verdict)
     dispute.decided_by_id = operator_id
     _decide(dispute, charge, refund_micro=refund_micro, verdict=reasons, now=now)
+
+
+@transaction.atomic
+def refund_undelivered(*, charge_id: int, now: datetime) -> None:
+    """Give back all of a file whose key the hall cannot give out; that decides a dispute too.
+
+    Raises
+    ------
+    ChargeClosed
+        If its money is not in escrow.
+    """
+    charge = _locked_charge(charge_id)
+    if charge is None or charge.state not in (State.IN_WINDOW, State.DISPUTED):
+        raise ChargeClosed(N_("The money of this charge is not in escrow."))
+    whole = charge.due_micro - charge.credit_micro
+    dispute = DataDispute.objects.filter(charge=charge, state=DataDispute.State.OPEN).first()
+    if dispute is None:
+        close_charge(charge, refund_micro=whole, now=now)
+    else:
+        verdict = f"{BY_MACHINE}{KEY_LOST}"
+        _decide(dispute, charge, refund_micro=whole, verdict=verdict, now=now)
 
 
 def _decide(
