@@ -158,6 +158,11 @@ def parquet_as_csv_sha256(*, path: str, limits: dict[str, int]) -> str:
     """Return the hash of the CSV that a Parquet file's table makes; the child calls it."""
     bounds = Limits.from_json(limits)
     file = parquet.opened(Path(path), name=PARQUET_PART, limits=bounds)
+    schema = file.schema_arrow
+    # Beside the table a file can carry any text as metadata; the gate's carries none.
+    notes = {*(file.metadata.metadata or {}), *(schema.metadata or {})} - {b"ARROW:schema"}
+    if notes or any(field.metadata for field in schema):
+        raise _not("parts", gettext_noop("the Parquet carries more than the table"))
     digest = _Digest()
     write_csv(parquet.batches(file, name=PARQUET_PART, limits=bounds), digest)
     return digest.sha256.hexdigest()

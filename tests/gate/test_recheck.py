@@ -115,7 +115,13 @@ def in_file(name: str, old: bytes, new: bytes) -> Callable[[Path], None]:
     return do
 
 
+def note_in_parquet(folder: Path) -> None:
+    table = pq.read_table(folder / "flows.parquet")
+    pq.write_table(table.replace_schema_metadata({"note": "94107"}), folder / "flows.parquet")
+
+
 LIES = {
+    "a note in the Parquet": (note_in_parquet, "recheck-parts"),
     "a small group": (cell(3, 6, "4"), "recheck-group"),
     "more trips than the report": (cell(3, 6, "700"), "recheck-report"),
     "another hour": (cell(3, 0, "2026-03-02T10:15:00"), "recheck-cells"),
