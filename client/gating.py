@@ -8,7 +8,7 @@ from nothing, with another key: the same key is never used for other bytes.
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,9 +22,11 @@ from gate.manifest import Manifest, canonical_json
 from gate.package import Packer
 
 if TYPE_CHECKING:
+    from gate.previous import Previous
     from gate.profile import Profile
 
 PACKAGE, MANIFEST, KEY, REPORT = "package", "manifest.json", "package.key", "privacy-report.json"
+PERIOD: Final = "period.json"
 DICTIONARY: Final = "dictionary.json"
 ABOUT_PEOPLE: Final = frozenset({"trips"})
 _COPY_BYTES: Final = 1 << 20
@@ -49,6 +51,8 @@ class Asked:
         Of trips: as the product's ``privacy_policy``; keys that are missing have defaults.
     columns : mapping
         Role to column, where the names do not tell.
+    previous : tuple of Path
+        Of trips: the gated folders of all versions before, newest first; a new one must fit them.
     """
 
     source: Path
@@ -57,6 +61,7 @@ class Asked:
     policy: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     zone: str = "UTC"
+    previous: tuple[Path, ...] = ()
 
 
 def gate_file(asked: Asked, folder: Path, *, tell: Callable[[str], None]) -> Manifest:
@@ -156,9 +161,12 @@ def _trips(asked: Asked, packer: Packer, commitment: str, folder: Path) -> Manif
         policy=policy,
         out=packer,
         name=asked.source.name,
+        previous=_previous(asked.previous),
     )
     package = packer.finish()
     keep(folder / REPORT, json.dumps(gated.report.as_json(), indent=2).encode())
+    period = {"start": gated.profile.start, "end": gated.profile.end}
+    keep(folder / PERIOD, json.dumps(period).encode())
     return Manifest(
         format=asked.format,
         row_count=gated.cells,
@@ -166,7 +174,32 @@ def _trips(asked: Asked, packer: Packer, commitment: str, folder: Path) -> Manif
         key_commitment=commitment,
         policy_sha256=policy.sha256,
         report_sha256=package.part(REPORT_PART).sha256,
+        previous_sha256=gated.report.previous_sha256,
     )
+
+
+def _previous(folders: Sequence[Path]) -> "Previous | None":
+    """Return what a new version of trips must fit, from the folders of those before."""
+    from gate.areas import AREAS_PART, Areas
+    from gate.package import read_part
+    from gate.previous import Earlier, Previous
+
+    if not folders:
+        return None
+    versions = []
+    for folder in folders:
+        manifest, _ = read_gated(folder)
+        try:
+            period = json.loads((folder / PERIOD).read_bytes())
+        except (OSError, ValueError) as error:
+            raise ClientError(f"{folder} holds no package of trips") from error
+        versions.append(
+            Earlier(manifest.sha256, manifest.policy_sha256 or "", period["start"], period["end"])
+        )
+    newest, key = read_gated(folders[0])
+    with (folders[0] / PACKAGE).open("rb") as file:
+        areas = Areas.from_csv(read_part(file, newest.package, key, AREAS_PART))
+    return Previous(areas=areas, versions=versions)
 
 
 def _copy(source: Path, packer: Packer, name: str, media_type: str) -> None:

@@ -85,6 +85,14 @@ def _add_home_commands(commands: Any) -> None:
     gate.add_argument("--policy", type=Path, help="the product's privacy policy, as JSON")
     gate.add_argument("--column", action="append", default=[], metavar="ROLE=NAME")
     gate.add_argument("--zone", default="UTC", help="of times without an offset: Asia/Shanghai")
+    gate.add_argument(
+        "--previous",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="of trips: the gated folders of all versions before, newest first",
+    )
     gate.add_argument("--out", type=Path, required=True, help="a folder that is not there yet")
     check = _add(commands, "verify", _verify, "verify received files, offline")
     check.add_argument("folder", type=Path)
@@ -143,7 +151,13 @@ def _gate(asked: Arguments) -> None:
     except (OSError, ValueError) as error:
         raise ClientError(f"--policy or --column cannot be read: {error}") from error
     wanted = gating.Asked(
-        asked.file, asked.format, asked.stations, policy, columns, zone=asked.zone
+        asked.file,
+        asked.format,
+        asked.stations,
+        policy,
+        columns,
+        zone=asked.zone,
+        previous=tuple(asked.previous),
     )
     manifest = gating.gate_file(wanted, asked.out, tell=_say)
     print(f"{asked.out}: {manifest.row_count} rows, manifest {manifest.sha256}")

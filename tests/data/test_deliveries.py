@@ -16,8 +16,9 @@ from gate.keys import deposit_info, new_key, seal
 from ledger.queries import get_answers, get_balances
 from ledger.services import open_accounts
 from marketplace.domain.data.charges import escrow_path
-from marketplace.errors import DeliveryClosed, Invalid, NotFound, SignatureNeeded
+from marketplace.errors import DeliveryClosed, Invalid, NotFound, SignatureNeeded, TermsBroken
 from marketplace.models import DataCharge, DataDelivery, DataRewrap, Notice, Participant
+from marketplace.queries.data.delivery_checks import verify_deliveries
 from marketplace.services.data.deliveries import accept, draft_origin, offer
 from marketplace.services.data.delivery_key import deposit_again, give_key, rewrap
 from marketplace.services.data.delivery_rows import lock_delivery
@@ -389,6 +390,46 @@ def test_the_database_gives_no_key_before_the_money_and_no_second_wrap(sold: Exc
 def _forbidden(act: Callable[[], object]) -> None:
     with pytest.raises(DatabaseError), transaction.atomic():
         act()
+
+
+def test_the_verification_sees_what_was_never_signed_or_logged(
+    sold: Exchange, ada: Trader, ben: Trader
+) -> None:
+    to_state(sold, "KEY_OUT")
+    lapsed = exchange(ada, ben, automatic=False)
+    go_on()
+    go_on(lapsed.row.offer_by)
+    assert verify_deliveries() == 2
+    text = Rewrap(
+        sold.reception().digest(),
+        "1",
+        "11" * 32,
+        base64_of(bytes(sold.contract.buyer_key.public_key)),
+        micros_of(NOW),
+    )
+    _differs(lambda: DataDelivery.objects.filter(pk=sold.id).update(state=9))
+    _differs(lambda: DataDelivery.objects.filter(pk=lapsed.id).update(state=11))
+    # A wrap that nobody asked for, and one that was asked for but never logged.
+    for signature in (b"s" * 64, ben.sign(text)):
+        _differs(
+            lambda signature=signature: DataRewrap.objects.create(
+                delivery=sold.row,
+                number=1,
+                body=text.body(),
+                signature=signature,
+                wrap=b"w",
+                created_at=NOW,
+            )
+        )
+    assert verify_deliveries() == 2
+
+
+def _differs(lie: Callable[[], object]) -> None:
+    with transaction.atomic():
+        lie()
+        with pytest.raises(TermsBroken, match="delivery"):
+            verify_deliveries()
+        transaction.set_rollback(True)
 
 
 def test_a_dispute_freezes_and_ends_with_its_money(sold: Exchange) -> None:

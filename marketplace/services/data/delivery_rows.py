@@ -5,15 +5,14 @@ from datetime import datetime
 from typing import Final
 
 from gate.manifest import Manifest
-from ledger.domain.documents import Document
 from ledger.services import submit
 from marketplace.domain.notices import NoticeKind
 from marketplace.errors import N_, NotFound
 from marketplace.models import DataDelivery
+from marketplace.queries.data.delivery_checks import step_document, step_key
 from marketplace.services.data.storage import package_path
 from marketplace.services.notices import notify
 
-DOCUMENT_KIND: Final = "data-exchange"
 PACKAGE_MISSING: Final = "package_missing"
 RELATED: Final = (
     "charge",
@@ -61,12 +60,8 @@ def is_package_there(delivery: DataDelivery) -> bool:
 
 def log_step(delivery: DataDelivery, step: str, private: dict[str, str], now: datetime) -> None:
     """Log a step by hashes; which contract it is of is for its parties to know."""
-    document = Document(
-        DOCUMENT_KIND,
-        public={"step": step.partition("-")[0]},
-        private={"contract": delivery.contract.sha256, **private},
-    )
-    submit(commands=[document.command(f"data-{step}:{delivery.pk}")], submitted_at=now)
+    document = step_document(delivery.contract.sha256, step, private)
+    submit(commands=[document.command(step_key(delivery.pk, step))], submitted_at=now)
 
 
 def tell(delivery: DataDelivery, participant_id: int, kind: NoticeKind, now: datetime) -> None:
