@@ -66,11 +66,6 @@ app.conf.update(
             "schedule": schedule(60.0),
             "options": {"expires": 60},
         },
-        "resolve data matches": {
-            "task": "marketplace.tasks.resolve_data_matches",
-            "schedule": schedule(10.0),
-            "options": {"expires": 10},
-        },
         # A buyer waits for the seller's signature, then for the key.
         "advance contracts": {
             "task": "marketplace.tasks.advance_contracts",

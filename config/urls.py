@@ -39,6 +39,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("config.web.certificate_urls")),
     path("", include("config.web.billing_urls")),
     path("", include("config.web.order_urls")),
-    path("", include("config.web.data_files_urls")),
     path("", include("config.web.data.urls")),
 ]

@@ -2,7 +2,6 @@
 
 MarketplaceError
 ├── Invalid                a value that cannot be accepted; names the field (HTTP 400)
-│   └── AggregatesInvalid  an uploaded file of aggregates; names the line
 ├── NotFound               no such thing, or it is not yours (HTTP 404)
 ├── NameTaken              a name that must be unique is in use
 ├── CommunityDiffers       a community of this name exists under other rules
@@ -10,8 +9,8 @@ MarketplaceError
 ├── RoleNotAllowed         the participant's role does not do this (HTTP 403)
 ├── WalletMissing          the participant has no wallet yet
 ├── WalletCurrencyDiffers  the wallet was opened in another currency
-├── ListingClosed          the offer or request has ended, or has its match
-├── NotDeliverable         the match is not held, or its time is over
+├── ListingClosed          what was to be ended or changed has ended before
+├── NotDeliverable         the money of a charge is not held, or not any more
 ├── FileDamaged            the stored bytes are not those that were published
 ├── DepositKeyMissing      the key that packages are sealed to is not there, or open to others
 ├── UploadTooLarge         more bytes than the hall takes in (HTTP 413)
@@ -73,16 +72,6 @@ class Invalid(MarketplaceError):
         self.field = field
 
 
-class AggregatesInvalid(Invalid):
-    """An uploaded file is not a file of aggregates as its terms say; ``line`` counts from 1."""
-
-    code = "file_invalid"
-
-    def __init__(self, line: int, text: str, **params: object) -> None:
-        super().__init__("content", text, line=line, **params)
-        self.line = line
-
-
 class NotFound(MarketplaceError):
     """There is no such thing, or the asker may not know of it."""
 
@@ -132,7 +121,7 @@ class ListingClosed(MarketplaceError):
 
 
 class NotDeliverable(MarketplaceError):
-    """The match is not held yet, was refused or released, or its deadline has passed."""
+    """The money of a charge is not held yet, was refused or released, or its time is over."""
 
     code = "not_deliverable"
 

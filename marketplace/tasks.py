@@ -9,7 +9,6 @@ from marketplace.queries.intervals import list_community_ids
 from marketplace.services import (
     certificates,
     credit_lines,
-    data_answers,
     gate_closure,
     market_day,
     order_answers,
@@ -77,12 +76,6 @@ def issue_due_certificates(**_: object) -> None:
             failures.append(failure)
     if failures:
         raise ExceptionGroup("communities that could not have certificates", failures)
-
-
-@shared_task(ignore_result=True)
-def resolve_data_matches(**_: object) -> None:
-    """Move data matches along by the ledger's answers. Safe twice, late, or on two hosts."""
-    data_answers.resolve_data_matches(now=timezone.now())
 
 
 @shared_task(ignore_result=True)

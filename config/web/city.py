@@ -11,11 +11,9 @@ from config.web.community import get_community_period
 from config.web.days import chosen_day
 from config.web.personas import use_persona
 from marketplace.domain.civil_day import day_bounds
-from marketplace.queries.data_files import list_open_offers
 from marketplace.queries.pages import list_places
 
 PERIODS = (1, 7)
-OFFERS_SHOWN = 10
 
 
 @require_safe
@@ -40,6 +38,5 @@ def planner(request: HttpRequest, participant_id: int) -> HttpResponse:
         "chosen": chosen,
         "days": days,
         "choices": PERIODS,
-        "offers": list_open_offers(now=now, limit=OFFERS_SHOWN),
     }
     return render(request, "pages/planner.html", context)

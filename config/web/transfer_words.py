@@ -20,7 +20,6 @@ REASONS = {
     TransferCode.AGREED_PURCHASE: gettext_lazy("Bought by agreement"),
     TransferCode.GRID_FEE: gettext_lazy("Grid fee"),
     TransferCode.LINK_FEE: gettext_lazy("Fees of links between zones"),
-    TransferCode.DATA_PURCHASE: gettext_lazy("Data"),
     TransferCode.CONGESTION_RENT: gettext_lazy("Congestion rent"),
     TransferCode.DEVIATION_DUE: gettext_lazy("Paid for a deviation"),
     TransferCode.DEVIATION_RECEIVED: gettext_lazy("Received for a deviation"),
@@ -39,6 +38,8 @@ REASONS = {
     TransferCode.DATA_SALE: gettext_lazy("Data sold"),
     TransferCode.DATA_SHARE: gettext_lazy("Share in data sold"),
     TransferCode.DATA_REFUND: gettext_lazy("Refund for data"),
+    TransferCode.PRIVACY_GRANT: gettext_lazy("Privacy budget granted"),
+    TransferCode.PRIVACY_QUERY: gettext_lazy("Privacy budget used by a question"),
 }
 
 

@@ -7,7 +7,6 @@ from marketplace.api import (
     billing,
     certificates,
     data_contracts,
-    data_files,
     data_products,
     data_queries,
     data_versions,
@@ -157,29 +156,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "data/versions/<int:version_id>/package/",
         data_versions.HomePackage.as_view(),
         name="api_data_home_package",
-    ),
-    path("data/offers/", data_files.OfferList.as_view(), name="api_data_offers"),
-    path(
-        "data/offers/<int:offer_id>/withdraw",
-        data_files.OfferWithdrawal.as_view(),
-        name="api_data_offer_withdraw",
-    ),
-    path("data/requests/", data_files.RequestList.as_view(), name="api_data_requests"),
-    path(
-        "data/requests/<int:request_id>/match",
-        data_files.RequestRematch.as_view(),
-        name="api_data_request_match",
-    ),
-    path(
-        "data/requests/<int:request_id>/withdraw",
-        data_files.RequestWithdrawal.as_view(),
-        name="api_data_request_withdraw",
-    ),
-    path("data/matches/", data_files.MatchList.as_view(), name="api_data_matches"),
-    path(
-        "data/matches/<int:match_id>/file",
-        data_files.MatchFile.as_view(),
-        name="api_data_match_file",
     ),
     path("data/contracts/", data_contracts.ContractList.as_view(), name="api_data_contracts"),
     path(

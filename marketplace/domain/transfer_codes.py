@@ -15,7 +15,6 @@ class TransferCode(IntEnum):
     AGREED_PURCHASE = 7
     GRID_FEE = 8
     LINK_FEE = 9
-    DATA_PURCHASE = 10
     CONGESTION_RENT = 11
     DEVIATION_DUE = 12
     DEVIATION_RECEIVED = 13

@@ -1,4 +1,4 @@
-"""The marketplace's tables: people and places, readings, the market core, the data kind."""
+"""The marketplace's tables: people and places, readings, energy, data."""
 
 from marketplace.models.agreements import Agreement
 from marketplace.models.billing import (
@@ -18,7 +18,6 @@ from marketplace.models.certificates import (
     ProductionDevice,
 )
 from marketplace.models.comparisons import PricingComparison, PricingOutcome
-from marketplace.models.data import DataFile
 from marketplace.models.data_contracts import (
     DataCharge,
     DataContract,
@@ -51,10 +50,7 @@ from marketplace.models.data_wishes import (
 )
 from marketplace.models.market import (
     Clearing,
-    Delivery,
     DeliveryInterval,
-    Hold,
-    Kind,
     Match,
     Offer,
     Request,
@@ -99,7 +95,6 @@ __all__ = [
     "DataDelivery",
     "DataDispute",
     "DataFacet",
-    "DataFile",
     "DataFormat",
     "DataInvoice",
     "DataProduct",
@@ -111,16 +106,13 @@ __all__ = [
     "DataWish",
     "DataWishAnswer",
     "DataWishMatch",
-    "Delivery",
     "DeliveryInterval",
     "FeedCredential",
     "FeedState",
     "FeedUse",
     "FeedWatch",
     "FinalBilling",
-    "Hold",
     "IdempotencyKey",
-    "Kind",
     "Match",
     "Membership",
     "MeteringPoint",

@@ -1,8 +1,8 @@
-"""The market core: Offer, Request, Match, Hold, Delivery, Settlement, for every kind of thing.
+"""The energy market: standing offers and requests, intervals, clearings, matches, settlements.
 
-Two kinds exist, energy and data. A standing rule of a household is an energy offer and an energy
-request with a limit price each; the orders of an interval follow from them and the readings. A
-data product is a data offer with a file; an enterprise's wish is a data request.
+A standing rule of a household is an offer and a request with a limit price each; the orders of an
+interval follow from them and the readings. Data is sold on tables of its own, `data_products` and
+its neighbours.
 """
 
 from django.db import models
@@ -13,50 +13,30 @@ from marketplace.models.places import MeteringPoint
 from marketplace.models.terms import SignedTerms
 
 
-class Kind(models.IntegerChoices):
-    """What is sold."""
-
-    ENERGY = 1, "energy"
-    DATA = 2, "data"
-
-
 class Listing(models.Model):
     """What an offer and a request share. Terms are never edited: a change is a new version."""
 
-    kind = models.SmallIntegerField(choices=Kind)
     participant = models.ForeignKey(Participant, models.PROTECT, related_name="%(class)ss")
-    metering_point = models.ForeignKey(
-        MeteringPoint, models.PROTECT, null=True, related_name="%(class)ss"
-    )
+    metering_point = models.ForeignKey(MeteringPoint, models.PROTECT, related_name="%(class)ss")
     version = models.IntegerField(default=1)
     limit_price_micro = models.BigIntegerField(
-        null=True,
-        help_text="Energy: per kWh, NULL draws the rule set's default. Data: for the whole.",
+        null=True, help_text="Per kWh; NULL draws the rule set's default."
     )
     is_paused = models.BooleanField(default=False)
     valid_from = models.DateTimeField()
     valid_until = models.DateTimeField(null=True, help_text="End; NULL: until further notice.")
-    terms = models.JSONField(
-        default=dict,
-        help_text="Data: title, kind, area, period, resolution_minutes, licence.",
-    )
     signed_terms = models.ForeignKey(
         SignedTerms,
         models.PROTECT,
         null=True,
         related_name="%(class)ss",
-        help_text="Energy: what was signed. NULL: the rule set's default, which nobody signs.",
+        help_text="What was signed. NULL: the rule set's default, which nobody signs.",
     )
     created_at = models.DateTimeField()
 
     class Meta:
         abstract = True
         constraints = [
-            models.CheckConstraint(
-                condition=Q(kind=1, metering_point__isnull=False)
-                | Q(kind=2, metering_point__isnull=True, limit_price_micro__isnull=False),
-                name="%(class)s_fits_its_kind",
-            ),
             # Equal bounds: a version that was replaced before it began.
             models.CheckConstraint(
                 condition=Q(valid_until__isnull=True) | Q(valid_until__gte=F("valid_from")),
@@ -64,13 +44,12 @@ class Listing(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["metering_point", "version"],
-                condition=Q(kind=1),
                 name="%(class)s_version_of_metering_point",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self._meta.model_name} {self.pk}"
+        return f"{self._meta.model_name} {self.pk}"
 
 
 class Offer(Listing):
@@ -186,29 +165,17 @@ class Clearing(models.Model):
 
 
 class Match(models.Model):
-    """An offer met a request: a trade of energy in an interval, or of a data file.
+    """A trade of energy in an interval; it belongs to a revision of the interval.
 
-    Energy matches belong to a revision of their interval and share its course; a data match has a
-    course of its own, in ``state``. Of energy, what stands behind a match is an offer and a
-    request, two orders made ahead, or an agreement.
+    What stands behind it is an offer and a request, two orders made ahead, or an agreement.
     """
 
-    class State(models.IntegerChoices):
-        MATCHED = 1, "matched"
-        HELD = 2, "held"
-        DELIVERED = 3, "delivered"
-        SETTLED = 4, "settled"
-        RELEASED = 5, "released"
-        REFUSED = 6, "refused"
-
-    kind = models.SmallIntegerField(choices=Kind)
     offer = models.ForeignKey(Offer, models.PROTECT, null=True, related_name="matches")
     request = models.ForeignKey(Request, models.PROTECT, null=True, related_name="matches")
     # Whoever has a position has a metering point, so the database need not look for each again.
     seller_point = models.ForeignKey(
         MeteringPoint,
         models.PROTECT,
-        null=True,
         db_constraint=False,
         db_index=False,
         related_name="sales",
@@ -216,7 +183,6 @@ class Match(models.Model):
     buyer_point = models.ForeignKey(
         MeteringPoint,
         models.PROTECT,
-        null=True,
         db_constraint=False,
         db_index=False,
         related_name="purchases",
@@ -230,54 +196,21 @@ class Match(models.Model):
     agreement = models.ForeignKey(
         "Agreement", models.PROTECT, null=True, db_index=False, related_name="matches"
     )
-    interval = models.ForeignKey(
-        DeliveryInterval, models.PROTECT, null=True, related_name="matches"
-    )
-    revision = models.SmallIntegerField(default=0)
-    quantity = models.BigIntegerField(help_text="Energy: Wh. Data: 1.")
+    interval = models.ForeignKey(DeliveryInterval, models.PROTECT, related_name="matches")
+    revision = models.SmallIntegerField()
+    quantity = models.BigIntegerField(help_text="[Wh]")
     delivered_wh = models.BigIntegerField(
         null=True, help_text="Of energy traded ahead: what was kept. NULL: all of it."
     )
-    price_micro = models.BigIntegerField(help_text="Energy: per kWh. Data: for the whole.")
-    state = models.SmallIntegerField(choices=State)
-    matched_at = models.DateTimeField(null=True, help_text="Energy: see the clearing.")
-    deadline_at = models.DateTimeField(
-        null=True, help_text="Data: undelivered by then, the hold is released."
-    )
+    price_micro = models.BigIntegerField(help_text="Per kWh.")
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(quantity__gt=0), name="match_quantity_positive"),
             models.CheckConstraint(
-                condition=Q(
-                    kind=1,
-                    interval__isnull=False,
-                    revision__gte=1,
-                    seller_point__isnull=False,
-                    buyer_point__isnull=False,
-                )
-                | Q(
-                    kind=2,
-                    interval__isnull=True,
-                    quantity=1,
-                    matched_at__isnull=False,
-                    offer__isnull=False,
-                    request__isnull=False,
-                ),
-                name="match_fits_its_kind",
-            ),
-            # A request is matched once; only a refused match (6) leaves it open for another.
-            models.UniqueConstraint(
-                fields=["request"],
-                condition=Q(kind=2) & ~Q(state=6),
-                name="data_request_matched_once",
+                condition=Q(quantity__gt=0, revision__gte=1), name="match_quantity_positive"
             ),
         ]
         indexes = [
-            # Held data matches whose deadline may have passed.
-            models.Index(
-                fields=["deadline_at"], condition=Q(kind=2, state=2), name="data_match_due"
-            ),
             models.Index(
                 fields=["agreement"],
                 condition=Q(agreement__isnull=False),
@@ -286,73 +219,29 @@ class Match(models.Model):
             # Found by metering point where no offer or request leads to one.
             models.Index(
                 fields=["seller_point"],
-                condition=Q(kind=1, offer__isnull=True),
+                condition=Q(offer__isnull=True),
                 name="match_seller_without_offer",
             ),
             models.Index(
                 fields=["buyer_point"],
-                condition=Q(kind=1, request__isnull=True),
+                condition=Q(request__isnull=True),
                 name="match_buyer_without_request",
             ),
         ]
-
-    @property
-    def listings(self) -> tuple[Offer, Request]:
-        """Return the two sides of a match of data, which has both by constraint."""
-        assert self.offer is not None and self.request is not None, self.pk
-        return self.offer, self.request
 
     def __str__(self) -> str:
         return f"match {self.pk}"
 
 
-class Hold(models.Model):
-    """Money reserved for a match; the ledger's answer to the command decides its state."""
-
-    class State(models.IntegerChoices):
-        SUBMITTED = 1, "submitted"
-        HELD = 2, "held"
-        REFUSED = 3, "refused"
-
-    match = models.OneToOneField(Match, models.PROTECT, related_name="hold")
-    command_key = models.TextField(unique=True)
-    amount_micro = models.BigIntegerField()
-    state = models.SmallIntegerField(choices=State, default=State.SUBMITTED)
-    refusal = models.TextField(default="")
-    submitted_at = models.DateTimeField()
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["id"], condition=Q(state=1), name="hold_submitted"),
-        ]
-
-    def __str__(self) -> str:
-        return self.command_key
-
-
-class Delivery(models.Model):
-    """What was handed over for a match. Energy is delivered by readings; a file by download."""
-
-    match = models.OneToOneField(Match, models.PROTECT, related_name="delivery")
-    sha256 = models.CharField(max_length=64)
-    byte_count = models.BigIntegerField()
-    delivered_at = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return f"delivery of {self.match_id}"
-
-
 class Settlement(models.Model):
-    """The one ledger command that settles a revision of an interval, or a data match."""
+    """The one ledger command that settles a revision of an interval."""
 
     class State(models.IntegerChoices):
         SUBMITTED = 1, "submitted"
         BOOKED = 2, "booked"
         REFUSED = 3, "refused"
 
-    kind = models.SmallIntegerField(choices=Kind)
-    clearing = models.OneToOneField(Clearing, models.PROTECT, null=True, related_name="settlement")
-    match = models.OneToOneField(Match, models.PROTECT, null=True, related_name="settlement")
+    clearing = models.OneToOneField(Clearing, models.PROTECT, related_name="settlement")
     command_key = models.TextField(
         unique=True,
         null=True,
@@ -362,13 +251,6 @@ class Settlement(models.Model):
     submitted_at = models.DateTimeField()
 
     class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(kind=1, clearing__isnull=False, match__isnull=True)
-                | Q(kind=2, clearing__isnull=True, match__isnull=False),
-                name="settlement_fits_its_kind",
-            ),
-        ]
         indexes = [
             models.Index(fields=["id"], condition=Q(state=1), name="settlement_submitted"),
         ]

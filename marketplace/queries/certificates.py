@@ -68,7 +68,7 @@ COPY (
             || int8send(coalesce(t.delivered_wh, t.quantity)), '' ORDER BY t.id)
     FROM unnest(%s::bigint[]) AS wanted(id)
     JOIN marketplace_deliveryinterval i ON i.id = wanted.id
-    JOIN marketplace_match t ON t.interval_id = i.id AND t.revision = i.revision AND t.kind = 1
+    JOIN marketplace_match t ON t.interval_id = i.id AND t.revision = i.revision
     JOIN marketplace_meteringpoint m ON m.id = t.buyer_point_id
     JOIN marketplace_site s ON s.id = m.site_id
     JOIN marketplace_productiondevice d ON d.metering_point_id = t.seller_point_id

@@ -10,7 +10,7 @@ from marketplace.domain.billing.positions import accounts_of, billing_positions
 from marketplace.domain.interval_book import IntervalBook
 from marketplace.domain.market_part import Deviation
 from marketplace.domain.member_energy import Traded
-from marketplace.models import Clearing, Kind, Match, MeteringPoint, Participant, Reading, RuleSet
+from marketplace.models import Clearing, Match, MeteringPoint, Participant, Reading, RuleSet
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,6 @@ def _readings(
 def _sides(points: Mapping[int, str], interval_ids: Sequence[int]) -> dict[int, _Sides]:
     matches = Match.objects.filter(
         Q(seller_point__in=points) | Q(buyer_point__in=points),
-        kind=Kind.ENERGY,
         interval__in=interval_ids,
         revision=F("interval__revision"),
     ).values_list(

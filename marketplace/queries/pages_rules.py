@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from marketplace.models import Kind, Offer, Request
+from marketplace.models import Offer, Request
 from marketplace.queries.signed_terms import Signature, list_signatures
 
 
@@ -34,12 +34,12 @@ def list_rule_versions(*, metering_point_ids: list[int]) -> dict[int, list[RuleV
     requests = {
         (request.metering_point_id, request.version): request
         for request in Request.objects.filter(
-            kind=Kind.ENERGY, metering_point__in=metering_point_ids
+            metering_point__in=metering_point_ids
         )
     }
     found: dict[int, list[RuleVersion]] = defaultdict(list)
     offers = list(
-        Offer.objects.filter(kind=Kind.ENERGY, metering_point__in=metering_point_ids).order_by(
+        Offer.objects.filter(metering_point__in=metering_point_ids).order_by(
             "-version"
         )
     )

@@ -17,7 +17,7 @@ from marketplace.domain.terms_document import (
     sha256_of,
 )
 from marketplace.errors import N_, Invalid, TermsBroken
-from marketplace.models import Kind, Offer, Request, SignedTerms, SigningKey
+from marketplace.models import Offer, Request, SignedTerms, SigningKey
 
 BATCH = 1000
 _LOG_KEY = re.compile(r"terms:([1-9][0-9]{0,17})", re.ASCII)
@@ -240,7 +240,7 @@ def verify_terms() -> int:
                 batch.check_rows(signed, document)
         checked, last = checked + len(some), some[-1].id
     for listings in (Offer.objects, Request.objects):
-        limited = listings.filter(kind=Kind.ENERGY, limit_price_micro__isnull=False)
+        limited = listings.filter(limit_price_micro__isnull=False)
         unsigned = limited.filter(signed_terms=None).order_by("id").first()
         if unsigned is not None:
             raise unsigned_limit(unsigned.metering_point_id)

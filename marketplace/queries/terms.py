@@ -24,9 +24,9 @@ FROM marketplace_meteringpoint mp
 JOIN marketplace_site s ON s.id = mp.site_id
 JOIN marketplace_zone z ON z.id = s.zone_id
 JOIN marketplace_participant p ON p.id = s.participant_id
-LEFT JOIN marketplace_offer o ON o.metering_point_id = mp.id AND o.kind = 1 AND NOT o.is_paused
+LEFT JOIN marketplace_offer o ON o.metering_point_id = mp.id AND NOT o.is_paused
     AND o.valid_from <= %(at)s AND (o.valid_until IS NULL OR o.valid_until > %(at)s)
-LEFT JOIN marketplace_request r ON r.metering_point_id = mp.id AND r.kind = 1 AND NOT r.is_paused
+LEFT JOIN marketplace_request r ON r.metering_point_id = mp.id AND NOT r.is_paused
     AND r.valid_from <= %(at)s AND (r.valid_until IS NULL OR r.valid_until > %(at)s)
 WHERE mp.community_id = %(community)s
     AND mp.active_from <= %(at)s AND (mp.active_until IS NULL OR mp.active_until > %(at)s)

@@ -10,7 +10,6 @@ from django.db.models import F, Q
 from marketplace.models import (
     Clearing,
     DeliveryInterval,
-    Kind,
     Match,
     MeteringPoint,
     Offer,
@@ -125,8 +124,7 @@ def list_trades(
             | Q(request__in=requests)
             | Q(offer__isnull=True, seller_point__in=points)
             | Q(request__isnull=True, buyer_point__in=points),
-            kind=Kind.ENERGY,
-            revision=F("interval__revision"),
+                revision=F("interval__revision"),
         ),
         "interval__starts_at",
         start,
@@ -143,7 +141,7 @@ def list_trades(
 
 def _own_terms(listing: type[Offer] | type[Request], participant_ids: Collection[int]) -> Any:
     return listing.objects.filter(
-        kind=Kind.ENERGY, participant__in=list(participant_ids)
+        participant__in=list(participant_ids)
     ).values_list("id", flat=True)
 
 

@@ -8,20 +8,19 @@ from django.db import connection
 from ledger.domain.copy_format import HEADER, TRAILER, copy_rows
 from marketplace.domain.auction import Matches
 from marketplace.domain.interval_book import Int64Array
-from marketplace.models import Kind, Match
 
 _COPY = """
-COPY marketplace_match (kind, offer_id, request_id, seller_point_id, buyer_point_id, sell_order_id,
-    buy_order_id, agreement_id, interval_id, revision, quantity, delivered_wh, price_micro, state)
+COPY marketplace_match (offer_id, request_id, seller_point_id, buyer_point_id, sell_order_id,
+    buy_order_id, agreement_id, interval_id, revision, quantity, delivered_wh, price_micro)
 FROM STDIN (FORMAT BINARY)
 """
 
 _REPEAT = """
-INSERT INTO marketplace_match (kind, offer_id, request_id, seller_point_id, buyer_point_id,
+INSERT INTO marketplace_match (offer_id, request_id, seller_point_id, buyer_point_id,
     sell_order_id, buy_order_id, agreement_id, interval_id, revision, quantity, delivered_wh,
-    price_micro, state)
-SELECT kind, offer_id, request_id, seller_point_id, buyer_point_id, sell_order_id, buy_order_id,
-    agreement_id, interval_id, revision + 1, quantity, delivered_wh, price_micro, state
+    price_micro)
+SELECT offer_id, request_id, seller_point_id, buyer_point_id, sell_order_id, buy_order_id,
+    agreement_id, interval_id, revision + 1, quantity, delivered_wh, price_micro
 FROM marketplace_match m JOIN unnest(%s::bigint[], %s::smallint[]) AS i(id, latest)
     ON m.interval_id = i.id AND m.revision = i.latest
 ORDER BY m.id
@@ -62,7 +61,6 @@ def _match_rows(interval_id: int, revision: int, matches: Matches, rows: Int64Ar
     delivered = matches.delivered_wh[rows]
     return copy_rows(
         [
-            ("int2", constant * Kind.ENERGY),
             ("int8", number(matches.offers)),
             ("int8", number(matches.requests)),
             ("int8", matches.sellers[rows]),
@@ -75,7 +73,6 @@ def _match_rows(interval_id: int, revision: int, matches: Matches, rows: Int64Ar
             ("int8", matches.wh[rows]),
             ("int8", delivered if delivered[0] >= 0 else None),
             ("int8", matches.prices[rows]),
-            ("int2", constant * Match.State.DELIVERED),
         ],
         rows=len(rows),
     )

@@ -13,7 +13,6 @@ from marketplace.domain.rules import Rules, load_rules, rules_hash
 from marketplace.errors import N_, NameTaken, UnknownZone
 from marketplace.models import (
     Community,
-    Kind,
     Participant,
     RuleSet,
     Zone,
@@ -44,16 +43,15 @@ WITH member AS (
     FROM member JOIN site USING (participant_id)
     RETURNING id, site_id
 ), listing AS (
-    SELECT %(energy)s AS kind, site.participant_id, point.id AS metering_point_id, 1 AS version,
-        false AS is_paused, %(active_from)s::timestamptz AS valid_from, '{}'::jsonb AS terms,
-        %(now)s::timestamptz AS created_at
+    SELECT site.participant_id, point.id AS metering_point_id, 1 AS version, false AS is_paused,
+        %(active_from)s::timestamptz AS valid_from, %(now)s::timestamptz AS created_at
     FROM point JOIN site ON site.id = point.site_id
 ), offer AS (
-    INSERT INTO marketplace_offer (kind, participant_id, metering_point_id, version, is_paused,
-        valid_from, terms, created_at) SELECT * FROM listing
+    INSERT INTO marketplace_offer (participant_id, metering_point_id, version, is_paused,
+        valid_from, created_at) SELECT * FROM listing
 )
-INSERT INTO marketplace_request (kind, participant_id, metering_point_id, version, is_paused,
-    valid_from, terms, created_at) SELECT * FROM listing
+INSERT INTO marketplace_request (participant_id, metering_point_id, version, is_paused,
+    valid_from, created_at) SELECT * FROM listing
 """
 
 COMMUNITY_PARTIES = ("pool", "supplier", "platform", "rounding", "grid")
@@ -203,7 +201,6 @@ def add_members(
                 "zones": zones,
                 "levels": [each.level for each in new],
                 "weights": [each.weight for each in new],
-                "energy": int(Kind.ENERGY),
                 "active_from": active_from,
                 "now": now,
             },

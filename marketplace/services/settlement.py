@@ -16,7 +16,7 @@ from marketplace.domain.settlement import (
     settlement_key,
     transfers_between,
 )
-from marketplace.models import Clearing, Community, DeliveryInterval, Kind, RuleSet, Settlement
+from marketplace.models import Clearing, Community, DeliveryInterval, RuleSet, Settlement
 from marketplace.queries.documents import community_accounts
 from marketplace.queries.intervals import due_settlement_ids
 
@@ -87,7 +87,6 @@ def _command(
 
 def _settlement(clearing: Clearing, command: Command | None, now: datetime) -> Settlement:
     return Settlement(
-        kind=Kind.ENERGY,
         clearing=clearing,
         command_key=command.key if command else None,
         state=Settlement.State.SUBMITTED if command else Settlement.State.BOOKED,
@@ -100,7 +99,7 @@ def note_booked_settlements(*, limit: int = 1000) -> int:
     """Note which submitted settlements the ledger has booked; their intervals are settled."""
     waiting = list(
         Settlement.objects.select_for_update(skip_locked=True, no_key=True)
-        .filter(kind=Kind.ENERGY, state=Settlement.State.SUBMITTED)
+        .filter(state=Settlement.State.SUBMITTED)
         .order_by("id")[:limit]
     )
     answers = get_answers(keys=[each.command_key for each in waiting if each.command_key])

@@ -11,7 +11,6 @@ from django.db.models.functions import Greatest
 from marketplace.domain.terms_document import Revocation, TermsDocument
 from marketplace.errors import N_, Invalid, NotFound
 from marketplace.models import (
-    Kind,
     MeteringPoint,
     Offer,
     Request,
@@ -193,7 +192,7 @@ def _document(
     rule_set = _rules_in_force(point.community_id, now)
     limits = {"sell_at_or_above_micro_per_kwh": sell, "buy_at_or_below_micro_per_kwh": buy}
     _check_bounds(limits, rule_set)
-    last = Offer.objects.filter(kind=Kind.ENERGY, metering_point=point).order_by("-version").first()
+    last = Offer.objects.filter(metering_point=point).order_by("-version").first()
     return TermsDocument(
         community_id=point.community_id,
         currency=point.community.currency,
@@ -222,7 +221,6 @@ def _put_in_force(
     )
     for listing, limit in sides:
         listing._default_manager.create(
-            kind=Kind.ENERGY,
             participant_id=document.participant_id,
             metering_point_id=document.metering_point_id,
             version=document.version,
@@ -241,7 +239,6 @@ def _end_rule(point: MeteringPoint, now: datetime) -> None:
     for listings in (Offer.objects, Request.objects):
         listings.filter(
             Q(valid_until__isnull=True) | Q(valid_until__gt=now),
-            kind=Kind.ENERGY,
             metering_point=point,
         ).update(valid_until=Greatest(F("valid_from"), now))
 
@@ -262,7 +259,6 @@ def _terms_in_force(point: MeteringPoint, now: datetime) -> SignedTerms:
     offer = (
         Offer.objects.filter(
             Q(valid_until__isnull=True) | Q(valid_until__gt=now),
-            kind=Kind.ENERGY,
             metering_point=point,
             valid_from__lte=now,
         )

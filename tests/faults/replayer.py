@@ -74,7 +74,7 @@ def _settle_whatever_was_sent_before(*, community_id: int, now: datetime, limit:
     from django.db import transaction
 
     from ledger.services import submit
-    from marketplace.models import Clearing, Community, DeliveryInterval, Kind, Settlement
+    from marketplace.models import Clearing, Community, DeliveryInterval, Settlement
     from marketplace.queries.documents import community_accounts
     from marketplace.services import settlement
 
@@ -91,7 +91,6 @@ def _settle_whatever_was_sent_before(*, community_id: int, now: datetime, limit:
             Settlement.objects.update_or_create(
                 clearing=clearing,
                 defaults={
-                    "kind": Kind.ENERGY,
                     "command_key": again.key,
                     "state": Settlement.State.SUBMITTED,
                     "submitted_at": now,

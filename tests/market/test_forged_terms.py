@@ -39,7 +39,6 @@ def slip_in(street: Street, *, version: int, now: datetime = START, **fields: ob
         rows = listing._default_manager
         rows.filter(metering_point=point, valid_until=None).update(valid_until=now)
         rows.create(
-            kind=1,
             participant=point.site.participant,
             metering_point=point,
             version=version,

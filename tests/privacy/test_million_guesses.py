@@ -21,7 +21,7 @@ from ledger.services.log_folder import LogFolder
 from ledger.services.publisher import LogPublisher
 from ledger.services.receipts import PublishedLog, get_transfer_receipt
 from marketplace.services.erasure import erase_subject, plan_erasure_of_person
-from tests.data_files.people import book
+from tests.data.trading import book
 from tests.town import NOW, Town, build_town, rows_of_hour, run_market, send
 
 GUESSES = 1_000_000
@@ -38,7 +38,7 @@ def town(db: None) -> Town:
 
 def erase_alice(town: Town) -> None:
     erase_subject(plan=plan_erasure_of_person(email=town.alice.email), now=NOW)
-    book()
+    book(now=NOW)
 
 
 def public_hashes() -> set[bytes]:

@@ -7,7 +7,7 @@ from ledger.domain.receipts import verify
 from ledger.services.attestation import attest_checkpoint
 from marketplace.models import MeteringPoint, SignedTerms
 from marketplace.services.standing import set_standing_rule
-from tests.data_files.people import book
+from tests.data.trading import book
 from tests.receipts.test_own_receipts import Place, unpublished
 from tests.web.city import signed_in
 from tests.web.conftest import city
@@ -27,7 +27,7 @@ def test_signed_terms_and_their_key_have_receipts(unpublished: Place) -> None:
         now=now,
     )
     signed = SignedTerms.objects.get()
-    book()
+    book(now=now)
     checkpoint = publisher.publish_new(now=now)
     assert checkpoint is not None
     assert attest_checkpoint(size=checkpoint.size, policy=read_policy(), now=now)

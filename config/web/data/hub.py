@@ -60,6 +60,11 @@ def market(request: HttpRequest) -> HttpResponse:
     )
 
 
+def ways_of(persona: Persona) -> list[Way]:
+    """Return the places of a trader's role with what waits there."""
+    return _ways(persona, get_overview(participant_id=persona.participant_id))
+
+
 def wallet_of(persona: Persona) -> Wallet | None:
     """Return the wallet of whom a page acts for."""
     account_id = persona.wallet_account_id
