@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -15,7 +17,7 @@ from marketplace.models import DataProduct, DataVersion, User
 from marketplace.services.data import storage
 from marketplace.services.data.version_work import work_waiting_versions
 from marketplace.services.people import add_person, join
-from tests.data.publishing import TERMS, ZIP_CODE, counts_csv, stations_csv, trips_csv
+from tests.data.publishing import TERMS, ZIP_CODE, counts_csv, product_of, stations_csv, trips_csv
 from tests.data.trading import Trade, build_trade
 from tests.worlds import world
 
@@ -207,3 +209,14 @@ def test_strangers_and_broken_uploads_leave_nothing(trade: Trade, settings: Sett
     assert alice.post(f"{page}/upload", {"note": "no file"}).status_code == 400
     assert fill(alice, counts_csv()).status_code == 302  # to the form, with what is wrong
     assert quarantined() == [] and not DataVersion.objects.exists()
+
+
+def test_the_list_asks_no_oftener_where_there_is_more_to_show(trade: Trade) -> None:
+    alice, counts = browser("alice"), []
+    for _ in range(2):
+        product_of(trade.alice)
+        alice.get("/market/products")
+        with CaptureQueriesContext(connection) as queries:
+            assert alice.get("/market/products").status_code == 200
+        counts.append(len(queries))
+    assert counts[0] == counts[1]

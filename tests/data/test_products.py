@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,11 @@ from marketplace.services.data.products import (
     withdraw_product,
 )
 from marketplace.services.data.version_verification import verify_versions
-from marketplace.services.data.version_work import destroy_uploads, work_version
+from marketplace.services.data.version_work import (
+    destroy_uploads,
+    work_version,
+    work_waiting_versions,
+)
 from marketplace.services.people import add_participant
 from tests.data.publishing import (
     ZIP_CODE,
@@ -248,4 +253,22 @@ def test_an_upload_over_which_workers_die_is_refused_in_the_end(trade: Trade) ->
 
     version = DataVersion.objects.get(id=version_id)
     assert (version.state, version.refusal["code"]) == (State.REFUSED, "gave-up")
+    assert files_below(storage.quarantine_path("x").parent) == []
+
+
+def test_what_its_provider_does_not_go_on_with_is_destroyed_after_two_days(trade: Trade) -> None:
+    places = product_of(trade.alice, format_="trips", theme="bike-sharing-availability")
+    upload(places, trade.alice, stations_csv(), role="stations")  # and never the data
+    seen = product_of(trade.alice, format_="trips", theme="bike-sharing-availability")
+    upload(seen, trade.alice, stations_csv(), role="stations")
+    upload(seen, trade.alice, trips_csv())
+    work_waiting_versions(now=NOW)
+    assert len(files_below(storage.quarantine_path("x").parent)) == 3
+
+    work_waiting_versions(now=NOW + timedelta(hours=47))
+    assert not DataVersion.objects.filter(state=State.REFUSED).exists()
+    work_waiting_versions(now=NOW + timedelta(hours=49))
+
+    codes = DataVersion.objects.values_list("refusal__code", flat=True)
+    assert list(codes) == ["too-late", "too-late"]
     assert files_below(storage.quarantine_path("x").parent) == []

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from gate.errors import Refused
 from gate.manifest import PackageBroken
@@ -28,7 +29,7 @@ from marketplace.services.notices import notify
 
 State = DataVersion.State
 DOCUMENT_KIND: Final = "data-version"
-# How often a worker may die over one upload, and how long a provider may think about a preview.
+# How often a worker may die over one upload, and how long a provider may take to go on.
 ATTEMPTS_MAX: Final = 5
 PREVIEW_KEPT: Final = timedelta(hours=48)
 _LOCK: Final = 0x0DA7B << 32
@@ -41,7 +42,7 @@ def work_waiting_versions(*, now: datetime) -> int:
     """
     with _turn(0) as is_ours:
         count = _work_one_by_one(now) if is_ours else 0
-    _let_old_previews_go(now)
+    _let_old_ones_go(now)
     destroy_uploads(now=now)
     return count
 
@@ -281,17 +282,22 @@ def _gave_up() -> Refused:
     )
 
 
-def _let_old_previews_go(now: datetime) -> None:
-    """Refuse versions whose provider has not said a word: raw uploads do not lie about."""
-    for version in DataVersion.objects.filter(state=State.WORKING, progress__step=PREVIEW):
+def _let_old_ones_go(now: datetime) -> None:
+    """Refuse versions whose provider has not gone on: uploads do not lie about for ever."""
+    working = DataVersion.objects.filter(state=State.WORKING, product__kind=DataProduct.Kind.FILE)
+    begun = working.filter(created_at__lt=now - PREVIEW_KEPT)
+    in_work = Q(uploads__role=DataUpload.Role.DATA, uploads__is_complete=True)
+    unsent = begun.exclude(id__in=working.filter(in_work).values("id"))
+    for version in unsent.select_related("product"):
+        _refuse(version, _too_late(N_("its files did not come in time")), now)
+    for version in working.filter(progress__step=PREVIEW).select_related("product"):
         if now - datetime.fromisoformat(version.progress["since"]) > PREVIEW_KEPT:
-            waited = Refused(
-                "not-confirmed",
-                N_("what remains after the gate was not confirmed in time"),
-                "",
-                N_("Upload the file again."),
-            )
-            _refuse(version, waited, now)
+            text = N_("what remains after the gate was not confirmed in time")
+            _refuse(version, _too_late(text), now)
+
+
+def _too_late(text: str) -> Refused:
+    return Refused("too-late", text, "", N_("Upload the file again."))
 
 
 def _tell(version: DataVersion, kind: NoticeKind, now: datetime) -> None:
