@@ -21,7 +21,9 @@ from config.log.keys import make_signer, read_policy
 from ledger.services.attestation import attest_checkpoint
 from ledger.services.log_folder import LogFolder
 from ledger.services.publisher import LogPublisher
+from marketplace.services.data.catalogue import refresh_many
 from tests import databases
+from tests.data import catalogue_products as products
 from tests.log.lying_operator import working_on
 from tests.web.city import NOW, City, build_city
 
@@ -60,6 +62,7 @@ def served_city(
     with django_db_blocker.unblock(), working_on(database, places):
         city = build_city(folder)
         assert make_forecasts(place=city.place(), now=NOW)
+        _list_data(city)
         _publish()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -79,6 +82,16 @@ def served_city(
         finally:
             server.terminate()
     databases.drop(database)
+
+
+def _list_data(city: City) -> None:
+    """List a file and a feed that was looked at, far from each other."""
+    provider = city.participant_ids["dora"]
+    cairns = products.profile(bbox=[145_600_000, -17_000_000, 145_800_000, -16_800_000])
+    file = products.product(provider, now=NOW, title="Loop counts of the harbour")
+    feed = products.product(provider, "gbfs", now=NOW, title="Bikes of Cairns", profile=cairns)
+    products.look(feed, until=NOW)
+    refresh_many(product_ids=[file, feed], now=NOW)
 
 
 def _publish() -> None:

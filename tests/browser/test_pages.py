@@ -15,8 +15,15 @@ PAGES = {
         "/member/{alice}/expected/",
         "/community/{community}/",
     ],
-    "erin": ["/enterprise/{erin}/", "/data", "/data/requests"],
-    "dora": ["/data/provide"],
+    "erin": [
+        "/enterprise/{erin}/",
+        "/catalogue",
+        "/catalogue/1",
+        "/catalogue/2",
+        "/catalogue/2/quality",
+        "/market/requests",
+    ],
+    "dora": ["/market/products"],
     "paul": ["/planner/{paul}/"],
     "olga": ["/operator/{olga}/", "/operator/{olga}/gaps/{community}/"],
 }
