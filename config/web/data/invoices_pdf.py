@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
-from config.templatetags.figures import money_exact
 from config.web.billing_pdf import FONT, INK, LINE, SOFT, SUN
 from config.web.data.invoice_rows import InvoiceRow
+from config.web.data.money_words import exact
 
 if TYPE_CHECKING:
     from fpdf import FPDF
@@ -37,8 +38,8 @@ def invoice_pdf(row: InvoiceRow) -> bytes:
     pdf.ln(4)
     nobody = _("name erased")
     sides = (
-        (_("From"), line.seller_name, line.seller_id),
-        (_("To"), line.buyer_name, line.buyer_id),
+        (pgettext("invoice", "From"), line.seller_name, line.seller_id),
+        (pgettext("invoice", "To"), line.buyer_name, line.buyer_id),
     )
     for label, name, id_ in sides:
         who = _("{name} (participant {id})").format(name=name or nobody, id=id_)
@@ -72,7 +73,7 @@ def _amount(pdf: FPDF, label: str, micro: int, *, size: float) -> None:
     pdf.multi_cell(width, 7, label, align="L", new_x="LMARGIN", new_y="NEXT")
     bottom = pdf.get_y()
     pdf.set_xy(pdf.l_margin + width, top)
-    pdf.cell(AMOUNT_WIDTH, 7, money_exact(micro), align="R")
+    pdf.cell(AMOUNT_WIDTH, 7, exact(micro), align="R")
     pdf.set_xy(pdf.l_margin, bottom)
 
 

@@ -7,7 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.templatetags.figures import money
+from config.templatetags.figures import money_exact
 from marketplace.domain.data.disputes import BY_MACHINE, KEY_LOST, EvidenceKind, Reason
 
 CHARGE_STATES: Final[Mapping[str, str | Promise]] = {
@@ -97,6 +97,11 @@ def verdict_words(verdict: str) -> str:
     return str(MACHINE_VERDICTS.get(verdict.removeprefix(BY_MACHINE), verdict))
 
 
+def exact(micro: int) -> str:
+    """Write an amount to the micro-unit; what is asked for bears no sign."""
+    return money_exact(micro).removeprefix("+")
+
+
 def line_detail(line: Mapping[str, Any], currency: str) -> str:
     """Return what stands below a line of an invoice."""
     parts = []
@@ -109,7 +114,7 @@ def line_detail(line: Mapping[str, Any], currency: str) -> str:
     if "units" in line:
         parts.append(
             _("{units} at {price} per 1,000").format(
-                units=f"{line['units']:,}", price=money(line["price_micro"], currency)
+                units=f"{line['units']:,}", price=f"{exact(line['price_micro'])} {currency}"
             )
         )
     if line.get("reason"):
