@@ -12,6 +12,7 @@ from marketplace.models import (
     DataCharge,
     DataContract,
     FeedCredential,
+    FeedState,
     FeedUse,
     ProbeResult,
     ServiceReport,
@@ -101,12 +102,17 @@ def test_what_is_revoked_opens_nothing_from_then_on(trade: Trade) -> None:
     assert (refused.status_code, refused.json()["code"]) == (403, "credential_revoked")
     assert ask(contract, other, "gbfs.json").status_code == 200
     stream = ask(contract, other, "events")
-    assert b"event: hello" in next(iter(stream.streaming_content))
+    events = iter(stream.streaming_content)
+    assert b"event: hello" in next(events)
+    FeedState.objects.filter(name="gbfs.json").update(changed_at=timezone.now())
+    assert b'{"file": "gbfs.json", "etag": "W/' in next(events)
+    # Opening it was one request; no records were taken by it.
+    assert counts(contract) == (3, 2)
 
     DataContract.objects.update(state=DataContract.State.ENDED, closed_at=now)
     refused = ask(contract, other, "gbfs.json")
     assert refused.json()["code"] == "contract_not_in_force"
-    assert b"event: closed" in b"".join(stream.streaming_content)
+    assert b"event: closed" in b"".join(events)
     with pytest.raises(IntegrityError), transaction.atomic():
         FeedCredential.objects.filter(id=first.pk).update(revoked_at=None)
 

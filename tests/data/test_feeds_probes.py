@@ -8,8 +8,11 @@ from typing import Any
 
 import gtfs_guru
 import pytest
+from django.db import DatabaseError, transaction
+from django.utils import timezone
 from gbfs_validator import GBFS
 from gbfs_validator.fetch import Fetcher
+from google.transit import gtfs_realtime_pb2
 from pytest_django.fixtures import Settings
 
 from marketplace.domain.notices import NoticeKind
@@ -19,6 +22,7 @@ from marketplace.models import (
     DataDispute,
     DataVersion,
     FeedState,
+    FeedUse,
     Notice,
     ProbeDay,
     ProbeResult,
@@ -187,6 +191,46 @@ def test_a_feed_is_taken_in_once_it_is_valid(trade: Trade, source: Source) -> No
     stored = FeedState.objects.filter(product=ready.product).values_list("sha256", flat=True)
     assert all(sha256.encode() in bytes(ready.manifest or b"") for sha256 in stored)
     assert feed_versions.work_waiting_feeds(now=NOW) == 0
+
+
+def test_vehicles_of_public_transport_are_the_buyers_own(trade: Trade, source: Source) -> None:
+    message = gtfs_realtime_pb2.FeedMessage()
+    message.header.gtfs_realtime_version = "2.0"
+    message.header.timestamp = int(NOW.timestamp())
+    for number in range(3):
+        entity = message.entity.add(id=f"e{number}")
+        entity.vehicle.trip.trip_id = f"trip-{number}"
+        vehicle = entity.vehicle.vehicle
+        vehicle.id, vehicle.label, vehicle.license_plate = f"bus-{number}", "Bus", f"B-US {number}"
+    source.files["/rt.pb"] = message.SerializeToString()
+    ready = take_in(trade, source, "rt.pb", format="gtfs-rt")
+    assert ready.state == DataVersion.State.READY, ready.refusal
+    contract = _bought(trade, ready)
+    body = ask(contract, make_secret(contract, NOW), "gtfs-rt.pb").content
+    assert not any(each in body for each in (b"bus-", b"B-US", b"Bus"))
+    delivered = gtfs_realtime_pb2.FeedMessage.FromString(body)
+    assert [each.vehicle.trip.trip_id for each in delivered.entity] == [
+        "trip-0",
+        "trip-1",
+        "trip-2",
+    ]
+    assert len({each.vehicle.vehicle.id for each in delivered.entity}) == 3
+    assert FeedUse.objects.get().record_count == 3
+
+
+def test_only_old_looks_are_forgotten_and_none_is_edited(trade: Trade) -> None:
+    product = trade.product(is_feed=True)
+    now = timezone.now()
+    for days in (0, 80, 100):
+        ProbeResult.objects.create(product=product, at=now - timedelta(days=days), is_up=True)
+    assert probes.forget_old_looks(now=now + timedelta(days=50)) == 1
+    assert ProbeResult.objects.count() == 2
+    for write in (
+        lambda: ProbeResult.objects.all().delete(),
+        lambda: ProbeResult.objects.update(is_up=False),
+    ):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            write()
 
 
 class Outside(Fetcher):  # type: ignore[misc]  # the validator ships no types

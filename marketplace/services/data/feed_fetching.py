@@ -28,7 +28,8 @@ from marketplace.services.data.fetching import Fetched, FetchLimits, fetch
 # A look takes at most so long, however many files a feed has and however slowly they come.
 LOOK_S: Final = 20.0
 FILE_S: Final = 10.0
-FILE_BYTES: Final = 64 * 2**20
+# Of all files of a feed together: several feeds are in memory at once.
+FEED_BYTES: Final = 64 * 2**20
 # It answered, with something that is not what it should be.
 UNREADABLE: Final = "unreadable"
 _JUDGING: Final = Limits(memory_bytes=1 << 30, cpu_s=60, wall_s=90)
@@ -69,12 +70,13 @@ def fetch_feed(source: Source, *, now: datetime) -> Came:
     ends_at = time.monotonic() + LOOK_S
     latency_ms: int | None = None
     try:
-        first = _fetched(source.url, ends_at, now)
+        first = _fetched(source.url, ends_at, FEED_BYTES, now)
         latency_ms = first.latency_ms
         files = {main: first.body}
         if source.format == "gbfs":
             for name, url in read_discovery(first.body).urls.items():
-                files[name] = _fetched(url, ends_at, now).body
+                left_bytes = FEED_BYTES - sum(map(len, files.values()))
+                files[name] = _fetched(url, ends_at, left_bytes, now).body
     except FetchFailed as error:
         return Came({}, latency_ms, error.reason, str(error))
     except Invalid as error:
@@ -128,9 +130,9 @@ def served_files(source: Source, came: Came, *, records: int) -> dict[str, tuple
     return served
 
 
-def _fetched(url: str, ends_at: float, now: datetime) -> Fetched:
+def _fetched(url: str, ends_at: float, left_bytes: int, now: datetime) -> Fetched:
     patience = max(0.1, min(FILE_S, ends_at - time.monotonic()))
-    found = fetch(url=url, limits=FetchLimits(total_s=patience, body_bytes=FILE_BYTES), now=now)
+    found = fetch(url=url, limits=FetchLimits(total_s=patience, body_bytes=left_bytes), now=now)
     if not found.is_ok:
         raise FetchFailed(
             f"http_{found.status}", N_("The source answered {status}."), status=found.status

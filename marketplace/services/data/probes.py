@@ -34,7 +34,7 @@ from marketplace.services.data.feed_fetching import (
 )
 from marketplace.services.notices import notify
 
-AT_ONCE: Final = 8
+AT_ONCE: Final = 4
 # Longer than any dispute; the sums of the days stay.
 KEPT: Final = timedelta(days=90)
 FINDINGS_KEPT: Final = 20
