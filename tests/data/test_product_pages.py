@@ -1,5 +1,6 @@
 """A provider publishes by pages and API; what they send is encrypted before it is anywhere."""
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,15 +14,19 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
+from gate.keys import deposit_info, public_key, seal
+from gate.policy import Policy
 from marketplace.models import DataProduct, DataVersion, User
 from marketplace.services.data import storage
 from marketplace.services.data.version_work import work_waiting_versions
 from marketplace.services.people import add_person, join
 from tests.data.publishing import TERMS, ZIP_CODE, counts_csv, product_of, stations_csv, trips_csv
+from tests.data.test_home_packages import Home
 from tests.data.trading import Trade, build_trade
 from tests.worlds import world
 
 pytestmark = pytest.mark.django_db
+RAW = "application/octet-stream"
 
 
 def build_people() -> Trade:
@@ -170,7 +175,7 @@ def test_a_page_says_what_is_wrong_with_a_file_and_what_changed_between_two(trad
         sent = alice.post(
             f"{address}/uploads/?file_name=c.csv&note=n",
             body,
-            content_type="application/octet-stream",
+            content_type=RAW,
         )
         assert sent.status_code == 201, sent.content
         versions.append(sent.json()["id"])
@@ -196,7 +201,7 @@ def test_strangers_and_broken_uploads_leave_nothing(trade: Trade, settings: Sett
     page, api = f"/market/products/{made['id']}", f"/api/v1/data/products/{made['id']}/uploads/"
 
     def send(client: Client) -> Any:
-        return client.generic("POST", api, counts_csv(), "application/octet-stream")
+        return client.generic("POST", api, counts_csv(), RAW)
 
     def fill(client: Client, content: bytes) -> Any:
         return client.post(f"{page}/upload", {"data": SimpleUploadedFile("c.csv", content)})
@@ -220,3 +225,39 @@ def test_the_list_asks_no_oftener_where_there_is_more_to_show(trade: Trade) -> N
             assert alice.get("/market/products").status_code == 200
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_a_package_from_home_comes_in_pieces_over_the_api(trade: Trade, tmp_path: Path) -> None:
+    alice, bob = browser("alice"), browser("bob")
+    product_id = product_of(trade.alice, format_="trips", theme="bike-sharing-availability")
+    policy = Policy.from_json(DataProduct.objects.get(id=product_id).privacy_policy)
+    home = Home(tmp_path, policy)
+    key = alice.get("/api/v1/data/deposit-key/").json()["public_key"]
+    sealed = seal(
+        home.key,
+        public_key(base64.b64decode(key)),
+        info=deposit_info(home.manifest.package.package_id),
+    )
+    body = {
+        "manifest": base64.b64encode(home.manifest.to_bytes()).decode(),
+        "sealed_key": base64.b64encode(sealed).decode(),
+    }
+    begun = alice.post(
+        f"/api/v1/data/products/{product_id}/home-versions/", body, content_type="application/json"
+    )
+    assert begun.status_code == 201, begun.content
+    address = f"/api/v1/data/versions/{begun.json()['id']}/package/"
+
+    def send(client: Client, offset: int, piece: bytes) -> Any:
+        return client.generic("PATCH", f"{address}?offset={offset}", piece, RAW)
+
+    assert send(alice, 0, home.cipher[:100]).json() == {"received": 100, "total": len(home.cipher)}
+    assert send(alice, 0, home.cipher).json()["fields"] == {
+        "offset": ["The next byte to send is 100."]
+    }
+    assert send(bob, 100, home.cipher[100:]).status_code == 404
+    assert alice.get(address).json()["received"] == 100
+    assert send(alice, 100, home.cipher[100:]).status_code == 200
+    work_waiting_versions(now=timezone.now())
+    said = alice.get(f"/api/v1/data/versions/{begun.json()['id']}/").json()
+    assert (said["state"], said["manifest_sha256"]) == ("ready", home.manifest.sha256)
