@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -288,6 +289,17 @@ def test_verification_names_what_does_not_follow(trade: Trade) -> None:
         with transaction.atomic():
             DataCharge.objects.filter(id=charge.pk).update(**changed)
             with pytest.raises(ChargesDiffer):
+                verify_charges()
+            transaction.set_rollback(True)
+    others: tuple[dict[str, Any], ...] = (
+        {"answer": "I never said so."},
+        {"verdict": "No reason."},
+        {"evidence": []},
+    )
+    for said in others:
+        with transaction.atomic():
+            DataDispute.objects.filter(charge=split).update(**said)
+            with pytest.raises(ChargesDiffer, match="dispute"):
                 verify_charges()
             transaction.set_rollback(True)
     with transaction.atomic():

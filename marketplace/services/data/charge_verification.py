@@ -21,6 +21,7 @@ from marketplace.domain.data.charges import (
     release_command,
     release_key,
 )
+from marketplace.domain.data.disputes import dispute_key, verdict_key
 from marketplace.domain.data.invoices import total_micro
 from marketplace.domain.data.periods import Period
 from marketplace.domain.data.prices import most
@@ -29,6 +30,7 @@ from marketplace.errors import ChargesDiffer, Invalid
 from marketplace.models import DataCharge, DataContract, DataDispute, DataInvoice
 from marketplace.services.data.charge_money import ContractMoney, money_of
 from marketplace.services.data.charges import closed_state, periods_of
+from marketplace.services.data.disputes import ended_document, opened_document
 
 State, Kind = DataCharge.State, DataInvoice.Kind
 _AT_ONCE: Final = 500
@@ -104,11 +106,14 @@ def _check_batch(batch: Sequence[DataCharge], seen: _Seen) -> None:
         money = money_of({each.contract_id: each.contract for each in batch}.values())
     except Invalid as error:
         raise ChargesDiffer(f"charges from {batch[0].pk} on: a contract is unreadable") from error
-    keys = [key for charge in batch for key in _keys(charge)]
-    states = {key: answer.state for key, answer in get_answers(keys=keys).items()}
-    ledger = _Ledger(get_bodies(keys=keys), states)
     ids = [charge.pk for charge in batch]
     disputes = {each.charge_id: each for each in DataDispute.objects.filter(charge__in=ids)}
+    keys = [key for charge in batch for key in _keys(charge)]
+    keys += [
+        make_key(each.pk) for each in disputes.values() for make_key in (dispute_key, verdict_key)
+    ]
+    states = {key: answer.state for key, answer in get_answers(keys=keys).items()}
+    ledger = _Ledger(get_bodies(keys=keys), states)
     invoices = defaultdict(list)
     for document in DataInvoice.objects.filter(charge__in=ids).order_by("number"):
         invoices[document.charge_id].append(document)
@@ -116,7 +121,7 @@ def _check_batch(batch: Sequence[DataCharge], seen: _Seen) -> None:
         of = money[charge.contract_id]
         _check_terms(charge, of)
         is_in_escrow = _check_commands(charge, of, ledger)
-        _check_dispute(charge, disputes.get(charge.pk))
+        _check_dispute(charge, disputes.get(charge.pk), ledger)
         _check_documents(charge, invoices[charge.pk])
         seen.charges += 1
         if of.escrow:
@@ -211,15 +216,27 @@ def _check_bodies(charge: DataCharge, money: ContractMoney, ledger: _Ledger) -> 
             raise _differs(charge, f"the ledger has other transfers as {command.key}")
 
 
-def _check_dispute(charge: DataCharge, dispute: DataDispute | None) -> None:
+def _check_dispute(charge: DataCharge, dispute: DataDispute | None, ledger: _Ledger) -> None:
+    """Compare a charge with its dispute, and the dispute with the log."""
     if charge.state in _CLOSED and charge.state != closed_state(charge):
         raise _differs(charge, "it closed otherwise than what it gave back says")
     is_open = dispute is not None and dispute.state == DataDispute.State.OPEN
     if is_open != (charge.state == State.DISPUTED):
         raise _differs(charge, "it is frozen without a dispute, or the other way round")
-    is_decided = dispute is not None and dispute.state == DataDispute.State.DECIDED
-    if is_decided and dispute is not None and dispute.refund_micro != charge.refund_micro:
+    if dispute is None:
+        return
+    is_decided = dispute.state == DataDispute.State.DECIDED
+    if is_decided and dispute.refund_micro != charge.refund_micro:
         raise _differs(charge, "it gave back another amount than the verdict says")
+    logged = {dispute_key(dispute.pk): opened_document(dispute, charge)}
+    if not is_open:
+        logged[verdict_key(dispute.pk)] = ended_document(dispute, charge)
+    for key, document in logged.items():
+        body = ledger.bodies.get(key)
+        if ledger.states.get(key, "refused") == "refused":
+            raise _differs(charge, f"{key} was never handed to the log")
+        if body and bytes(body) != document.body():
+            raise _differs(charge, f"what was said in its dispute is not what {key} says")
 
 
 def _check_documents(charge: DataCharge, documents: Sequence[DataInvoice]) -> None:

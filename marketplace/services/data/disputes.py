@@ -104,7 +104,7 @@ def open_dispute(
     )
     DataCharge.objects.filter(id=charge.id, state=State.IN_WINDOW).update(state=State.DISPUTED)
     charge.state = State.DISPUTED
-    _log_opened(dispute, charge, now=now)
+    _log(opened_document(dispute, charge), dispute_key(dispute.pk), now=now)
     operators = Participant.objects.filter(role=Participant.Role.OPERATOR)
     for told in (charge.contract.seller_id, *operators.values_list("id", flat=True)):
         _tell(dispute, charge, told, NoticeKind.DISPUTE_OPENED, now=now)
@@ -157,7 +157,7 @@ def take_back_dispute(*, dispute_id: int, participant_ids: Collection[int], now:
     dispute.state, dispute.decided_at = DataDispute.State.TAKEN_BACK, now
     dispute.save(update_fields=["state", "decided_at"])
     DataCharge.objects.filter(id=charge.id, state=State.DISPUTED).update(state=State.IN_WINDOW)
-    _log_ended(dispute, charge, now=now)
+    _log(ended_document(dispute, charge), verdict_key(dispute.pk), now=now)
 
 
 @transaction.atomic
@@ -226,7 +226,7 @@ def _decide(
     dispute.refund_micro, dispute.verdict = refund_micro, verdict
     dispute.save(update_fields=["state", "decided_at", "decided_by", "refund_micro", "verdict"])
     close_charge(charge, refund_micro=refund_micro, now=now)
-    _log_ended(dispute, charge, now=now)
+    _log(ended_document(dispute, charge), verdict_key(dispute.pk), now=now)
     for participant_id in (charge.contract.buyer_id, charge.contract.seller_id):
         _tell(dispute, charge, participant_id, NoticeKind.DISPUTE_DECIDED, now=now)
 
@@ -245,8 +245,9 @@ def _judged(charge: DataCharge, body: bytes | None) -> Judged:
     return judged
 
 
-def _log_opened(dispute: DataDispute, charge: DataCharge, *, now: datetime) -> None:
-    document = Document(
+def opened_document(dispute: DataDispute, charge: DataCharge) -> Document:
+    """Return the document by which the log knows that a charge is disputed."""
+    return Document(
         DOCUMENT_KIND,
         public={"step": "opened"},
         private={
@@ -257,23 +258,25 @@ def _log_opened(dispute: DataDispute, charge: DataCharge, *, now: datetime) -> N
             "evidence": _sha256(json.dumps(dispute.evidence, sort_keys=True)),
         },
     )
-    submit(commands=[document.command(dispute_key(dispute.pk))], submitted_at=now)
 
 
-def _log_ended(dispute: DataDispute, charge: DataCharge, *, now: datetime) -> None:
-    refund = "" if dispute.refund_micro is None else str(dispute.refund_micro)
-    document = Document(
+def ended_document(dispute: DataDispute, charge: DataCharge) -> Document:
+    """Return the document by which the log knows how a dispute ended."""
+    return Document(
         DOCUMENT_KIND,
         public={"step": "ended"},
         private={
             "contract": charge.contract.sha256,
             "charge": str(charge.number),
             "answer": _sha256(dispute.answer),
-            "refund": refund,
+            "refund": "" if dispute.refund_micro is None else str(dispute.refund_micro),
             "verdict": _sha256(dispute.verdict),
         },
     )
-    submit(commands=[document.command(verdict_key(dispute.pk))], submitted_at=now)
+
+
+def _log(document: Document, key: str, *, now: datetime) -> None:
+    submit(commands=[document.command(key)], submitted_at=now)
 
 
 def _tell(
