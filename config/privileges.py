@@ -108,6 +108,7 @@ UPDATABLE_COLUMNS = {
         "verdict",
     ),
     "marketplace_dataquery": ("state", "refusal", "counts", "bar", "answered_at"),
+    "marketplace_dataupload": ("sealed_key", "is_complete", "received_at", "destroyed_at"),
     "marketplace_feedcredential": ("revoked_at",),
     "marketplace_notice": ("read_at",),
     "marketplace_order": ("batch_id", "ended_at", "filled_wh", "is_dropped"),
