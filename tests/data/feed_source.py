@@ -1,4 +1,4 @@
-"""A provider's own server on this machine: GBFS that is made up, or any files, and their failures."""
+"""A provider's own server on this machine: made-up GBFS, or any files, and how they fail."""
 
 import json
 import threading
