@@ -28,6 +28,7 @@ from marketplace.errors import N_, FileDamaged, UploadTooLarge
 STRAY_AFTER_S: Final = 86_400
 # What is about people is opened in memory alone, so there is an end to it.
 IN_MEMORY_MAX_BYTES: Final = 512 * 2**20
+SMALL_BYTES: Final = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -99,15 +100,17 @@ def take_in(pieces: Iterable[bytes]) -> Quarantined:
 def working_copy(upload: Quarantined, *, is_about_people: bool) -> Iterator[Path]:
     """Decrypt an upload for the readers of its format, which ask for a path.
 
-    The copy has no name in any folder. What may be about people is kept in memory alone.
+    The copy has no name in any folder. What is about people is kept in memory alone.
 
     Raises
     ------
     FileDamaged
         If the stored bytes are not those that came in.
     """
+    # Before it is recognised it may be anything: what is small never touches a disk.
+    in_memory = is_about_people or upload.byte_count <= SMALL_BYTES
     with nameless_copy(
-        _decrypted(upload), byte_count=upload.byte_count, in_memory=is_about_people
+        _decrypted(upload), byte_count=upload.byte_count, in_memory=in_memory
     ) as path:
         yield path
 
@@ -202,6 +205,17 @@ def new_package(package: str) -> Iterator[IO[bytes]]:
     _sync(aside)
     aside.rename(target.parent)
     _sync(target.parent.parent)
+
+
+def rows_path(package: str) -> Path:
+    """Return where the rows that questions are answered from stand, beside their package."""
+    return package_path(package).with_name("rows")
+
+
+def new_rows(package: str) -> IO[bytes]:
+    """Open the rows' file beside a package that is being written, by `new_package`."""
+    folder = package_path(package).parent
+    return _open_new(folder.with_name(f"{package}.part") / rows_path(package).name)
 
 
 def keep_home_package(token: str, package: str) -> None:
