@@ -60,7 +60,7 @@ class Gated:
     ----------
     rows_in, rows_out, cells
         Trips read and told; rows of the published table.
-    report, profile, sample
+    report, profile, sample, areas
         All of them of what is published; see `gate.report`, `gate.profile`.
     """
 
@@ -70,6 +70,7 @@ class Gated:
     report: Report
     profile: Profile
     sample: dict[str, Any]
+    areas: Areas
 
 
 def publish_trips(
@@ -82,6 +83,7 @@ def publish_trips(
     name: str = "",
     previous: Previous | None = None,
     progress: Progress | None = None,
+    rows_to: Callable[[Int64Array], None] | None = None,
 ) -> Gated:
     """Turn trips into counts, and write the parts of a version.
 
@@ -103,6 +105,10 @@ def publish_trips(
         What was published before of the same product.
     progress : callable
         Told a step and, while rows are read, how many.
+    rows_to : callable
+        Given when and between which places every trip was, packed, in no order that says more: for
+        questions with noise, see `gate.queries`. Only where a table tells the places, since names
+        that trips alone have told would tell of single trips.
 
     Raises
     ------
@@ -130,6 +136,9 @@ def publish_trips(
         told, level, key, trips, totals = run.gate(cascade, spill, stack)
         if not len(trips):
             raise _nothing_left(name)
+        if rows_to is not None and run.areas is not None:
+            for rows in spill.buckets():
+                rows_to(rows[:, 0])
     flows = Flows.of(cascade, run.rows, level, key, trips)
     if run.areas is None:
         shown = set(flows.area_texts()[0]) | (totals.area_texts(cascade) if totals else set())
@@ -163,6 +172,7 @@ def publish_trips(
         report=report,
         profile=profile,
         sample=flows.sample(),
+        areas=areas,
     )
 
 

@@ -11,11 +11,9 @@ class DataQueryStore(models.Model):
     """What a version keeps for questions: when and between which areas, sealed; never who."""
 
     version = models.OneToOneField(DataVersion, models.PROTECT, related_name="query_store")
-    package = models.CharField(max_length=64, help_text="Of the sealed rows; hex of its id.")
     sealed_key = models.BinaryField(help_text="Sealed to the hall's deposit key (HPKE).")
     manifest = models.BinaryField(help_text="Of the sealed rows, as gate.manifest writes it.")
     areas = models.BinaryField(help_text="Table of areas, as the version's package has it.")
-    row_count = models.BigIntegerField()
     created_at = models.DateTimeField()
 
     def __str__(self) -> str:

@@ -42,9 +42,11 @@ def test_the_map_has_the_promised_addresses() -> None:
         "statements",
         "transfers",
         "rollups",
-        "data/offers",
-        "data/requests",
-        "data/matches",
+        "data/products",
+        "data/wishes",
+        "data/demand",
+        "data/contracts",
+        "data/queries",
     }
     assert {f"/api/v1/{name}/" for name in promised} <= set(api_routes())
 

@@ -173,8 +173,8 @@ BAD_BODIES = {
 }
 WRITES = [
     ("POST", "readings/"),
-    ("POST", "data/offers/"),
-    ("POST", "data/requests/"),
+    ("POST", "data/wishes/"),
+    ("POST", "data/contracts/"),
     ("POST", "wallets/deposits/"),
     ("PUT", "standing-rules/{point}/"),
 ]

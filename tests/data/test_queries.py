@@ -1,5 +1,6 @@
 """Questions with noise on the ledger's budgets: paid once, drawn once, refused when used up."""
 
+import secrets
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,22 @@ import pytest
 
 from gate.areas import Areas
 from gate.queries import Question
+from gate.spill import Int64Array
 from ledger.queries import get_balances
 from ledger.queries.accounts import find_accounts
 from marketplace.domain.data.privacy_budget import contract_path, product_path
 from marketplace.errors import ContractClosed, Invalid, NotFound
-from marketplace.models import DataContract, DataQuery, DataQueryStore, Notice
+from marketplace.models import DataContract, DataProduct, DataQuery, DataQueryStore, Notice
 from marketplace.services.data import query_stores, storage
 from marketplace.services.data.contract_drafts import Choice
 from marketplace.services.data.contracts import accept_contract, propose_contract
+from marketplace.services.data.intake import confirm_version
+from marketplace.services.data.products import list_product
 from marketplace.services.data.queries import answer_waiting, ask
-from marketplace.services.data.query_stores import store_rows
-from tests.data.trading import NOW, Trade, book, build_trade
+from marketplace.services.data.query_stores import QueryRows, keep_rows
+from marketplace.services.data.version_work import work_version
+from tests.data.publishing import product_of, stations_csv, trips_csv, upload
+from tests.data.trading import NOW, Trade, book, build_trade, version
 from tests.gate.test_queries import AREAS, ASKED, keys, trips
 
 QUESTION = Question.from_json(ASKED)
@@ -36,8 +42,20 @@ def contract(db: None, tmp_path: Path, settings: Any) -> DataContract:
 def granted(trade: Trade, *, product_budget: int, budget: int) -> DataContract:
     """Agree on questions about a product with rows to answer them from."""
     product = trade.product(format="trips", query_budget_micro_epsilon=product_budget)
-    store_rows(version=product.versions.get(), keys=keys(ROWS), areas=AREAS, now=NOW)
+    store_rows(product, keys(ROWS))
     return agreed(trade, product, trade.bob, budget)
+
+
+def store_rows(product: DataProduct, packed: Int64Array) -> None:
+    """Publish a version with rows for questions beside its package."""
+    package = secrets.token_hex(32)
+    with storage.new_package(package) as file:
+        file.write(b"a package")
+        rows = QueryRows(package)
+        rows.add(packed)
+        sealed = rows.finish(AREAS)
+    newest = version(product, number=2, package=package)
+    keep_rows(version=newest, rows=sealed, now=NOW)
 
 
 def agreed(trade: Trade, product: Any, buyer_id: int, budget: int) -> DataContract:
@@ -137,7 +155,7 @@ def test_the_rows_are_sealed_and_come_back_whole(contract: DataContract) -> None
     store = DataQueryStore.objects.get()
     assert np.array_equal(query_stores.read_rows(store), np.sort(keys(ROWS)))
     assert query_stores.read_areas(store) == Areas.from_csv(AREAS.to_csv())
-    stored = storage.package_path(store.package).read_bytes()
+    stored = storage.rows_path(store.version.package).read_bytes()
     assert np.sort(keys(ROWS))[:4].tobytes() not in stored
 
 
@@ -147,3 +165,28 @@ def test_two_workers_draw_one_answer(contract: DataContract) -> None:
     assert answer_waiting(now=NOW) == 0
     query.refresh_from_db()
     assert query.counts == counts
+
+
+def test_a_published_version_answers_and_what_is_thrown_away_leaves_no_rows(
+    tmp_path: Path, settings: Any, db: None
+) -> None:
+    settings.DATA_FOLDER, settings.DATA_KEY_FILE = tmp_path / "data", tmp_path / "data.key"
+    trade = build_trade()
+    product_id = product_of(
+        trade.alice, format_="trips", theme="bike-sharing-availability",
+        query_budget_micro_epsilon=1_000_000,
+    )  # fmt: skip
+    upload(product_id, trade.alice, stations_csv(), role="stations")
+    version_id = upload(product_id, trade.alice, trips_csv(), name="trips.csv")
+    assert work_version(version_id=version_id, now=NOW)  # a preview: nothing is kept
+    assert not list((tmp_path / "data" / "packages").glob("**/rows"))
+    confirm_version(version_id=version_id, participant_ids=[trade.alice], now=NOW)
+    assert work_version(version_id=version_id, now=NOW)
+    list_product(product_id=product_id, participant_ids=[trade.alice], now=NOW)
+    store = DataQueryStore.objects.get(version=version_id)
+    assert len(query_stores.read_rows(store)) == 600
+    contract = agreed(trade, DataProduct.objects.get(id=product_id), trade.bob, 500_000)
+    query = put(contract, first_day="2026-03-02", last_day="2026-03-02", by_time="all")
+    answered(query)
+    assert query.counts is not None
+    assert abs(sum(query.counts) - 600) < 31 * len(query.counts) + 60

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from gate.areas import AREAS_PART, Areas
+from gate.errors import Refused, gettext_noop
 from gate.formats import Checked
 from gate.keys import key_commitment
 from gate.manifest import Manifest
@@ -21,6 +22,7 @@ from marketplace.models import DataVersion
 from marketplace.services.data import storage
 from marketplace.services.data.deposit_key import open_version_key
 from marketplace.services.data.made import Follow, Made
+from marketplace.services.data.query_stores import QueryRows
 from marketplace.services.data.raw_uploads import PPM, reserved
 
 # Shares of the work at which the gate's steps begin, as far as one can tell beforehand. [ppm]
@@ -56,7 +58,9 @@ def make(
     previous = _previous(version)
     told = _Told(follow, checked.records)
     follow("gate")
+    query_rows = None
     with reserved(version) as (packer, package_id, key):
+        rows = _rows_for_questions(version, package_id, has_places=stations is not None)
         gated = publish_trips(
             path,
             stations=stations,
@@ -65,9 +69,12 @@ def make(
             name=file_name,
             previous=previous,
             progress=told,
+            rows_to=None if rows is None else rows.add,
         )
         follow("package", PPM)
         package = packer.finish()
+        if rows is not None:
+            query_rows = rows.finish(gated.areas)
     report = gated.report
     manifest = Manifest(
         format=version.product.format,
@@ -88,7 +95,24 @@ def make(
         sample=gated.sample,
         privacy_report=report.as_json(),
         asks_provider=previous is None,
+        query_rows=query_rows,
     )
+
+
+def _rows_for_questions(
+    version: DataVersion, package_id: bytes, *, has_places: bool
+) -> QueryRows | None:
+    """Return what takes the rows for questions, where their provider grants a budget for them."""
+    if not version.product.query_budget_micro_epsilon:
+        return None
+    if not has_places:
+        raise Refused(
+            "questions-need-stations",
+            gettext_noop("questions with noise need a table of stations, and there is none"),
+            "",
+            gettext_noop("Add the table, or grant no privacy budget for questions."),
+        )
+    return QueryRows(package_id.hex())
 
 
 def recheck_at_home(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gate.manifest import Manifest
+from marketplace.services.data.query_stores import SealedRows
 
 
 class Follow(Protocol):
@@ -19,6 +20,7 @@ class Made:
 
     ``asks_provider``: it is about people, and its provider has not seen yet what remains.
     ``is_ours``: the hall made the package, and the version names it since it was begun.
+    ``query_rows``: what questions with noise will be answered from, where they are allowed.
     """
 
     package_id: bytes
@@ -31,6 +33,7 @@ class Made:
     privacy_report: Mapping[str, Any]
     asks_provider: bool = False
     is_ours: bool = True
+    query_rows: SealedRows | None = None
 
     def shown(self) -> dict[str, Any]:
         """Return the columns that a page shows of it."""

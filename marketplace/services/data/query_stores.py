@@ -1,10 +1,13 @@
-"""What a version keeps for questions: rows of when and between which places, sealed."""
+"""What a version keeps for questions: rows of when and between which places, sealed.
 
-from contextlib import closing
+They lie beside the version's package, under a key of their own that no buyer ever has.
+"""
+
+import os
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
-from django.db import transaction
 
 from gate.areas import Areas
 from gate.keys import key_commitment, new_key, new_package_id
@@ -19,64 +22,70 @@ ROWS_PART = "rows"
 _DTYPE = "<i8"
 
 
+@dataclass(frozen=True)
+class SealedRows:
+    """Rows that stand beside a package, and the only key to them."""
+
+    manifest: Manifest
+    key: bytes = field(repr=False)
+    areas: Areas = field(repr=False)
+
+
 class QueryRows:
     """Takes packed rows in, bucket by bucket, encrypting as they come.
 
-    Leave it by `keep` or `discard`; a process that dies leaves ciphertext whose key is gone.
+    Parameters
+    ----------
+    package : str
+        Id of the package that is being made; what throws that away throws these rows away.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, package: str) -> None:
         self._id, self._key = new_package_id(), new_key()
-        self._writing = storage.new_package(self._id.hex())
-        self._packer = Packer(self._writing.__enter__(), self._id, self._key)
+        self._file = storage.new_rows(package)
+        self._packer = Packer(self._file, self._id, self._key)
         self._part = self._packer.add_part(ROWS_PART, "application/octet-stream")
-        self.row_count = 0
+        self._count = 0
 
     def add(self, keys: Int64Array) -> None:
         """Add packed rows, see `gate.trip_rows.packed`."""
+        # Sorted: in what order they came would say which trips were one after the other.
         self._part.write(np.sort(keys).astype(_DTYPE).tobytes())
-        self.row_count += len(keys)
+        self._count += len(keys)
 
-    def keep(self, *, version: DataVersion, areas: Areas, now: datetime) -> None:
-        """End the file and name it in a row, in the caller's transaction."""
+    def finish(self, areas: Areas) -> SealedRows:
+        """End the file and make it last."""
         self._part.close()
+        package = self._packer.finish()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
         manifest = Manifest(
             format="query-rows",
-            row_count=self.row_count,
-            package=self._packer.finish(),
+            row_count=self._count,
+            package=package,
             key_commitment=key_commitment(self._id, self._key),
         )
-        self._writing.__exit__(None, None, None)
-        DataQueryStore.objects.create(
-            version=version,
-            package=self._id.hex(),
-            sealed_key=seal_for_hall(package_id=self._id, key=self._key),
-            manifest=manifest.to_bytes(),
-            areas=areas.to_csv(),
-            row_count=self.row_count,
-            created_at=now,
-        )
-
-    def discard(self) -> None:
-        """Throw file and key away."""
-        with closing(self._part):
-            pass
-        storage.discard_package(self._id.hex())
+        return SealedRows(manifest, self._key, areas)
 
 
-@transaction.atomic
-def store_rows(*, version: DataVersion, keys: Int64Array, areas: Areas, now: datetime) -> None:
-    """Keep all rows of a version at once."""
-    rows = QueryRows()
-    rows.add(keys)
-    rows.keep(version=version, areas=areas, now=now)
+def keep_rows(*, version: DataVersion, rows: SealedRows, now: datetime) -> None:
+    """Note the rows of a version that becomes ready, in its transaction."""
+    package_id = rows.manifest.package.package_id
+    DataQueryStore.objects.create(
+        version=version,
+        sealed_key=seal_for_hall(package_id=package_id, key=rows.key),
+        manifest=rows.manifest.to_bytes(),
+        areas=rows.areas.to_csv(),
+        created_at=now,
+    )
 
 
 def read_rows(store: DataQueryStore) -> Int64Array:
     """Return the packed rows of a store; they are in memory alone."""
     manifest = Manifest.from_bytes(bytes(store.manifest))
-    key = open_for_hall(package_id=bytes.fromhex(store.package), sealed_key=bytes(store.sealed_key))
-    with storage.package_path(store.package).open("rb") as file:
+    key = open_for_hall(package_id=manifest.package.package_id, sealed_key=bytes(store.sealed_key))
+    with storage.rows_path(store.version.package).open("rb") as file:
         data = read_part(file, manifest.package, key, ROWS_PART)
     return np.frombuffer(data, _DTYPE).astype(np.int64)
 
