@@ -24,6 +24,7 @@ from marketplace.services.data import catalogue, home_packages, raw_uploads, sto
 from marketplace.services.data.deposit_key import open_for_hall, seal_for_hall
 from marketplace.services.data.intake import PREVIEW
 from marketplace.services.data.made import Made
+from marketplace.services.data.query_stores import keep_rows
 from marketplace.services.data.storage import Quarantined
 from marketplace.services.notices import notify
 
@@ -236,6 +237,8 @@ def _keep(version: DataVersion, made: Made, *, is_confirmed: bool, now: datetime
     version.uploads.update(sealed_key=None)
     logged = version_document(version).command(version_document_key(version.id))
     submit(commands=[logged], submitted_at=now)
+    if made.query_rows is not None:
+        keep_rows(version=version, rows=made.query_rows, now=now)
     if version.product.state == DataProduct.State.LISTED:
         catalogue.refresh(product_id=version.product_id, now=now)
     _tell(version, NoticeKind.VERSION_READY, now)
