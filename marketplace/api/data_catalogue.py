@@ -34,6 +34,7 @@ _PARAMETERS = [
     OpenApiParameter("sort", str, enum=list(SORTS)),
     OpenApiParameter("page", int),
 ]
+_BADGES = ", ".join(band.name.lower() for band in Band)
 
 
 class AreaOut(serializers.Serializer[Any]):
@@ -60,7 +61,7 @@ class CatalogueLineOut(serializers.Serializer[Any]):
     currency = serializers.CharField()
     age_s = serializers.IntegerField(allow_null=True)
     quality_ppm = serializers.IntegerField(allow_null=True)
-    quality = serializers.ChoiceField(choices=[band.name.lower() for band in Band])
+    badge = serializers.CharField(help_text=_BADGES)
     resolution_s = serializers.IntegerField()
     area = AreaOut(allow_null=True)
     first_day = serializers.DateField(allow_null=True)
@@ -91,7 +92,7 @@ class PublishedOut(serializers.Serializer[Any]):
     gated_at_home = serializers.BooleanField()
 
 
-class QualityOut(serializers.Serializer[Any]):
+class MeasuredQualityOut(serializers.Serializer[Any]):
     """Measured figures; null: not measured. [ppm]"""
 
     availability_ppm = serializers.IntegerField(allow_null=True)
@@ -99,7 +100,7 @@ class QualityOut(serializers.Serializer[Any]):
     validity_ppm = serializers.IntegerField(allow_null=True)
     completeness_ppm = serializers.IntegerField(allow_null=True)
     whole_ppm = serializers.IntegerField(allow_null=True)
-    badge = serializers.ChoiceField(choices=[band.name.lower() for band in Band])
+    badge = serializers.CharField(help_text=_BADGES)
 
 
 class CatalogueProductOut(serializers.Serializer[Any]):
@@ -123,7 +124,7 @@ class CatalogueProductOut(serializers.Serializer[Any]):
     offer = serializers.DictField(help_text="What may be done with it, as an ODRL offer.")
     service_level = serializers.DictField()
     age_s = serializers.IntegerField(allow_null=True)
-    quality = QualityOut()
+    quality = MeasuredQualityOut()
     listed_at = serializers.DateTimeField()
     versions = PublishedOut(many=True)
     profile = serializers.DictField()
@@ -229,7 +230,7 @@ def _line(line: Line) -> dict[str, Any]:
         "currency": line.currency,
         "age_s": line.age_s,
         "quality_ppm": line.quality_ppm,
-        "quality": Band(line.quality_band).name.lower(),
+        "badge": Band(line.quality_band).name.lower(),
         "resolution_s": line.resolution_s,
         "area": None if line.area is None else {name: getattr(line.area, name) for name in _EDGES},
         "first_day": line.first_day,

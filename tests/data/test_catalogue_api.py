@@ -47,7 +47,7 @@ def test_search_finds_what_the_page_finds(client: APIClient, ids: dict[str, int]
     found: dict[str, Any] = client.get(SEARCH, {**box, "kind": 1, "data_format": [3, 4]}).json()
     assert [each["id"] for each in found["results"]] == [ids["live"]]
     line = found["results"][0]
-    assert (line["kind"], line["format"], line["quality"]) == ("feed", "gtfs-rt", "poor")
+    assert (line["kind"], line["format"], line["badge"]) == ("feed", "gtfs-rt", "poor")
     assert line["price"] == {"form": "subscription", "price_micro": 20_000_000, "trial_days": 0}
     assert client.get(SEARCH, {"text": "单车"}).json()["total"] == 1
 
