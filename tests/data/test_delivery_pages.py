@@ -8,7 +8,9 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from django.db import connection
 from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from gate.manifest import CHUNK_BYTES
@@ -56,6 +58,13 @@ def signed_in(who: Trader) -> Client:
     return client
 
 
+def asked(client: Client, path: str) -> int:
+    """Return how many queries a page takes."""
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(path).status_code == 200
+    return len(queries)
+
+
 def words(client: Client, path: str) -> str:
     answer = client.get(path)
     assert answer.status_code == 200, path
@@ -89,6 +98,9 @@ def test_received_by_one_click_with_keys_in_custody() -> None:
     assert [as_cleo.get(path).status_code for path in (page, f"{page}/file")] == [404, 404]
     assert as_ada.get(f"{page}/file").status_code == 404
     assert "Trips by day" in words(as_ben, "/market/deliveries")
+    one = asked(as_ben, "/market/deliveries")
+    agree(publish_file(each.seller), each.seller, each.buyer, timezone.now())
+    assert asked(as_ben, "/market/deliveries") == one
     assert "Trips by day" in words(as_ada, "/market/deliveries")
 
 
