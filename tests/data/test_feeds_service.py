@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marketplace.domain.billing.amounts import half_even
 from marketplace.domain.data.service import (
     PROMISES,
     Look,
@@ -13,7 +14,6 @@ from marketplace.domain.data.service import (
     credit_ppm,
     shortfalls,
 )
-from marketplace.domain.billing.amounts import half_even
 from marketplace.errors import Invalid
 
 LEVEL = ServiceLevel(
