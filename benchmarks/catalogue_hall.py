@@ -19,7 +19,7 @@ from typing import Any, Final
 PROVIDERS: Final = 40
 SEED: Final = 1605
 ASKED: Final = 200
-_TOWNS: Final = ((-122.4, 37.7), (145.1, -37.8), (145.7, -16.9), (121.4, 31.2), (13.4, 52.5))
+TOWNS: Final = ((-122.4, 37.7), (145.1, -37.8), (145.7, -16.9), (121.4, 31.2), (13.4, 52.5))
 _THINGS: Final = ("Bike flows", "Loop counts", "Timetables", "Scooters", "公交 到站", "共享单车")
 
 
@@ -30,27 +30,10 @@ def build(products: int) -> dict[str, Any]:
     from django.db import connection
     from django.utils import timezone
 
-    from marketplace.models import DataProduct, DataVersion, User
-    from marketplace.services.data.catalogue import refresh_many
+    from marketplace.models import User
     from marketplace.services.people import add_participant, add_person, join
 
-    now = timezone.now()
-    providers = [
-        add_participant(role="data_provider", name=f"Provider {number}")
-        for number in range(PROVIDERS)
-    ]
-    random = Random(SEED)
-    made = DataProduct.objects.bulk_create(
-        [_product(random, providers, now) for _ in range(products)], batch_size=1_000
-    )
-    DataVersion.objects.bulk_create(
-        [_version(random, product, now) for product in made], batch_size=500
-    )
-    _look_at_feeds(now)
-    ids = [product.pk for product in made]
-    started = time.perf_counter()
-    refresh_many(product_ids=ids, now=now)
-    written_s = time.perf_counter() - started
+    ids, written_s = list_products(products, now=timezone.now())
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
@@ -70,10 +53,34 @@ def build(products: int) -> dict[str, Any]:
     }
 
 
+def list_products(count: int, *, now: datetime) -> tuple[list[int], float]:
+    """List products of a seeded generator; return their ids and what their entries took. [s]"""
+    from marketplace.models import DataProduct, DataVersion
+    from marketplace.services.data.catalogue import refresh_many
+    from marketplace.services.people import add_participant
+
+    providers = [
+        add_participant(role="data_provider", name=f"Provider {number}")
+        for number in range(PROVIDERS)
+    ]
+    random = Random(SEED)
+    made = DataProduct.objects.bulk_create(
+        [_product(random, providers, now) for _ in range(count)], batch_size=1_000
+    )
+    DataVersion.objects.bulk_create(
+        [_version(random, product, now) for product in made], batch_size=500
+    )
+    _look_at_feeds(now)
+    ids = [product.pk for product in made]
+    started = time.perf_counter()
+    refresh_many(product_ids=ids, now=now)
+    return ids, time.perf_counter() - started
+
+
 def searches(random: Random) -> Iterator[dict[str, str]]:
     """Yield what people search for, in turns: nothing, facets, boxes and periods, words."""
     while True:
-        west, south = (edge + random.uniform(-0.3, 0.2) for edge in random.choice(_TOWNS))
+        west, south = (edge + random.uniform(-0.3, 0.2) for edge in random.choice(TOWNS))
         size = random.choice((0.05, 0.2, 2.0))
         box = {"west": west, "south": south, "east": west + size, "north": south + size}
         edges = {name: f"{value:.4f}" for name, value in box.items()}
@@ -129,7 +136,7 @@ def _product(random: Random, providers: list[int], now: datetime) -> Any:
 def _version(random: Random, product: Any, now: datetime) -> Any:
     from marketplace.models import DataVersion
 
-    town = random.choice(_TOWNS)
+    town = random.choice(TOWNS)
     west, south = (round((edge + random.uniform(-0.4, 0.4)) * 10**6) for edge in town)
     wide, tall = (round(random.random() ** 2 * 400_000) for _ in range(2))
     start = datetime(2022, 1, 1) + timedelta(days=random.randrange(1_400))  # noqa: DTZ001 - text
