@@ -8,398 +8,1053 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('marketplace', '0018_pricing_comparisons'),
+        ("marketplace", "0018_pricing_comparisons"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='DataProduct',
+            name="DataProduct",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.SmallIntegerField(choices=[(1, 'file'), (2, 'feed')])),
-                ('format', models.CharField(choices=[('trips', 'trips'), ('counts', 'traffic counts'), ('gtfs', 'GTFS'), ('gtfs-rt', 'GTFS-Realtime'), ('gbfs', 'GBFS'), ('datex', 'DATEX II')], max_length=16)),
-                ('state', models.SmallIntegerField(choices=[(1, 'draft'), (2, 'listed'), (3, 'withdrawn')], default=1)),
-                ('language', models.CharField(default='en', max_length=8)),
-                ('title', models.CharField(max_length=200)),
-                ('description', models.TextField(default='')),
-                ('keywords', models.JSONField(default=list)),
-                ('theme', models.CharField(help_text='mobilityDCAT-AP theme, its last part.', max_length=64)),
-                ('frequency', models.CharField(help_text='EU vocabulary of frequencies.', max_length=32)),
-                ('licence', models.CharField(help_text='Key of marketplace.domain.data.licences.', max_length=64)),
-                ('currency', models.CharField(max_length=3)),
-                ('price', models.JSONField(help_text='See marketplace.domain.data.prices.')),
-                ('shares', models.JSONField(default=list, help_text="Revenue shares: participant and ppm; the rest is the provider's.")),
-                ('policy', models.JSONField(help_text='Purposes, duties, prohibitions; see domain.data.policy.')),
-                ('service_level', models.JSONField(default=dict, help_text='Promises; see domain.data.service.')),
-                ('privacy_policy', models.JSONField(default=dict, help_text='What the gate was told; {}: nothing about people in it.')),
-                ('query_budget_micro_epsilon', models.BigIntegerField(default=0, help_text='Over all buyers, for queries with noise; 0: none are answered.')),
-                ('source_url', models.TextField(default='', help_text='Of a feed: where the hall fetches it.')),
-                ('accepts_automatically', models.BooleanField(default=True, help_text='The hall signs for the provider, whose key it holds.')),
-                ('is_for_planning', models.BooleanField(default=False, help_text="The provider licenses it for the city's public indicators.")),
-                ('created_at', models.DateTimeField()),
-                ('listed_at', models.DateTimeField(null=True)),
-                ('withdrawn_at', models.DateTimeField(null=True)),
-                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='data_products', to='marketplace.participant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("kind", models.SmallIntegerField(choices=[(1, "file"), (2, "feed")])),
+                (
+                    "format",
+                    models.CharField(
+                        choices=[
+                            ("trips", "trips"),
+                            ("counts", "traffic counts"),
+                            ("gtfs", "GTFS"),
+                            ("gtfs-rt", "GTFS-Realtime"),
+                            ("gbfs", "GBFS"),
+                            ("datex", "DATEX II"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "state",
+                    models.SmallIntegerField(
+                        choices=[(1, "draft"), (2, "listed"), (3, "withdrawn")], default=1
+                    ),
+                ),
+                ("language", models.CharField(default="en", max_length=8)),
+                ("title", models.CharField(max_length=200)),
+                ("description", models.TextField(default="")),
+                ("keywords", models.JSONField(default=list)),
+                (
+                    "theme",
+                    models.CharField(
+                        help_text="mobilityDCAT-AP theme, its last part.", max_length=64
+                    ),
+                ),
+                (
+                    "frequency",
+                    models.CharField(help_text="EU vocabulary of frequencies.", max_length=32),
+                ),
+                (
+                    "licence",
+                    models.CharField(
+                        help_text="Key of marketplace.domain.data.licences.", max_length=64
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3)),
+                ("price", models.JSONField(help_text="See marketplace.domain.data.prices.")),
+                (
+                    "shares",
+                    models.JSONField(
+                        default=list,
+                        help_text="Revenue shares: participant and ppm; the rest is the provider's.",
+                    ),
+                ),
+                (
+                    "policy",
+                    models.JSONField(
+                        help_text="Purposes, duties, prohibitions; see domain.data.policy."
+                    ),
+                ),
+                (
+                    "service_level",
+                    models.JSONField(default=dict, help_text="Promises; see domain.data.service."),
+                ),
+                (
+                    "privacy_policy",
+                    models.JSONField(
+                        default=dict,
+                        help_text="What the gate was told; {}: nothing about people in it.",
+                    ),
+                ),
+                (
+                    "query_budget_micro_epsilon",
+                    models.BigIntegerField(
+                        default=0,
+                        help_text="Over all buyers, for queries with noise; 0: none are answered.",
+                    ),
+                ),
+                (
+                    "source_url",
+                    models.TextField(default="", help_text="Of a feed: where the hall fetches it."),
+                ),
+                (
+                    "accepts_automatically",
+                    models.BooleanField(
+                        default=True,
+                        help_text="The hall signs for the provider, whose key it holds.",
+                    ),
+                ),
+                (
+                    "is_for_planning",
+                    models.BooleanField(
+                        default=False,
+                        help_text="The provider licenses it for the city's public indicators.",
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("listed_at", models.DateTimeField(null=True)),
+                ("withdrawn_at", models.DateTimeField(null=True)),
+                (
+                    "provider",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="data_products",
+                        to="marketplace.participant",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='DataContract',
+            name="DataContract",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.SmallIntegerField(choices=[(1, 'proposed'), (2, 'agreed'), (3, 'declined'), (4, 'revoked'), (5, 'ended')], default=1)),
-                ('currency', models.CharField(max_length=3)),
-                ('body', models.BinaryField(help_text='Canonical JSON, signed as it is.')),
-                ('sha256', models.CharField(max_length=64, unique=True)),
-                ('buyer_signature', models.BinaryField()),
-                ('seller_signature', models.BinaryField(null=True)),
-                ('valid_from', models.DateTimeField()),
-                ('valid_until', models.DateTimeField()),
-                ('proposed_at', models.DateTimeField()),
-                ('agreed_at', models.DateTimeField(null=True)),
-                ('closed_at', models.DateTimeField(help_text='Declined, revoked or run out.', null=True)),
-                ('revocation_body', models.BinaryField(null=True)),
-                ('revocation_signature', models.BinaryField(null=True)),
-                ('buyer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='data_purchases', to='marketplace.participant')),
-                ('buyer_key', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='marketplace.signingkey')),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='contracts', to='marketplace.dataproduct')),
-                ('revocation_key', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='marketplace.signingkey')),
-                ('seller', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='data_sales', to='marketplace.participant')),
-                ('seller_key', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='marketplace.signingkey')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "state",
+                    models.SmallIntegerField(
+                        choices=[
+                            (1, "proposed"),
+                            (2, "agreed"),
+                            (3, "declined"),
+                            (4, "revoked"),
+                            (5, "ended"),
+                        ],
+                        default=1,
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3)),
+                ("body", models.BinaryField(help_text="Canonical JSON, signed as it is.")),
+                ("sha256", models.CharField(max_length=64, unique=True)),
+                ("buyer_signature", models.BinaryField()),
+                ("seller_signature", models.BinaryField(null=True)),
+                ("valid_from", models.DateTimeField()),
+                ("valid_until", models.DateTimeField()),
+                ("proposed_at", models.DateTimeField()),
+                ("agreed_at", models.DateTimeField(null=True)),
+                (
+                    "closed_at",
+                    models.DateTimeField(help_text="Declined, revoked or run out.", null=True),
+                ),
+                ("revocation_body", models.BinaryField(null=True)),
+                ("revocation_signature", models.BinaryField(null=True)),
+                (
+                    "buyer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="data_purchases",
+                        to="marketplace.participant",
+                    ),
+                ),
+                (
+                    "buyer_key",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="marketplace.signingkey",
+                    ),
+                ),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="contracts",
+                        to="marketplace.dataproduct",
+                    ),
+                ),
+                (
+                    "revocation_key",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="marketplace.signingkey",
+                    ),
+                ),
+                (
+                    "seller",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="data_sales",
+                        to="marketplace.participant",
+                    ),
+                ),
+                (
+                    "seller_key",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="marketplace.signingkey",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='DataCharge',
+            name="DataCharge",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.IntegerField(default=0, help_text="0 for a file; of a feed, the month's.")),
-                ('period_start', models.DateTimeField()),
-                ('period_end', models.DateTimeField()),
-                ('state', models.SmallIntegerField(choices=[(1, 'opening'), (2, 'held'), (3, 'refused'), (4, 'delivering'), (5, 'in the dispute window'), (6, 'disputed'), (7, 'closing'), (8, 'paid'), (9, 'refunded'), (10, 'split'), (11, 'releasing'), (12, 'released')])),
-                ('held_micro', models.BigIntegerField(help_text="Price, or the month's cap: never more is paid.")),
-                ('due_micro', models.BigIntegerField(default=0, help_text='For what was delivered.')),
-                ('credit_micro', models.BigIntegerField(default=0, help_text='For missed service levels.')),
-                ('refund_micro', models.BigIntegerField(default=0, help_text='By the verdict of a dispute.')),
-                ('command_key', models.TextField(default='', help_text='The command whose answer is waited for.')),
-                ('refusal', models.TextField(default='')),
-                ('opened_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField(help_text='The hold lets go by itself.')),
-                ('window_ends_at', models.DateTimeField(null=True)),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('contract', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='charges', to='marketplace.datacontract')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "number",
+                    models.IntegerField(
+                        default=0, help_text="0 for a file; of a feed, the month's."
+                    ),
+                ),
+                ("period_start", models.DateTimeField()),
+                ("period_end", models.DateTimeField()),
+                (
+                    "state",
+                    models.SmallIntegerField(
+                        choices=[
+                            (1, "opening"),
+                            (2, "held"),
+                            (3, "refused"),
+                            (4, "delivering"),
+                            (5, "in the dispute window"),
+                            (6, "disputed"),
+                            (7, "closing"),
+                            (8, "paid"),
+                            (9, "refunded"),
+                            (10, "split"),
+                            (11, "releasing"),
+                            (12, "released"),
+                        ]
+                    ),
+                ),
+                (
+                    "held_micro",
+                    models.BigIntegerField(
+                        help_text="Price, or the month's cap: never more is paid."
+                    ),
+                ),
+                (
+                    "due_micro",
+                    models.BigIntegerField(default=0, help_text="For what was delivered."),
+                ),
+                (
+                    "credit_micro",
+                    models.BigIntegerField(default=0, help_text="For missed service levels."),
+                ),
+                (
+                    "refund_micro",
+                    models.BigIntegerField(default=0, help_text="By the verdict of a dispute."),
+                ),
+                (
+                    "command_key",
+                    models.TextField(
+                        default="", help_text="The command whose answer is waited for."
+                    ),
+                ),
+                ("refusal", models.TextField(default="")),
+                ("opened_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField(help_text="The hold lets go by itself.")),
+                ("window_ends_at", models.DateTimeField(null=True)),
+                ("closed_at", models.DateTimeField(null=True)),
+                (
+                    "contract",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="charges",
+                        to="marketplace.datacontract",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='DataDelivery',
+            name="DataDelivery",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.SmallIntegerField(choices=[(1, 'waiting for the money'), (2, 'waiting for the seller'), (3, 'waiting for the buyer'), (4, 'received, money on its way'), (5, 'key given'), (6, 'accepted'), (7, 'disputed'), (8, 'ended'), (9, 'seller was late'), (10, 'buyer was late'), (11, 'hall was late'), (12, 'cancelled')], default=1)),
-                ('offer_by', models.DateTimeField()),
-                ('receive_by', models.DateTimeField()),
-                ('key_by', models.DateTimeField()),
-                ('origin_body', models.BinaryField(help_text='Proof of origin, signed by the seller.', null=True)),
-                ('origin_signature', models.BinaryField(null=True)),
-                ('receipt_body', models.BinaryField(help_text='Proof of reception, by the buyer.', null=True)),
-                ('receipt_signature', models.BinaryField(null=True)),
-                ('wrap', models.BinaryField(help_text='The key for the buyer (HPKE); never re-made.', null=True)),
-                ('outcome_body', models.BinaryField(help_text='Acceptance or complaint, signed.', null=True)),
-                ('outcome_signature', models.BinaryField(null=True)),
-                ('offered_at', models.DateTimeField(null=True)),
-                ('received_at', models.DateTimeField(null=True)),
-                ('key_out_at', models.DateTimeField(null=True)),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('charge', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='delivery', to='marketplace.datacharge')),
-                ('contract', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='delivery', to='marketplace.datacontract')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "state",
+                    models.SmallIntegerField(
+                        choices=[
+                            (1, "waiting for the money"),
+                            (2, "waiting for the seller"),
+                            (3, "waiting for the buyer"),
+                            (4, "received, money on its way"),
+                            (5, "key given"),
+                            (6, "accepted"),
+                            (7, "disputed"),
+                            (8, "ended"),
+                            (9, "seller was late"),
+                            (10, "buyer was late"),
+                            (11, "hall was late"),
+                            (12, "cancelled"),
+                        ],
+                        default=1,
+                    ),
+                ),
+                ("offer_by", models.DateTimeField()),
+                ("receive_by", models.DateTimeField()),
+                ("key_by", models.DateTimeField()),
+                (
+                    "origin_body",
+                    models.BinaryField(
+                        help_text="Proof of origin, signed by the seller.", null=True
+                    ),
+                ),
+                ("origin_signature", models.BinaryField(null=True)),
+                (
+                    "receipt_body",
+                    models.BinaryField(help_text="Proof of reception, by the buyer.", null=True),
+                ),
+                ("receipt_signature", models.BinaryField(null=True)),
+                (
+                    "wrap",
+                    models.BinaryField(
+                        help_text="The key for the buyer (HPKE); never re-made.", null=True
+                    ),
+                ),
+                (
+                    "outcome_body",
+                    models.BinaryField(help_text="Acceptance or complaint, signed.", null=True),
+                ),
+                ("outcome_signature", models.BinaryField(null=True)),
+                ("offered_at", models.DateTimeField(null=True)),
+                ("received_at", models.DateTimeField(null=True)),
+                ("key_out_at", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "charge",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="delivery",
+                        to="marketplace.datacharge",
+                    ),
+                ),
+                (
+                    "contract",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="delivery",
+                        to="marketplace.datacontract",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'data deliveries',
+                "verbose_name_plural": "data deliveries",
             },
         ),
         migrations.CreateModel(
-            name='DataDispute',
+            name="DataDispute",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.SmallIntegerField(choices=[(1, 'open'), (2, 'decided'), (3, 'taken back')], default=1)),
-                ('reason', models.CharField(help_text='Code of marketplace.domain.data.disputes.', max_length=32)),
-                ('statement', models.TextField(help_text="The buyer's words.")),
-                ('answer', models.TextField(default='', help_text="The seller's words.")),
-                ('evidence', models.JSONField(default=list, help_text='Each: kind, text, hash; see the domain.')),
-                ('opened_at', models.DateTimeField()),
-                ('answered_at', models.DateTimeField(null=True)),
-                ('decided_at', models.DateTimeField(null=True)),
-                ('refund_micro', models.BigIntegerField(null=True)),
-                ('verdict', models.TextField(default='', help_text="The operator's reasons, or the machine's.")),
-                ('charge', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='dispute', to='marketplace.datacharge')),
-                ('decided_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='marketplace.participant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "state",
+                    models.SmallIntegerField(
+                        choices=[(1, "open"), (2, "decided"), (3, "taken back")], default=1
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        help_text="Code of marketplace.domain.data.disputes.", max_length=32
+                    ),
+                ),
+                ("statement", models.TextField(help_text="The buyer's words.")),
+                ("answer", models.TextField(default="", help_text="The seller's words.")),
+                (
+                    "evidence",
+                    models.JSONField(
+                        default=list, help_text="Each: kind, text, hash; see the domain."
+                    ),
+                ),
+                ("opened_at", models.DateTimeField()),
+                ("answered_at", models.DateTimeField(null=True)),
+                ("decided_at", models.DateTimeField(null=True)),
+                ("refund_micro", models.BigIntegerField(null=True)),
+                (
+                    "verdict",
+                    models.TextField(
+                        default="", help_text="The operator's reasons, or the machine's."
+                    ),
+                ),
+                (
+                    "charge",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="dispute",
+                        to="marketplace.datacharge",
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="marketplace.participant",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='DataInvoice',
+            name="DataInvoice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.SmallIntegerField(choices=[(1, 'invoice'), (2, 'credit note')])),
-                ('number', models.IntegerField()),
-                ('amount_micro', models.BigIntegerField()),
-                ('lines', models.JSONField(help_text='What was delivered, credits, refunds; they add up.')),
-                ('issued_at', models.DateTimeField()),
-                ('charge', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='invoices', to='marketplace.datacharge')),
-                ('seller', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='marketplace.participant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("kind", models.SmallIntegerField(choices=[(1, "invoice"), (2, "credit note")])),
+                ("number", models.IntegerField()),
+                ("amount_micro", models.BigIntegerField()),
+                (
+                    "lines",
+                    models.JSONField(
+                        help_text="What was delivered, credits, refunds; they add up."
+                    ),
+                ),
+                ("issued_at", models.DateTimeField()),
+                (
+                    "charge",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="invoices",
+                        to="marketplace.datacharge",
+                    ),
+                ),
+                (
+                    "seller",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="marketplace.participant",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='DataVersion',
+            name="DataVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.IntegerField()),
-                ('state', models.SmallIntegerField(choices=[(1, 'working'), (2, 'ready'), (3, 'refused')], default=1)),
-                ('note', models.TextField(default='', help_text='What the provider says is new.')),
-                ('refusal', models.JSONField(default=dict, help_text='What was wrong and what to do: code, text.')),
-                ('progress', models.JSONField(default=dict, help_text='Step and share, while working.')),
-                ('manifest', models.BinaryField(null=True)),
-                ('manifest_sha256', models.CharField(default='', max_length=64)),
-                ('package', models.CharField(default='', help_text='Folder of the sealed package; hex of its id.', max_length=64)),
-                ('sealed_key', models.BinaryField(help_text="The package's key, sealed to the hall's deposit key (HPKE).", null=True)),
-                ('key_commitment', models.CharField(default='', max_length=64)),
-                ('byte_count', models.BigIntegerField(default=0, help_text='Of the parts, unencrypted.')),
-                ('row_count', models.BigIntegerField(default=0)),
-                ('profile', models.JSONField(default=dict, help_text='See gate.profile: columns, coverage, time.')),
-                ('privacy_report', models.JSONField(default=dict, help_text='See gate.report.')),
-                ('findings', models.JSONField(default=list, help_text="Of the format's validator.")),
-                ('sample', models.JSONField(default=dict, help_text='Header and a few published rows.')),
-                ('gated_at_home', models.BooleanField(default=False)),
-                ('raw_deleted_at', models.DateTimeField(help_text='When the quarantined upload was destroyed; the provider is told.', null=True)),
-                ('created_at', models.DateTimeField()),
-                ('published_at', models.DateTimeField(null=True)),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='marketplace.dataproduct')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.IntegerField()),
+                (
+                    "state",
+                    models.SmallIntegerField(
+                        choices=[(1, "working"), (2, "ready"), (3, "refused")], default=1
+                    ),
+                ),
+                ("note", models.TextField(default="", help_text="What the provider says is new.")),
+                (
+                    "refusal",
+                    models.JSONField(
+                        default=dict, help_text="What was wrong and what to do: code, text."
+                    ),
+                ),
+                (
+                    "progress",
+                    models.JSONField(default=dict, help_text="Step and share, while working."),
+                ),
+                ("manifest", models.BinaryField(null=True)),
+                ("manifest_sha256", models.CharField(default="", max_length=64)),
+                (
+                    "package",
+                    models.CharField(
+                        default="",
+                        help_text="Folder of the sealed package; hex of its id.",
+                        max_length=64,
+                    ),
+                ),
+                (
+                    "sealed_key",
+                    models.BinaryField(
+                        help_text="The package's key, sealed to the hall's deposit key (HPKE).",
+                        null=True,
+                    ),
+                ),
+                ("key_commitment", models.CharField(default="", max_length=64)),
+                (
+                    "byte_count",
+                    models.BigIntegerField(default=0, help_text="Of the parts, unencrypted."),
+                ),
+                ("row_count", models.BigIntegerField(default=0)),
+                (
+                    "profile",
+                    models.JSONField(
+                        default=dict, help_text="See gate.profile: columns, coverage, time."
+                    ),
+                ),
+                ("privacy_report", models.JSONField(default=dict, help_text="See gate.report.")),
+                (
+                    "findings",
+                    models.JSONField(default=list, help_text="Of the format's validator."),
+                ),
+                (
+                    "sample",
+                    models.JSONField(default=dict, help_text="Header and a few published rows."),
+                ),
+                ("gated_at_home", models.BooleanField(default=False)),
+                (
+                    "raw_deleted_at",
+                    models.DateTimeField(
+                        help_text="When the quarantined upload was destroyed; the provider is told.",
+                        null=True,
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("published_at", models.DateTimeField(null=True)),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="versions",
+                        to="marketplace.dataproduct",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='datacontract',
-            name='version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='contracts', to='marketplace.dataversion'),
+            model_name="datacontract",
+            name="version",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="contracts",
+                to="marketplace.dataversion",
+            ),
         ),
         migrations.CreateModel(
-            name='CatalogueChange',
+            name="CatalogueChange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('what', models.SmallIntegerField(choices=[(1, 'listed'), (2, 'new version'), (3, 'price or licence changed'), (4, 'measured quality changed'), (5, 'withdrawn')])),
-                ('at', models.DateTimeField()),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='changes', to='marketplace.dataproduct')),
-                ('version', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='marketplace.dataversion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "what",
+                    models.SmallIntegerField(
+                        choices=[
+                            (1, "listed"),
+                            (2, "new version"),
+                            (3, "price or licence changed"),
+                            (4, "measured quality changed"),
+                            (5, "withdrawn"),
+                        ]
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="changes",
+                        to="marketplace.dataproduct",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="marketplace.dataversion",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='FeedCredential',
+            name="FeedCredential",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('secret_sha256', models.CharField(max_length=64, unique=True)),
-                ('label', models.CharField(default='', max_length=80)),
-                ('created_at', models.DateTimeField()),
-                ('revoked_at', models.DateTimeField(null=True)),
-                ('contract', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='credentials', to='marketplace.datacontract')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("secret_sha256", models.CharField(max_length=64, unique=True)),
+                ("label", models.CharField(default="", max_length=80)),
+                ("created_at", models.DateTimeField()),
+                ("revoked_at", models.DateTimeField(null=True)),
+                (
+                    "contract",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="credentials",
+                        to="marketplace.datacontract",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='FeedState',
+            name="FeedState",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='File of the feed, as gbfs names it.', max_length=64)),
-                ('sha256', models.CharField(max_length=64)),
-                ('record_count', models.IntegerField()),
-                ('source_time', models.DateTimeField(help_text='What the feed says of its age.', null=True)),
-                ('fetched_at', models.DateTimeField()),
-                ('changed_at', models.DateTimeField()),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='fetched', to='marketplace.dataproduct')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="File of the feed, as gbfs names it.", max_length=64
+                    ),
+                ),
+                ("sha256", models.CharField(max_length=64)),
+                ("record_count", models.IntegerField()),
+                (
+                    "source_time",
+                    models.DateTimeField(help_text="What the feed says of its age.", null=True),
+                ),
+                ("fetched_at", models.DateTimeField()),
+                ("changed_at", models.DateTimeField()),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="fetched",
+                        to="marketplace.dataproduct",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='FeedUse',
+            name="FeedUse",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('request_count', models.BigIntegerField(default=0)),
-                ('record_count', models.BigIntegerField(default=0)),
-                ('due_micro', models.BigIntegerField(default=0)),
-                ('changed_at', models.DateTimeField()),
-                ('charge', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='use', to='marketplace.datacharge')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("request_count", models.BigIntegerField(default=0)),
+                ("record_count", models.BigIntegerField(default=0)),
+                ("due_micro", models.BigIntegerField(default=0)),
+                ("changed_at", models.DateTimeField()),
+                (
+                    "charge",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="use",
+                        to="marketplace.datacharge",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ProbeResult',
+            name="ProbeResult",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('is_up', models.BooleanField()),
-                ('latency_ms', models.IntegerField(null=True)),
-                ('age_s', models.IntegerField(help_text="By the feed's own clock.", null=True)),
-                ('record_count', models.IntegerField(null=True)),
-                ('completeness_ppm', models.IntegerField(null=True)),
-                ('error_count', models.IntegerField(help_text="Of the format's validator and ours.", null=True)),
-                ('is_valid', models.BooleanField(default=False)),
-                ('findings', models.JSONField(default=list)),
-                ('problem', models.CharField(default='', help_text='Code; empty: none.', max_length=64)),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='probes', to='marketplace.dataproduct')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("is_up", models.BooleanField()),
+                ("latency_ms", models.IntegerField(null=True)),
+                ("age_s", models.IntegerField(help_text="By the feed's own clock.", null=True)),
+                ("record_count", models.IntegerField(null=True)),
+                ("completeness_ppm", models.IntegerField(null=True)),
+                (
+                    "error_count",
+                    models.IntegerField(help_text="Of the format's validator and ours.", null=True),
+                ),
+                ("is_valid", models.BooleanField(default=False)),
+                ("findings", models.JSONField(default=list)),
+                (
+                    "problem",
+                    models.CharField(default="", help_text="Code; empty: none.", max_length=64),
+                ),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="probes",
+                        to="marketplace.dataproduct",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='CatalogueRecord',
+            name="CatalogueRecord",
             fields=[
-                ('product', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='record', serialize=False, to='marketplace.dataproduct')),
-                ('turtle', models.TextField()),
-                ('json_ld', models.TextField()),
-                ('created_at', models.DateTimeField()),
-                ('changed_at', models.DateTimeField()),
+                (
+                    "product",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="record",
+                        serialize=False,
+                        to="marketplace.dataproduct",
+                    ),
+                ),
+                ("turtle", models.TextField()),
+                ("json_ld", models.TextField()),
+                ("created_at", models.DateTimeField()),
+                ("changed_at", models.DateTimeField()),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('changed_at__gte', models.F('created_at'))), name='catalogue_record_times')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("changed_at__gte", models.F("created_at"))),
+                        name="catalogue_record_times",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='DataFacet',
+            name="DataFacet",
             fields=[
-                ('product', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='facet', serialize=False, to='marketplace.dataproduct')),
-                ('longitude', django.contrib.postgres.fields.ranges.IntegerRangeField(help_text='Covered, in microdegrees.')),
-                ('latitude', django.contrib.postgres.fields.ranges.IntegerRangeField()),
-                ('period', django.contrib.postgres.fields.ranges.DateRangeField(help_text='Covered days; open end: a live feed.')),
-                ('resolution_s', models.IntegerField(help_text='Length of one value; 0: single events.')),
-                ('kind', models.SmallIntegerField()),
-                ('format', models.SmallIntegerField()),
-                ('age_band', models.SmallIntegerField()),
-                ('price_band', models.SmallIntegerField()),
-                ('quality_band', models.SmallIntegerField()),
-                ('price_micro', models.BigIntegerField(help_text='For one month, or once; 0: free.')),
-                ('currency', models.CharField(max_length=3)),
+                (
+                    "product",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="facet",
+                        serialize=False,
+                        to="marketplace.dataproduct",
+                    ),
+                ),
+                (
+                    "longitude",
+                    django.contrib.postgres.fields.ranges.IntegerRangeField(
+                        help_text="Covered, in microdegrees."
+                    ),
+                ),
+                ("latitude", django.contrib.postgres.fields.ranges.IntegerRangeField()),
+                (
+                    "period",
+                    django.contrib.postgres.fields.ranges.DateRangeField(
+                        help_text="Covered days; open end: a live feed."
+                    ),
+                ),
+                (
+                    "resolution_s",
+                    models.IntegerField(help_text="Length of one value; 0: single events."),
+                ),
+                ("kind", models.SmallIntegerField()),
+                ("format", models.SmallIntegerField()),
+                ("age_band", models.SmallIntegerField()),
+                ("price_band", models.SmallIntegerField()),
+                ("quality_band", models.SmallIntegerField()),
+                (
+                    "price_micro",
+                    models.BigIntegerField(help_text="For one month, or once; 0: free."),
+                ),
+                ("currency", models.CharField(max_length=3)),
             ],
             options={
-                'indexes': [django.contrib.postgres.indexes.GistIndex(fields=['longitude', 'latitude', 'period'], name='data_facet_where_when'), models.Index(fields=['price_micro', 'product'], name='data_facet_price')],
+                "indexes": [
+                    django.contrib.postgres.indexes.GistIndex(
+                        fields=["longitude", "latitude", "period"], name="data_facet_where_when"
+                    ),
+                    models.Index(fields=["price_micro", "product"], name="data_facet_price"),
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='dataproduct',
-            index=models.Index(fields=['provider', '-id'], name='data_product_of_provider'),
+            model_name="dataproduct",
+            index=models.Index(fields=["provider", "-id"], name="data_product_of_provider"),
         ),
         migrations.AddIndex(
-            model_name='dataproduct',
-            index=models.Index(condition=models.Q(('state', 2)), fields=['id'], name='data_product_listed'),
+            model_name="dataproduct",
+            index=models.Index(
+                condition=models.Q(("state", 2)), fields=["id"], name="data_product_listed"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dataproduct',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 1), ('source_url', '')), models.Q(('kind', 2), models.Q(('source_url', ''), _negated=True)), _connector='OR'), name='data_product_feed_has_source'),
+            model_name="dataproduct",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", 1), ("source_url", "")),
+                    models.Q(("kind", 2), models.Q(("source_url", ""), _negated=True)),
+                    _connector="OR",
+                ),
+                name="data_product_feed_has_source",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dataproduct',
-            constraint=models.CheckConstraint(condition=models.Q(('query_budget_micro_epsilon__gte', 0)), name='data_product_budget_not_negative'),
+            model_name="dataproduct",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("query_budget_micro_epsilon__gte", 0)),
+                name="data_product_budget_not_negative",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dataproduct',
-            constraint=models.CheckConstraint(condition=models.Q(('state', 1), models.Q(('listed_at__isnull', False), ('state', 2)), models.Q(('state', 3), ('withdrawn_at__isnull', False)), _connector='OR'), name='data_product_state_has_time'),
+            model_name="dataproduct",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("state", 1),
+                    models.Q(("listed_at__isnull", False), ("state", 2)),
+                    models.Q(("state", 3), ("withdrawn_at__isnull", False)),
+                    _connector="OR",
+                ),
+                name="data_product_state_has_time",
+            ),
         ),
         migrations.AddIndex(
-            model_name='datacharge',
-            index=models.Index(condition=models.Q(('state__in', (1, 4, 7, 11))), fields=['id'], name='data_charge_waiting'),
+            model_name="datacharge",
+            index=models.Index(
+                condition=models.Q(("state__in", (1, 4, 7, 11))),
+                fields=["id"],
+                name="data_charge_waiting",
+            ),
         ),
         migrations.AddIndex(
-            model_name='datacharge',
-            index=models.Index(condition=models.Q(('state', 5)), fields=['window_ends_at'], name='data_charge_due'),
+            model_name="datacharge",
+            index=models.Index(
+                condition=models.Q(("state", 5)), fields=["window_ends_at"], name="data_charge_due"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datacharge',
-            constraint=models.UniqueConstraint(fields=('contract', 'number'), name='data_charge_number'),
+            model_name="datacharge",
+            constraint=models.UniqueConstraint(
+                fields=("contract", "number"), name="data_charge_number"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datacharge',
-            constraint=models.CheckConstraint(condition=models.Q(('credit_micro__gte', 0), ('due_micro__gte', 0), ('held_micro__gte', 0), ('refund_micro__gte', 0), ('due_micro__lte', models.F('held_micro')), ('credit_micro__lte', models.F('due_micro')), ('refund_micro__lte', django.db.models.expressions.CombinedExpression(models.F('due_micro'), '-', models.F('credit_micro')))), name='data_charge_amounts'),
+            model_name="datacharge",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("credit_micro__gte", 0),
+                    ("due_micro__gte", 0),
+                    ("held_micro__gte", 0),
+                    ("refund_micro__gte", 0),
+                    ("due_micro__lte", models.F("held_micro")),
+                    ("credit_micro__lte", models.F("due_micro")),
+                    (
+                        "refund_micro__lte",
+                        django.db.models.expressions.CombinedExpression(
+                            models.F("due_micro"), "-", models.F("credit_micro")
+                        ),
+                    ),
+                ),
+                name="data_charge_amounts",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datacharge',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', (5, 6)), _negated=True), ('window_ends_at__isnull', False), _connector='OR'), name='data_charge_window'),
+            model_name="datacharge",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", (5, 6)), _negated=True),
+                    ("window_ends_at__isnull", False),
+                    _connector="OR",
+                ),
+                name="data_charge_window",
+            ),
         ),
         migrations.AddIndex(
-            model_name='datadelivery',
-            index=models.Index(condition=models.Q(('state__in', (1, 2, 3, 4, 5))), fields=['id'], name='data_delivery_live'),
+            model_name="datadelivery",
+            index=models.Index(
+                condition=models.Q(("state__in", (1, 2, 3, 4, 5))),
+                fields=["id"],
+                name="data_delivery_live",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datadelivery',
-            constraint=models.CheckConstraint(condition=models.Q(('wrap__isnull', True), models.Q(('receipt_body__isnull', False), ('receipt_signature__isnull', False)), _connector='OR'), name='data_delivery_no_key_without_receipt'),
+            model_name="datadelivery",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("wrap__isnull", True),
+                    models.Q(("receipt_body__isnull", False), ("receipt_signature__isnull", False)),
+                    _connector="OR",
+                ),
+                name="data_delivery_no_key_without_receipt",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datadelivery',
-            constraint=models.CheckConstraint(condition=models.Q(('receipt_body__isnull', True), models.Q(('origin_body__isnull', False), ('origin_signature__isnull', False)), _connector='OR'), name='data_delivery_no_receipt_without_origin'),
+            model_name="datadelivery",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("receipt_body__isnull", True),
+                    models.Q(("origin_body__isnull", False), ("origin_signature__isnull", False)),
+                    _connector="OR",
+                ),
+                name="data_delivery_no_receipt_without_origin",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datadispute',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 2), _negated=True), models.Q(('decided_at__isnull', False), ('refund_micro__isnull', False)), _connector='OR'), name='data_dispute_decided'),
+            model_name="datadispute",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", 2), _negated=True),
+                    models.Q(("decided_at__isnull", False), ("refund_micro__isnull", False)),
+                    _connector="OR",
+                ),
+                name="data_dispute_decided",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datainvoice',
-            constraint=models.UniqueConstraint(fields=('seller', 'number'), name='data_invoice_number'),
+            model_name="datainvoice",
+            constraint=models.UniqueConstraint(
+                fields=("seller", "number"), name="data_invoice_number"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datainvoice',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 1)), fields=('charge',), name='data_invoice_once'),
+            model_name="datainvoice",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", 1)), fields=("charge",), name="data_invoice_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datainvoice',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_micro__gt', 0)), name='data_invoice_amount'),
+            model_name="datainvoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_micro__gt", 0)), name="data_invoice_amount"
+            ),
         ),
         migrations.AddIndex(
-            model_name='dataversion',
-            index=models.Index(condition=models.Q(('state', 1)), fields=['id'], name='data_version_working'),
+            model_name="dataversion",
+            index=models.Index(
+                condition=models.Q(("state", 1)), fields=["id"], name="data_version_working"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dataversion',
-            constraint=models.UniqueConstraint(fields=('product', 'number'), name='data_version_number'),
+            model_name="dataversion",
+            constraint=models.UniqueConstraint(
+                fields=("product", "number"), name="data_version_number"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='dataversion',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 2), _negated=True), models.Q(('manifest__isnull', False), ('published_at__isnull', False), models.Q(('manifest_sha256', ''), _negated=True)), _connector='OR'), name='data_version_ready_has_manifest'),
+            model_name="dataversion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", 2), _negated=True),
+                    models.Q(
+                        ("manifest__isnull", False),
+                        ("published_at__isnull", False),
+                        models.Q(("manifest_sha256", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="data_version_ready_has_manifest",
+            ),
         ),
         migrations.AddIndex(
-            model_name='datacontract',
-            index=models.Index(fields=['buyer', '-id'], name='data_contract_of_buyer'),
+            model_name="datacontract",
+            index=models.Index(fields=["buyer", "-id"], name="data_contract_of_buyer"),
         ),
         migrations.AddIndex(
-            model_name='datacontract',
-            index=models.Index(fields=['seller', '-id'], name='data_contract_of_seller'),
+            model_name="datacontract",
+            index=models.Index(fields=["seller", "-id"], name="data_contract_of_seller"),
         ),
         migrations.AddIndex(
-            model_name='datacontract',
-            index=models.Index(condition=models.Q(('state', 1)), fields=['id'], name='data_contract_proposed'),
+            model_name="datacontract",
+            index=models.Index(
+                condition=models.Q(("state", 1)), fields=["id"], name="data_contract_proposed"
+            ),
         ),
         migrations.AddIndex(
-            model_name='datacontract',
-            index=models.Index(condition=models.Q(('state', 2)), fields=['valid_until'], name='data_contract_due'),
+            model_name="datacontract",
+            index=models.Index(
+                condition=models.Q(("state", 2)), fields=["valid_until"], name="data_contract_due"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datacontract',
-            constraint=models.CheckConstraint(condition=models.Q(('seller', models.F('buyer')), _negated=True), name='data_contract_of_two'),
+            model_name="datacontract",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("seller", models.F("buyer")), _negated=True),
+                name="data_contract_of_two",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datacontract',
-            constraint=models.CheckConstraint(condition=models.Q(('valid_until__gt', models.F('valid_from'))), name='data_contract_validity'),
+            model_name="datacontract",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("valid_until__gt", models.F("valid_from"))),
+                name="data_contract_validity",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datacontract',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', (1, 3)), models.Q(('agreed_at__isnull', False), ('seller_signature__isnull', False)), _connector='OR'), name='data_contract_signed_by_both'),
+            model_name="datacontract",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("state__in", (1, 3)),
+                    models.Q(("agreed_at__isnull", False), ("seller_signature__isnull", False)),
+                    _connector="OR",
+                ),
+                name="data_contract_signed_by_both",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datacontract',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 4), _negated=True), models.Q(('closed_at__isnull', False), ('revocation_body__isnull', False), ('revocation_key__isnull', False), ('revocation_signature__isnull', False)), _connector='OR'), name='data_contract_revocation_signed'),
+            model_name="datacontract",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", 4), _negated=True),
+                    models.Q(
+                        ("closed_at__isnull", False),
+                        ("revocation_body__isnull", False),
+                        ("revocation_key__isnull", False),
+                        ("revocation_signature__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="data_contract_revocation_signed",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cataloguechange',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('what', 2), _negated=True), ('version__isnull', False), _connector='OR'), name='catalogue_change_version'),
+            model_name="cataloguechange",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("what", 2), _negated=True),
+                    ("version__isnull", False),
+                    _connector="OR",
+                ),
+                name="catalogue_change_version",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='feedstate',
-            constraint=models.UniqueConstraint(fields=('product', 'name'), name='feed_state_name'),
+            model_name="feedstate",
+            constraint=models.UniqueConstraint(fields=("product", "name"), name="feed_state_name"),
         ),
         migrations.AddConstraint(
-            model_name='feeduse',
-            constraint=models.CheckConstraint(condition=models.Q(('due_micro__gte', 0), ('record_count__gte', 0), ('request_count__gte', 0)), name='feed_use_not_negative'),
+            model_name="feeduse",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("due_micro__gte", 0), ("record_count__gte", 0), ("request_count__gte", 0)
+                ),
+                name="feed_use_not_negative",
+            ),
         ),
         migrations.AddIndex(
-            model_name='proberesult',
-            index=models.Index(fields=['product', '-at'], name='probe_result_latest'),
+            model_name="proberesult",
+            index=models.Index(fields=["product", "-at"], name="probe_result_latest"),
         ),
     ]

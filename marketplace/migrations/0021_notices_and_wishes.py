@@ -6,118 +6,273 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('marketplace', '0020_who_may_trade_data'),
+        ("marketplace", "0020_who_may_trade_data"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='DataWish',
+            name="DataWish",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.SmallIntegerField(choices=[(1, 'open'), (2, 'fulfilled'), (3, 'ended')], default=1)),
-                ('title', models.CharField(max_length=200)),
-                ('format', models.CharField(choices=[('trips', 'trips'), ('counts', 'traffic counts'), ('gtfs', 'GTFS'), ('gtfs-rt', 'GTFS-Realtime'), ('gbfs', 'GBFS'), ('datex', 'DATEX II')], max_length=16)),
-                ('kind', models.SmallIntegerField(choices=[(1, 'file'), (2, 'feed')])),
-                ('longitude', django.contrib.postgres.fields.ranges.IntegerRangeField(help_text='Wanted, in microdegrees.')),
-                ('latitude', django.contrib.postgres.fields.ranges.IntegerRangeField()),
-                ('period', django.contrib.postgres.fields.ranges.DateRangeField(help_text='Wanted days.')),
-                ('resolution_s', models.IntegerField(help_text='One value at least every so many seconds.')),
-                ('age_s', models.IntegerField(help_text='At most this old; NULL: any age.', null=True)),
-                ('minimum_group', models.IntegerField(default=0, help_text='At least this privacy: the smallest group that is shown.')),
-                ('limit_price_micro', models.BigIntegerField()),
-                ('currency', models.CharField(max_length=3)),
-                ('deadline_at', models.DateTimeField()),
-                ('posted_at', models.DateTimeField()),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('matched_at', models.DateTimeField(help_text='When the matcher last looked.', null=True)),
-                ('buyer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='data_wishes', to='marketplace.participant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "state",
+                    models.SmallIntegerField(
+                        choices=[(1, "open"), (2, "fulfilled"), (3, "ended")], default=1
+                    ),
+                ),
+                ("title", models.CharField(max_length=200)),
+                (
+                    "format",
+                    models.CharField(
+                        choices=[
+                            ("trips", "trips"),
+                            ("counts", "traffic counts"),
+                            ("gtfs", "GTFS"),
+                            ("gtfs-rt", "GTFS-Realtime"),
+                            ("gbfs", "GBFS"),
+                            ("datex", "DATEX II"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("kind", models.SmallIntegerField(choices=[(1, "file"), (2, "feed")])),
+                (
+                    "longitude",
+                    django.contrib.postgres.fields.ranges.IntegerRangeField(
+                        help_text="Wanted, in microdegrees."
+                    ),
+                ),
+                ("latitude", django.contrib.postgres.fields.ranges.IntegerRangeField()),
+                (
+                    "period",
+                    django.contrib.postgres.fields.ranges.DateRangeField(help_text="Wanted days."),
+                ),
+                (
+                    "resolution_s",
+                    models.IntegerField(help_text="One value at least every so many seconds."),
+                ),
+                (
+                    "age_s",
+                    models.IntegerField(help_text="At most this old; NULL: any age.", null=True),
+                ),
+                (
+                    "minimum_group",
+                    models.IntegerField(
+                        default=0,
+                        help_text="At least this privacy: the smallest group that is shown.",
+                    ),
+                ),
+                ("limit_price_micro", models.BigIntegerField()),
+                ("currency", models.CharField(max_length=3)),
+                ("deadline_at", models.DateTimeField()),
+                ("posted_at", models.DateTimeField()),
+                ("closed_at", models.DateTimeField(null=True)),
+                (
+                    "matched_at",
+                    models.DateTimeField(help_text="When the matcher last looked.", null=True),
+                ),
+                (
+                    "buyer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="data_wishes",
+                        to="marketplace.participant",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'data wishes',
+                "verbose_name_plural": "data wishes",
             },
         ),
         migrations.CreateModel(
-            name='DataWishAnswer',
+            name="DataWishAnswer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.SmallIntegerField(choices=[(1, 'open'), (2, 'taken'), (3, 'withdrawn')], default=1)),
-                ('price_micro', models.BigIntegerField()),
-                ('note', models.TextField(default='')),
-                ('answered_at', models.DateTimeField()),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='answers', to='marketplace.dataproduct')),
-                ('wish', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='answers', to='marketplace.datawish')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "state",
+                    models.SmallIntegerField(
+                        choices=[(1, "open"), (2, "taken"), (3, "withdrawn")], default=1
+                    ),
+                ),
+                ("price_micro", models.BigIntegerField()),
+                ("note", models.TextField(default="")),
+                ("answered_at", models.DateTimeField()),
+                ("closed_at", models.DateTimeField(null=True)),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="answers",
+                        to="marketplace.dataproduct",
+                    ),
+                ),
+                (
+                    "wish",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="answers",
+                        to="marketplace.datawish",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='DataWishMatch',
+            name="DataWishMatch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('price_micro', models.BigIntegerField()),
-                ('uncovered_ppm', models.IntegerField(default=0)),
-                ('uncovered', models.JSONField(default=list, help_text='Boxes that stay uncovered, in words.')),
-                ('rank', models.SmallIntegerField()),
-                ('found_at', models.DateTimeField()),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='marketplace.dataproduct')),
-                ('second_product', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='marketplace.dataproduct')),
-                ('wish', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='matches', to='marketplace.datawish')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("price_micro", models.BigIntegerField()),
+                ("uncovered_ppm", models.IntegerField(default=0)),
+                (
+                    "uncovered",
+                    models.JSONField(
+                        default=list, help_text="Boxes that stay uncovered, in words."
+                    ),
+                ),
+                ("rank", models.SmallIntegerField()),
+                ("found_at", models.DateTimeField()),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="marketplace.dataproduct",
+                    ),
+                ),
+                (
+                    "second_product",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="marketplace.dataproduct",
+                    ),
+                ),
+                (
+                    "wish",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="matches",
+                        to="marketplace.datawish",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'data wish matches',
+                "verbose_name_plural": "data wish matches",
             },
         ),
         migrations.CreateModel(
-            name='Notice',
+            name="Notice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.TextField(help_text='Once for each participant: telling twice tells once.')),
-                ('kind', models.CharField(help_text='See marketplace.domain.notices.', max_length=40)),
-                ('subject', models.JSONField(default=dict, help_text='Ids and titles that the words name.')),
-                ('at', models.DateTimeField()),
-                ('read_at', models.DateTimeField(null=True)),
-                ('participant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='notices', to='marketplace.participant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "key",
+                    models.TextField(
+                        help_text="Once for each participant: telling twice tells once."
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(help_text="See marketplace.domain.notices.", max_length=40),
+                ),
+                (
+                    "subject",
+                    models.JSONField(default=dict, help_text="Ids and titles that the words name."),
+                ),
+                ("at", models.DateTimeField()),
+                ("read_at", models.DateTimeField(null=True)),
+                (
+                    "participant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="notices",
+                        to="marketplace.participant",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='datawish',
-            index=models.Index(fields=['buyer', '-id'], name='data_wish_of_buyer'),
+            model_name="datawish",
+            index=models.Index(fields=["buyer", "-id"], name="data_wish_of_buyer"),
         ),
         migrations.AddIndex(
-            model_name='datawish',
-            index=models.Index(condition=models.Q(('state', 1)), fields=['deadline_at'], name='data_wish_open'),
+            model_name="datawish",
+            index=models.Index(
+                condition=models.Q(("state", 1)), fields=["deadline_at"], name="data_wish_open"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datawish',
-            constraint=models.CheckConstraint(condition=models.Q(('limit_price_micro__gte', 0), ('minimum_group__gte', 0), ('resolution_s__gte', 0)), name='data_wish_not_negative'),
+            model_name="datawish",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("limit_price_micro__gte", 0),
+                    ("minimum_group__gte", 0),
+                    ("resolution_s__gte", 0),
+                ),
+                name="data_wish_not_negative",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datawish',
-            constraint=models.CheckConstraint(condition=models.Q(('state', 1), ('closed_at__isnull', False), _connector='OR'), name='data_wish_closed'),
+            model_name="datawish",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state", 1), ("closed_at__isnull", False), _connector="OR"),
+                name="data_wish_closed",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datawishanswer',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 1)), fields=('wish', 'product'), name='data_wish_answer_once'),
+            model_name="datawishanswer",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", 1)),
+                fields=("wish", "product"),
+                name="data_wish_answer_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datawishanswer',
-            constraint=models.CheckConstraint(condition=models.Q(('price_micro__gte', 0)), name='data_wish_answer_not_negative'),
+            model_name="datawishanswer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("price_micro__gte", 0)), name="data_wish_answer_not_negative"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='datawishmatch',
-            constraint=models.UniqueConstraint(fields=('wish', 'rank'), name='data_wish_match_rank'),
+            model_name="datawishmatch",
+            constraint=models.UniqueConstraint(
+                fields=("wish", "rank"), name="data_wish_match_rank"
+            ),
         ),
         migrations.AddIndex(
-            model_name='notice',
-            index=models.Index(fields=['participant', '-id'], name='notice_latest'),
+            model_name="notice",
+            index=models.Index(fields=["participant", "-id"], name="notice_latest"),
         ),
         migrations.AddIndex(
-            model_name='notice',
-            index=models.Index(condition=models.Q(('read_at__isnull', True)), fields=['participant'], name='notice_unread'),
+            model_name="notice",
+            index=models.Index(
+                condition=models.Q(("read_at__isnull", True)),
+                fields=["participant"],
+                name="notice_unread",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='notice',
-            constraint=models.UniqueConstraint(fields=('participant', 'key'), name='notice_once'),
+            model_name="notice",
+            constraint=models.UniqueConstraint(fields=("participant", "key"), name="notice_once"),
         ),
     ]

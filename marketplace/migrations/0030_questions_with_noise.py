@@ -5,46 +5,148 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('marketplace', '0029_who_may_wish'),
+        ("marketplace", "0029_who_may_wish"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='DataQueryStore',
+            name="DataQueryStore",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('package', models.CharField(help_text='Of the sealed rows; hex of its id.', max_length=64)),
-                ('sealed_key', models.BinaryField(help_text="Sealed to the hall's deposit key (HPKE).")),
-                ('manifest', models.BinaryField(help_text='Of the sealed rows, as gate.manifest writes it.')),
-                ('areas', models.BinaryField(help_text="Table of areas, as the version's package has it.")),
-                ('row_count', models.BigIntegerField()),
-                ('created_at', models.DateTimeField()),
-                ('version', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='query_store', to='marketplace.dataversion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "package",
+                    models.CharField(help_text="Of the sealed rows; hex of its id.", max_length=64),
+                ),
+                (
+                    "sealed_key",
+                    models.BinaryField(help_text="Sealed to the hall's deposit key (HPKE)."),
+                ),
+                (
+                    "manifest",
+                    models.BinaryField(help_text="Of the sealed rows, as gate.manifest writes it."),
+                ),
+                (
+                    "areas",
+                    models.BinaryField(
+                        help_text="Table of areas, as the version's package has it."
+                    ),
+                ),
+                ("row_count", models.BigIntegerField()),
+                ("created_at", models.DateTimeField()),
+                (
+                    "version",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="query_store",
+                        to="marketplace.dataversion",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='DataQuery',
+            name="DataQuery",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('question', models.JSONField(help_text='See gate.queries.Question.')),
-                ('question_sha256', models.CharField(max_length=64)),
-                ('cost_micro_epsilon', models.BigIntegerField()),
-                ('state', models.SmallIntegerField(choices=[(1, 'submitted'), (2, 'answered'), (3, 'refused')], default=1)),
-                ('refusal', models.CharField(default='', max_length=40)),
-                ('counts', models.JSONField(help_text='With noise, by cell of the lattice.', null=True)),
-                ('bar', models.BigIntegerField(help_text='95 of 100 counts are as near as this.', null=True)),
-                ('asked_at', models.DateTimeField()),
-                ('answered_at', models.DateTimeField(null=True)),
-                ('contract', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='queries', to='marketplace.datacontract')),
-                ('same_as', models.ForeignKey(help_text='The same was asked before: its answer costs nothing more.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='repeated', to='marketplace.dataquery')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='queries', to='marketplace.dataversion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("question", models.JSONField(help_text="See gate.queries.Question.")),
+                ("question_sha256", models.CharField(max_length=64)),
+                ("cost_micro_epsilon", models.BigIntegerField()),
+                (
+                    "state",
+                    models.SmallIntegerField(
+                        choices=[(1, "submitted"), (2, "answered"), (3, "refused")], default=1
+                    ),
+                ),
+                ("refusal", models.CharField(default="", max_length=40)),
+                (
+                    "counts",
+                    models.JSONField(help_text="With noise, by cell of the lattice.", null=True),
+                ),
+                (
+                    "bar",
+                    models.BigIntegerField(
+                        help_text="95 of 100 counts are as near as this.", null=True
+                    ),
+                ),
+                ("asked_at", models.DateTimeField()),
+                ("answered_at", models.DateTimeField(null=True)),
+                (
+                    "contract",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="queries",
+                        to="marketplace.datacontract",
+                    ),
+                ),
+                (
+                    "same_as",
+                    models.ForeignKey(
+                        help_text="The same was asked before: its answer costs nothing more.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="repeated",
+                        to="marketplace.dataquery",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="queries",
+                        to="marketplace.dataversion",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'data queries',
-                'indexes': [models.Index(fields=['contract', '-id'], name='data_query_of_contract'), models.Index(condition=models.Q(('state', 1)), fields=['id'], name='data_query_waiting')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('same_as__isnull', True), models.Q(('state', 3), _negated=True)), fields=('version', 'question_sha256', 'cost_micro_epsilon'), name='data_query_drawn_once'), models.CheckConstraint(condition=models.Q(models.Q(('state', 2), _negated=True), ('same_as__isnull', False), models.Q(('answered_at__isnull', False), ('bar__isnull', False), ('counts__isnull', False)), _connector='OR'), name='data_query_answered'), models.CheckConstraint(condition=models.Q(models.Q(('cost_micro_epsilon__gt', 0), ('same_as__isnull', True)), models.Q(('cost_micro_epsilon', 0), ('same_as__isnull', False), ('state', 2)), _connector='OR'), name='data_query_cost')],
+                "verbose_name_plural": "data queries",
+                "indexes": [
+                    models.Index(fields=["contract", "-id"], name="data_query_of_contract"),
+                    models.Index(
+                        condition=models.Q(("state", 1)), fields=["id"], name="data_query_waiting"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(
+                            ("same_as__isnull", True), models.Q(("state", 3), _negated=True)
+                        ),
+                        fields=("version", "question_sha256", "cost_micro_epsilon"),
+                        name="data_query_drawn_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", 2), _negated=True),
+                            ("same_as__isnull", False),
+                            models.Q(
+                                ("answered_at__isnull", False),
+                                ("bar__isnull", False),
+                                ("counts__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="data_query_answered",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("cost_micro_epsilon__gt", 0), ("same_as__isnull", True)),
+                            models.Q(
+                                ("cost_micro_epsilon", 0), ("same_as__isnull", False), ("state", 2)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="data_query_cost",
+                    ),
+                ],
             },
         ),
     ]

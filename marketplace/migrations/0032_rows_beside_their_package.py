@@ -4,18 +4,17 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('marketplace', '0031_energy_stands_alone'),
+        ("marketplace", "0031_energy_stands_alone"),
     ]
 
     operations = [
         migrations.RemoveField(
-            model_name='dataquerystore',
-            name='package',
+            model_name="dataquerystore",
+            name="package",
         ),
         migrations.RemoveField(
-            model_name='dataquerystore',
-            name='row_count',
+            model_name="dataquerystore",
+            name="row_count",
         ),
     ]

@@ -33,16 +33,10 @@ def list_rule_versions(*, metering_point_ids: list[int]) -> dict[int, list[RuleV
     """Return the versions of each metering point's rule, newest first."""
     requests = {
         (request.metering_point_id, request.version): request
-        for request in Request.objects.filter(
-            metering_point__in=metering_point_ids
-        )
+        for request in Request.objects.filter(metering_point__in=metering_point_ids)
     }
     found: dict[int, list[RuleVersion]] = defaultdict(list)
-    offers = list(
-        Offer.objects.filter(metering_point__in=metering_point_ids).order_by(
-            "-version"
-        )
-    )
+    offers = list(Offer.objects.filter(metering_point__in=metering_point_ids).order_by("-version"))
     signatures = list_signatures([*offers, *requests.values()])
     for offer in offers:
         assert offer.metering_point_id is not None  # a constraint of energy offers

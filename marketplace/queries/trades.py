@@ -124,7 +124,7 @@ def list_trades(
             | Q(request__in=requests)
             | Q(offer__isnull=True, seller_point__in=points)
             | Q(request__isnull=True, buyer_point__in=points),
-                revision=F("interval__revision"),
+            revision=F("interval__revision"),
         ),
         "interval__starts_at",
         start,
@@ -140,9 +140,9 @@ def list_trades(
 
 
 def _own_terms(listing: type[Offer] | type[Request], participant_ids: Collection[int]) -> Any:
-    return listing.objects.filter(
-        participant__in=list(participant_ids)
-    ).values_list("id", flat=True)
+    return listing.objects.filter(participant__in=list(participant_ids)).values_list(
+        "id", flat=True
+    )
 
 
 def _own_points(participant_ids: Collection[int]) -> Any:
