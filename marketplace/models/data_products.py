@@ -147,6 +147,10 @@ class DataVersion(models.Model):
                 | Q(manifest__isnull=False, published_at__isnull=False) & ~Q(manifest_sha256=""),
                 name="data_version_ready_has_manifest",
             ),
+            # Whoever packs at home chooses the id: it must never be that of another's package.
+            models.UniqueConstraint(
+                fields=["package"], condition=~Q(package=""), name="data_version_own_package"
+            ),
         ]
         indexes = [
             models.Index(fields=["id"], condition=Q(state=1), name="data_version_working"),

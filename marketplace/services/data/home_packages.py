@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from gate.formats import check
 from gate.keys import check_key
@@ -19,7 +19,9 @@ from marketplace.errors import N_, UploadUnfit
 from marketplace.models import DataUpload, DataVersion
 from marketplace.services.data import storage
 from marketplace.services.data.made import Follow, Made
-from marketplace.services.data.raw_uploads import check_findings, options_of
+from marketplace.services.data.raw_uploads import DICTIONARY, NAMES, check_findings, options_of
+
+DICTIONARY_MAX_BYTES: Final = 1 << 20
 
 
 def package_id(upload: DataUpload) -> bytes:
@@ -42,6 +44,8 @@ def make(
     manifest = _manifest(upload)
     package = manifest.package
     name = package.package_id.hex()
+    # A provider chooses the id of what was packed at home: it must not be somebody's package.
+    check_new(name, version_id=version.id)
     check_key(package.package_id, key, manifest.key_commitment)
     path = storage.quarantine_path(upload.token)
     if not path.exists():
@@ -63,12 +67,7 @@ def _judged(
         from marketplace.services.data.gated_trips import recheck_at_home
 
         return recheck_at_home(version=version, manifest=manifest, file=file, key=key)
-    named = [each.name for each in manifest.package.parts]
-    name = next((each for each in named if each.startswith(f"{product.format}.")), None)
-    if name is None:
-        raise UploadUnfit(
-            N_("The package has no part named after its format: {format}.…"), format=product.format
-        )
+    name = _data_part(manifest.package, product.format)
     with opened_part(file, manifest.package, key, name) as path:
         checked = check(path, product.format, at=now, options=options_of(product), name=name)
     check_findings(checked, name)
@@ -89,6 +88,39 @@ def _judged(
         privacy_report={},
         is_ours=False,
     )
+
+
+def check_new(package: str, *, version_id: int | None = None) -> None:
+    """Refuse the id of a package that another version has; raises `UploadUnfit`.
+
+    Parameters
+    ----------
+    package : str
+        The id, in hex.
+    version_id : int, optional
+        The version that may have it.
+    """
+    if DataVersion.objects.filter(package=package).exclude(id=version_id).exists():
+        raise UploadUnfit(N_("A package of this number was published before: pack the data anew."))
+
+
+def _data_part(package: PackageManifest, format_: str) -> str:
+    """Return the part that the data is in; nothing comes beside it that nobody looked at."""
+    expected = {f"{format_}.{ending}" for ending, _ in NAMES.values()}
+    found = [each.name for each in package.parts if each.name in expected]
+    if len(found) != 1:
+        raise UploadUnfit(
+            N_("The package has no part named after its format: {format}.…"), format=format_
+        )
+    for each in package.parts:
+        is_dictionary = each.name == DICTIONARY and each.byte_count <= DICTIONARY_MAX_BYTES
+        if each.name != found[0] and not is_dictionary:
+            raise UploadUnfit(
+                N_("The hall cannot judge the part {name}: pack the data and {dictionary} alone."),
+                name=each.name,
+                dictionary=DICTIONARY,
+            )
+    return found[0]
 
 
 @contextmanager

@@ -160,6 +160,9 @@ def begin_home_version(
     _check_note(note)
     said = _checked_manifest(product, manifest)
     package = said.package
+    # home_packages reads formats, which a web process should not import for this.
+    if DataVersion.objects.filter(package=package.package_id.hex()).exists():
+        raise UploadUnfit(N_("A package of this number was published before: pack the data anew."))
     try:
         key = open_for_hall(package_id=package.package_id, sealed_key=sealed_key)
         check_key(package.package_id, key, said.key_commitment)
