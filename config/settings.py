@@ -229,6 +229,8 @@ SPECTACULAR_SETTINGS = {
         "DataChargeState": "marketplace.api.data_money.CHARGE_STATES",
         "DataContractState": ["proposed", "agreed", "declined", "revoked", "ended"],
         "DataDeliveryState": "marketplace.api.data_deliveries.STATES",
+        "DataQueryState": ["submitted", "answered", "refused"],
+        "DataWishState": ["open", "fulfilled", "ended"],
         "DataInvoiceKind": ["invoice", "credit_note"],
         "DataProductKind": ["file", "feed"],
         "DataProductState": ["draft", "listed", "withdrawn"],

@@ -72,7 +72,11 @@ class QueryOut(serializers.Serializer[Any]):
 class QueryList(APIView):
     """Questions under your contracts."""
 
-    @extend_schema(parameters=PAGE_PARAMETERS, responses=pages(QueryOut))
+    @extend_schema(
+        operation_id="data_queries_list",
+        parameters=PAGE_PARAMETERS,
+        responses=pages(QueryOut),
+    )
     def get(self, request: Request) -> Response:
         """List the questions of a contract of yours (`?contract=`), newest first."""
         text = request.query_params.get("contract", "")

@@ -25,6 +25,8 @@ from marketplace.queries.data.wishes import (
 )
 from marketplace.services.data import wishes
 
+KINDS = {kind.label: kind for kind in DataProduct.Kind}
+
 
 class AreaBody(serializers.Serializer[Any]):
     """A box of longitude and latitude. [microdegrees]"""
@@ -43,7 +45,7 @@ class WishIn(serializers.Serializer[Any]):
     )
     title = serializers.CharField(max_length=200)
     format = serializers.ChoiceField(choices=DataFormat.choices)
-    kind = serializers.ChoiceField(choices=DataProduct.Kind.choices, help_text="1 file, 2 feed.")
+    kind = serializers.ChoiceField(choices=list(KINDS))
     area = AreaBody()
     first_day = serializers.DateField()
     last_day = serializers.DateField(help_text="Included.")
@@ -106,7 +108,7 @@ class GroupBody(serializers.Serializer[Any]):
     """Which wishes are seen as one."""
 
     format = serializers.ChoiceField(choices=DataFormat.choices)
-    kind = serializers.ChoiceField(choices=DataProduct.Kind.choices)
+    kind = serializers.ChoiceField(choices=list(KINDS))
     currency = serializers.CharField(max_length=3)
     cell_longitude = serializers.IntegerField()
     cell_latitude = serializers.IntegerField()
@@ -136,14 +138,18 @@ class AnswerIn(serializers.Serializer[Any]):
 class WishList(APIView):
     """What you wish for."""
 
-    @extend_schema(parameters=PAGE_PARAMETERS, responses=pages(WishOut))
+    @extend_schema(
+        operation_id="data_wishes_list",
+        parameters=PAGE_PARAMETERS,
+        responses=pages(WishOut),
+    )
     def get(self, request: Request) -> Response:
         """List your own requests, newest first."""
         own = own_ids(request)
         return page_of(
             request,
             lambda before_id, limit: list_wishes(buyer_ids=own, before_id=before_id, limit=limit),
-            lambda line: dict(WishOut(line).data),
+            lambda line: dict(WishOut(_body(line)).data),
         )
 
     @extend_schema(request=WishIn, responses={201: WishDetailOut})
@@ -154,7 +160,8 @@ class WishList(APIView):
         form.is_valid(raise_exception=True)
         asked = dict(form.validated_data)
         buyer_id = acting_as(request, BUYERS, asked.pop("participant_id", None))
-        format_, kind, area = asked.pop("format"), asked.pop("kind"), asked.pop("area")
+        format_, area = asked.pop("format"), asked.pop("area")
+        kind = KINDS[asked.pop("kind")]
         wish_id = wishes.post_wish(
             buyer_id=buyer_id,
             format_=format_,
@@ -204,7 +211,7 @@ class DemandList(APIView):
         wishes.answer_demand(
             seller_id=acting_as(request, SELLERS, asked.get("participant_id")),
             product_id=asked["product_id"],
-            group=DemandGroup(**asked["group"]),
+            group=DemandGroup(**{**asked["group"], "kind": KINDS[asked["group"]["kind"]]}),
             price_micro=asked["price_micro"],
             note=asked["note"],
             now=timezone.now(),
@@ -217,12 +224,17 @@ def _detail(wish_id: int, own: list[int]) -> dict[str, Any]:
     if line is None:
         raise NotFound(N_("There is no such request of yours."))
     found: dict[str, Any] = {
-        **vars(line),
+        **_body(line),
         "matches": list_matches(wish_id=wish_id),
         "answers": list_answers(wish_id=wish_id),
     }
     return dict(WishDetailOut(found).data)
 
 
+def _body(line: WishLine) -> dict[str, Any]:
+    return {**vars(line), "kind": DataProduct.Kind(line.kind).label}
+
+
 def _demand(line: DemandLine) -> dict[str, Any]:
-    return dict(DemandOut({**vars(line), "area": line.group.area}).data)
+    group = {**vars(line.group), "kind": DataProduct.Kind(line.group.kind).label}
+    return dict(DemandOut({**vars(line), "group": group, "area": line.group.area}).data)

@@ -108,7 +108,7 @@ def test_the_api_posts_reads_and_ends_requests(
     body: dict[str, Any] = {
         "title": "flows",
         "format": "trips",
-        "kind": 1,
+        "kind": "file",
         "area": {
             "west": -122_500_000,
             "south": 37_300_000,
