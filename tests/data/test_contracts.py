@@ -336,3 +336,35 @@ def test_proposals_are_bounded(trade: Trade, monkeypatch: pytest.MonkeyPatch) ->
         trade.propose(product, now=NOW + timedelta(microseconds=at))
     with pytest.raises(TooManyProposals):
         trade.propose(product, now=SOON)
+
+
+def test_what_is_free_once_is_free_once(trade: Trade) -> None:
+    price = {"form": "per_request", "price_micro": 1000, "cap_micro": 10**6}
+    free = {"trial_days": 31, "trial_units": 500, "free_units": 100}
+    feed = trade.product(is_feed=True, price={**price, **free})
+    both = [trade.propose(feed), trade.propose(feed, now=SOON)]  # while neither is signed
+    assert accept_waiting(now=SOON) == 1
+    assert [DataContract.objects.get(id=each.pk).state for each in both] == [
+        DataContract.State.AGREED,
+        DataContract.State.DECLINED,
+    ]
+    again = trade.draft(feed, now=SOON).price
+    assert (again.trial_days, again.trial_units, again.free_units) == (0, 0, 0)
+    revoke(both[0], trade.bob)
+    again = trade.draft(feed, now=SOON).price
+    assert (again.trial_days, again.trial_units, again.free_units) == (0, 0, 100)
+    assert trade.draft(feed, buyer=trade.charlie, now=SOON).price.trial_days == 31
+
+
+def test_the_hall_signs_nothing_that_its_seller_offers_no_more(trade: Trade) -> None:
+    product = trade.product()
+    old = trade.propose(product)
+    dearer = {"form": "one_off", "price_micro": 9_000_000}
+    DataProduct.objects.filter(id=product.pk).update(price=dearer)
+    assert accept_waiting(now=SOON) == 0
+    old.refresh_from_db()
+    assert old.state == DataContract.State.DECLINED
+    fair = trade.propose(product, now=SOON)
+    assert accept_waiting(now=SOON) == 1
+    fair.refresh_from_db()
+    assert fair.state == DataContract.State.AGREED

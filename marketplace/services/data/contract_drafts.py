@@ -27,7 +27,14 @@ from marketplace.errors import (
     WalletCurrencyDiffers,
     WalletMissing,
 )
-from marketplace.models import DataProduct, DataVersion, DataWishAnswer, Participant
+from marketplace.models import (
+    DataContract,
+    DataProduct,
+    DataVersion,
+    DataWishAnswer,
+    Participant,
+)
+from marketplace.queries.data.contracts import SIGNED
 from marketplace.queries.identity import is_erased
 from marketplace.services.places import money_unit
 from marketplace.services.signed_terms import get_signing_key
@@ -130,7 +137,7 @@ def _text(
         manifest_sha256=version.manifest_sha256,
         licence=product.licence,
         currency=product.currency,
-        price=_price(product, buyer.id, choice),
+        price=_price(product, buyer.id, choice, now),
         shares=shares,
         service=ServiceLevel.of_json(product.service_level),
         privacy_budget_micro_epsilon=choice.privacy_budget_micro_epsilon,
@@ -165,9 +172,9 @@ def _version(product: DataProduct, number: int | None) -> DataVersion:
     return version
 
 
-def _price(product: DataProduct, buyer_id: int, choice: Choice) -> PriceRule:
+def _price(product: DataProduct, buyer_id: int, choice: Choice, now: datetime) -> PriceRule:
     """Return the product's price as the buyer may have it."""
-    rule = PriceRule.of(product.price)
+    rule = _free_once(PriceRule.of(product.price), product, buyer_id, now)
     if choice.answer_id is not None:
         rule = _answered(rule, product, buyer_id, choice.answer_id)
     if choice.cap_micro is None or choice.cap_micro == rule.cap_micro:
@@ -177,6 +184,20 @@ def _price(product: DataProduct, buyer_id: int, choice: Choice) -> PriceRule:
             "cap_micro", N_("A cap is of a metered feed, and not above that of the product.")
         )
     return replace(rule, cap_micro=choice.cap_micro)
+
+
+def _free_once(rule: PriceRule, product: DataProduct, buyer_id: int, now: datetime) -> PriceRule:
+    """Return the rule without what the buyer has, or had, for nothing by another contract.
+
+    Else a contract that is signed anew each month would be one long trial, and many at once would
+    have the free units many times.
+    """
+    signed = DataContract.objects.filter(product=product, buyer=buyer_id, state__in=SIGNED)
+    if not signed.exists():
+        return rule
+    runs = signed.filter(state=DataContract.State.AGREED, valid_until__gt=now).exists()
+    free_units = 0 if runs else rule.free_units
+    return replace(rule, trial_days=0, trial_units=0, free_units=free_units)
 
 
 def _answered(rule: PriceRule, product: DataProduct, buyer_id: int, answer_id: int) -> PriceRule:

@@ -173,6 +173,7 @@ def _accept_one(contract_id: int, now: datetime) -> bool:
         if contract.product.state != DataProduct.State.LISTED:
             raise ContractClosed(N_("This product is not on offer any more."))
         with transaction.atomic():
+            _check_still_offered(contract)
             _agree(contract, None, now)
     except MarketplaceError:
         contract.refresh_from_db()
@@ -205,6 +206,23 @@ def _agree(contract: DataContract, signature: bytes | None, now: datetime) -> Da
         )
     tell(contract, contract.buyer_id, NoticeKind.CONTRACT_AGREED, now)
     return contract
+
+
+def _check_still_offered(contract: DataContract) -> None:
+    """Refuse to sign in the seller's name what the seller would not offer any more.
+
+    A proposal may have waited while its price went up, or while another took the same answer or
+    trial; a seller who signs it by hand has read it.
+    """
+    text = read_contract(contract)
+    offered = draft_contract(
+        product_id=contract.product_id,
+        buyer_id=contract.buyer_id,
+        choice=choice_of(text),
+        now=text.issued_at,
+    )
+    if offered != text:
+        raise ContractClosed(N_("Something changed since this text was written: start again."))
 
 
 def _decline(contract: DataContract, now: datetime) -> None:
