@@ -18,6 +18,7 @@ from marketplace.errors import N_, NotFound
 from marketplace.models import DataFormat, DataProduct
 from marketplace.queries.data.demand import DemandLine, list_open_demand
 from marketplace.queries.data.wishes import (
+    WishLine,
     get_wish,
     list_answers,
     list_matches,
