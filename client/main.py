@@ -180,6 +180,7 @@ def _catalogue(asked: Arguments) -> None:
     found = _hall(asked).get("data/catalogue/", text=" ".join(asked.words))
     for each in found["results"]:
         print(f"{each['id']}\t{each['title']}\t{each['format']}")
+    print(f"{found['total']} found", file=sys.stderr)
 
 
 def _buy(asked: Arguments) -> None:

@@ -198,7 +198,7 @@ def served_hall(folder: Path, env: Mapping[str, str]) -> Iterator[ServedHall]:
 
 def wait_for(url: str) -> None:
     """Wait until an address answers."""
-    for _ in range(300):
+    for _ in range(1200):  # a busy machine starts slowly
         try:
             with urllib.request.urlopen(url):  # noqa: S310 - our own address
                 return

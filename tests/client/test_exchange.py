@@ -1,5 +1,6 @@
 """The client end to end, against a hall that is served: buy, sign, receive, verify, complain."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,8 @@ from tests.data.exchanging import (
     agree,
     publish_file,
 )
+from tests.data.feeding import STATIONS, buy_feed, make_secret
+from tests.data.trading import build_trade
 
 PROOFS = "heliopolis-proofs"
 
@@ -172,6 +175,25 @@ def _with_bad_chunk(version: DataVersion, *, index: int) -> DataVersion:
         created_at=version.created_at,
         published_at=version.published_at,
     )
+
+
+def test_a_feed_is_fetched_when_it_changed(
+    market: Market, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hall, target = market.hall, tmp_path / "stations.json"
+    contract = buy_feed(build_trade(), hall.now)
+    credential = tmp_path / "credential"
+    credential.write_text(make_secret(contract, hall.now) + "\n")
+    credential.chmod(0o600)
+    path = f"/feeds/{contract.product_id}/station_status.json"
+    command = ["feed", path, "--credential-file", str(credential), "--into", str(target)]
+    assert [hall.client(market.ben, *command) for _ in range(2)] == [0, 0]
+    assert said(capfd) == "changed\nunchanged\n"
+    assert json.loads(target.read_bytes()) == STATIONS
+    target.unlink()
+    assert hall.client(market.ben, *command) == 0
+    credential.write_text("of nobody")
+    assert hall.client(market.ben, *command) == 3
 
 
 def test_what_is_asked_wrongly_is_said_clearly(
