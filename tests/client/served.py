@@ -189,8 +189,8 @@ def served_hall(folder: Path, env: Mapping[str, str]) -> Iterator[ServedHall]:
     with override_settings(**places):
         make_signer()
         hall = ServedHall(f"http://127.0.0.1:{port}", folder, command, environment)
-        hall.start()
         try:
+            hall.start()
             yield hall
         finally:
             hall.stop(signal.SIGKILL)
