@@ -50,6 +50,8 @@ class Profile:
         West, south, east, north; None where nothing has a place. [microdegree]
     start, end
         Half-open period covered, UTC as ISO 8601, or None.
+    zone
+        Name of the time zone in whose days the period is meant.
     resolution_s
         Length of one value; 0 for single events. [s]
     completeness_ppm
@@ -67,6 +69,7 @@ class Profile:
     bbox: tuple[int, int, int, int] | None = None
     start: str | None = None
     end: str | None = None
+    zone: str = "UTC"
     resolution_s: int = 0
     completeness_ppm: int | None = None
     cells: tuple[Cell, ...] = ()
@@ -81,6 +84,8 @@ class Profile:
             for column in said["columns"]
         ]
         said["bbox"] = list(self.bbox) if self.bbox else None
+        if self.zone == "UTC":
+            del said["zone"]
         said["coverage"] = list(said.pop("cells"))
         said["entities"] = dict(sorted(self.entities.items()))
         said["gaps"] = [list(gap) for gap in self.gaps]
@@ -95,6 +100,7 @@ class Profile:
         bbox = said["bbox"]
         return cls(
             **rest,
+            zone=said.get("zone", "UTC"),
             columns=tuple(
                 Column(
                     least=column["min"],

@@ -74,7 +74,7 @@ def judge(
         entities = {what: _rows(archive, file) for what, file in COUNTED.items() if file in names}
         points, sample = _stops(archive) if "stops.txt" in names else ([], Sample())
     extent = extent_of(points)
-    start, end = _window(said["summary"])
+    start, end, zone = _window(said["summary"])
     return Checked(
         findings=findings.kept(),
         profile=Profile(
@@ -83,6 +83,7 @@ def judge(
             cells=extent.cells,
             start=start,
             end=end,
+            zone=zone,
             entities=entities,
         ),
         records=entities.get("trips", 0),
@@ -178,8 +179,8 @@ def _point(row: Mapping[str, str | None]) -> tuple[float, float] | None:
         return None
 
 
-def _window(summary: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Return the service window as a half-open period of UTC, in the first agency's zone."""
+def _window(summary: Mapping[str, Any]) -> tuple[str | None, str | None, str]:
+    """Return the service window as a half-open period of UTC, and the first agency's zone."""
     said = summary.get("feedInfo") or {}
     agencies = summary.get("agencies") or [{}]
     try:
@@ -195,4 +196,4 @@ def _window(summary: Mapping[str, Any]) -> tuple[str | None, str | None]:
             continue
         begin = datetime.combine(day + timedelta(days=more), time(), zone)
         days.append(begin.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-    return days[0], days[1]
+    return days[0], days[1], str(zone)

@@ -62,7 +62,8 @@ def test_each_change_is_told_once(provider: int) -> None:
 
 def test_the_badge_follows_looks_and_nothing_else(provider: int) -> None:
     feed = made.product(provider, "gbfs", now=NOW)
-    file = made.product(provider, now=NOW)
+    until_now = made.profile(end=f"{NOW:%Y-%m-%dT%H:%M:%SZ}")
+    file = made.product(provider, now=NOW, profile=until_now)
     for each in (feed, file):
         refresh(product_id=each, now=NOW)
     assert DataFacet.objects.get(pk=feed).quality_band == Band.NOT_MEASURED

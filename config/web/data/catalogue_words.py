@@ -143,6 +143,8 @@ def age_words(seconds: int | None) -> str:
     """Say how old something is, in its largest unit."""
     if seconds is None:
         return _("not known")
+    if seconds == 0:
+        return _("up to a minute")
     for length in (86_400, 3_600, 60):
         if seconds >= length:
             return duration(seconds // length * length)

@@ -55,7 +55,8 @@ class ProductPage:
     """A product with what was measured of it.
 
     ``age_limit_s`` is how old an answer may be to count as young; ``compared`` are the promises
-    against the looks of the last 30 days. [s]
+    against the looks of the last 30 days. [s] Days are those where the data is from, the last one
+    included; ``newest_day`` is of a file.
     """
 
     id: int
@@ -83,6 +84,9 @@ class ProductPage:
     age_limit_s: int | None
     first: datetime | None
     end: datetime | None
+    first_day: date | None
+    last_day: date | None
+    newest_day: date | None
     resolution_s: int
     versions: Sequence[VersionLine]
     version_count: int
@@ -168,6 +172,7 @@ def _page(
 ) -> ProductPage:
     level = ServiceLevel.of_json(product.service_level)
     newest = entry.newest
+    first_day, last_day = entry.days
     assert product.listed_at is not None  # what was never listed is not shown
     return ProductPage(
         id=product.pk,
@@ -195,6 +200,9 @@ def _page(
         age_limit_s=age_limit_of(product) if entry.is_feed else None,
         first=newest.start if newest else None,
         end=newest.end if newest else None,
+        first_day=first_day,
+        last_day=last_day,
+        newest_day=None if entry.is_feed else entry.newest_day,
         resolution_s=newest.resolution_s if newest else 0,
         versions=versions,
         version_count=version_count,

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import connection
 
@@ -33,6 +34,7 @@ _NEWEST: Final = """
 SELECT DISTINCT ON (product_id) product_id, id, number, published_at, row_count, byte_count,
     manifest_sha256, profile->'bbox', profile->>'start', profile->>'end',
     coalesce((profile->>'resolution_s')::integer, 0), (profile->>'completeness_ppm')::integer,
+    profile->>'zone',
     (SELECT coalesce(sum((f->>'count')::bigint), 0)::bigint FROM jsonb_array_elements(findings) f
      WHERE f->>'severity' IN ('error', 'warning'))
 FROM marketplace_dataversion
@@ -75,7 +77,13 @@ class Newest:
     end: datetime | None
     resolution_s: int
     completeness_ppm: int | None
+    zone: str
     finding_count: int
+
+    @property
+    def data_until(self) -> datetime:
+        """When its newest data is from; a timetable of days to come is as old as its version."""
+        return min(self.end, self.published_at) if self.end else self.published_at
 
 
 @dataclass(frozen=True)
@@ -150,16 +158,44 @@ class Entry:
             quality=self.quality,
         )
 
-    def _period(self) -> str:
-        first = self.newest.start if self.newest else None
-        if self.is_feed:
-            return f"[{(first or listed_at_of(self.product)).date()},)"
-        last = self.newest.end if self.newest else None
-        if first is None or last is None:
-            return _NEVER
+    @property
+    def days(self) -> tuple[date | None, date | None]:
+        """The first and the last day of it, both included, where its data is from."""
+        newest = self.newest
+        if newest is None or newest.start is None:
+            return None, None
+        zone = self._zone
+        first = newest.start.astimezone(zone).date()
+        if newest.end is None:
+            return first, None
         # Half-open: what ends at midnight does not touch the day that begins there.
-        final = max(first, last - timedelta(microseconds=1))
-        return f"[{first.date()},{final.date()}]"
+        final = max(newest.start, newest.end - timedelta(microseconds=1))
+        return first, final.astimezone(zone).date()
+
+    @property
+    def newest_day(self) -> date | None:
+        """The day from which its newest data is, where it is from."""
+        if self.newest is None:
+            return None
+        final = self.newest.data_until - timedelta(microseconds=1)
+        return final.astimezone(self._zone).date()
+
+    @property
+    def _zone(self) -> ZoneInfo:
+        # What a file says of itself comes first; of most, the provider says it.
+        said = self.newest.zone if self.newest else ""
+        try:
+            return ZoneInfo(said or self.product.reading.get("zone") or "UTC")
+        except (ZoneInfoNotFoundError, ValueError):
+            return ZoneInfo("UTC")  # a package from home says what it likes
+
+    def _period(self) -> str:
+        first, final = self.days
+        if self.is_feed:
+            return f"[{first or listed_at_of(self.product).astimezone(self._zone).date()},)"
+        if first is None or final is None:
+            return _NEVER
+        return f"[{first},{final}]"
 
 
 def listed_at_of(product: DataProduct) -> datetime:
@@ -191,7 +227,7 @@ def entries_of(products: Sequence[DataProduct], *, now: datetime) -> list[Entry]
                 period_s=period_of(product.frequency),
                 now=now,
             )
-            age_s = max(0, int((now - version.published_at).total_seconds()))
+            age_s = max(0, int((now - version.data_until).total_seconds()))
         else:
             quality, age_s = NOTHING_MEASURED, None
         price = PriceRule.of(product.price)
@@ -226,7 +262,8 @@ def _newest_of(row: Sequence[Any]) -> Newest:
         end=_moment(row[9]),
         resolution_s=row[10],
         completeness_ppm=row[11],
-        finding_count=row[12],
+        zone=row[12] or "",
+        finding_count=row[13],
     )
 
 
