@@ -28,11 +28,12 @@ MARKET_PATHS = ("/market", "/catalogue", "/indicators")
 
 @dataclass(frozen=True)
 class Link:
-    """A place to go."""
+    """A place to go; one is there, or on a page within it."""
 
     label: str
     url: str
     is_current: bool = False
+    is_within: bool = False
 
 
 def home_url(persona: Persona) -> str:
@@ -83,7 +84,11 @@ def _links(request: HttpRequest) -> list[Link]:
     unread = count_unread(participant_ids=[each.participant_id for each in personas_of(request)])
     notices = _("Notices ({count})").format(count=unread) if unread else _("Notices")
     places.append((notices, reverse("notices")))
-    return [Link(label, url, request.path == url) for label, url in places]
+    is_market = request.path.startswith(MARKET_PATHS)
+    return [
+        Link(label, url, request.path == url, is_market and url == reverse("market"))
+        for label, url in places
+    ]
 
 
 def _market_links(request: HttpRequest) -> list[Link]:
@@ -93,7 +98,7 @@ def _market_links(request: HttpRequest) -> list[Link]:
         return []
     places = [(_("Overview"), "market"), (_("Catalogue"), "catalogue")]
     if may_buy(persona.role):
-        places.append((_("Requests"), "market_requests"))
+        places.append((pgettext("of buyers", "Requests"), "market_requests"))
     if may_buy(persona.role) or may_sell(persona.role):
         places += [
             (_("Contracts"), "market_contracts"),
@@ -108,7 +113,11 @@ def _market_links(request: HttpRequest) -> list[Link]:
         places += [(_("Products"), "market_products"), (_("Open demand"), "market_demand")]
     places.append((_("The city's figures"), "indicators"))
     urls = [(label, reverse(name)) for label, name in places]
-    return [Link(label, url, request.path == url) for label, url in urls]
+    return [
+        # Everything is within the overview; that says nothing.
+        Link(label, url, request.path == url, request.path.startswith(f"{url}/") and index > 0)
+        for index, (label, url) in enumerate(urls)
+    ]
 
 
 def _switcher(request: HttpRequest) -> list[Link]:

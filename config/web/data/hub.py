@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 from django.views.decorators.http import require_safe
 
 from config.web.data.acting import trader_of
@@ -102,7 +102,7 @@ def _ways(persona: Persona, overview: Overview) -> list[Way]:
         ways.append(Way(_("Feeds"), reverse("market_feeds"), _("Credentials, use and caps")))
     ways += [
         _charges(overview),
-        Way(_("Invoices"), reverse("market_invoices")),
+        Way(_("Invoices"), reverse("market_invoices"), _("For each charge, and what was credited")),
         _disputes(overview),
     ]
     if persona.role in SELLERS:
@@ -117,7 +117,7 @@ def _requests(overview: Overview) -> Way:
     note = ngettext("{count} open", "{count} open", overview.wishes_open)
     found = ngettext("{count} is covered", "{count} are covered", overview.wishes_found)
     return Way(
-        _("Requests"),
+        pgettext("of buyers", "Requests"),
         reverse("market_requests"),
         note.format(count=overview.wishes_open),
         found.format(count=overview.wishes_found) if overview.wishes_found else "",

@@ -45,11 +45,16 @@ def duration(seconds: int) -> str:
 
 
 def area(west: int, south: int, east: int, north: int) -> str:
-    """Write a box of microdegrees."""
+    """Write a box of microdegrees, with so many decimals that its edges differ."""
+    least = min(east - west, north - south)
+    decimals = next((n for n in (2, 3, 4) if least >= 10 ** (7 - n)), 5)
     return _("{west} to {east} E, {south} to {north} N").format(
-        west=_degrees(west), east=_degrees(east), south=_degrees(south), north=_degrees(north)
+        west=_degrees(west, decimals),
+        east=_degrees(east, decimals),
+        south=_degrees(south, decimals),
+        north=_degrees(north, decimals),
     )
 
 
-def _degrees(micro: int) -> str:
-    return f"{micro / MICRODEGREES:.2f}".replace("-", "\N{MINUS SIGN}") + "°"
+def _degrees(micro: int, decimals: int) -> str:
+    return f"{micro / MICRODEGREES:.{decimals}f}".replace("-", "\N{MINUS SIGN}") + "°"
