@@ -20,5 +20,7 @@ def make_due_forecasts(**_: object) -> None:
 
 @shared_task(name="analytics.tasks.refresh_indicators", ignore_result=True)
 def refresh_indicators(**_: object) -> None:
-    """Make the city's figures from versions that are new since the last time."""
-    services.refresh_indicators(now=timezone.now())
+    """Make the city's figures from versions and looks that are new since the last time."""
+    now = timezone.now()
+    services.refresh_indicators(now=now)
+    services.sample_stations(now=now)

@@ -228,4 +228,5 @@ _FEED: Final[dict[str, Any]] = {
         "credit_most_ppm": "1000000",
     },
     "reading": {"docked": True},
+    "is_for_planning": True,
 }

@@ -7,9 +7,9 @@ sums of published cells stay sums. Places are names as the products have them.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ Int64Array = NDArray[np.int64]
 HOUR_S: Final = 3600
 DAY_S: Final = 86_400
 SATURDAY: Final = 5  # as Python counts days of the week
+CALENDAR_DAYS_MAX: Final = 3 * 366
 _THURSDAY: Final = 3  # 1970-01-01
 
 
@@ -27,6 +28,7 @@ class Kind(IntEnum):
     TRAFFIC = 1
     FLOW = 2
     DEPARTURES = 3
+    STATIONS = 4
 
 
 class DayType(IntEnum):
@@ -50,7 +52,8 @@ class Indicator:
     hour : int
         0 to 23; -1: not by hour.
     value, weight : int
-        Vehicles and seconds that were counted; trips and 1; departures and 1.
+        Vehicles and seconds that were counted; trips and 1; departures and 1; bikes that stood
+        at a station and places for them, over all looks.
     """
 
     kind: Kind
@@ -103,6 +106,44 @@ def traffic_by_hour(
             )
         )
     return found
+
+
+def stations_by_hour(
+    information: Mapping[str, Any], status: Mapping[str, Any], *, local: datetime
+) -> list[Indicator]:
+    """Return how full each station of a GBFS feed is at one look, to be added to earlier ones.
+
+    Parameters
+    ----------
+    information, status : mapping
+        ``station_information`` and ``station_status``, GBFS 2 or 3, as they were validated.
+    local : datetime
+        When the status was true, by the clock of the system.
+    """
+    named = {
+        each["station_id"]: (_name_of(each), each["capacity"])
+        for each in information["data"]["stations"]
+        if each.get("capacity")
+    }
+    day_type = DayType.WEEKEND if local.weekday() >= SATURDAY else DayType.WORKDAY
+    bikes: Counter[str] = Counter()
+    places: Counter[str] = Counter()
+    for each in status["data"]["stations"]:
+        count = each.get("num_bikes_available", each.get("num_vehicles_available"))
+        if count is not None and each["station_id"] in named:
+            name, capacity = named[each["station_id"]]
+            bikes[name] += count
+            places[name] += capacity
+    return [
+        Indicator(Kind.STATIONS, name, "", "", day_type, local.hour, bikes[name], places[name])
+        for name in sorted(places)
+    ]
+
+
+def _name_of(station: Mapping[str, Any]) -> str:
+    """Return a station's name: a text in GBFS 2, texts by language in 3."""
+    name = station.get("name") or station["station_id"]
+    return str(name[0]["text"]) if isinstance(name, list) else str(name)
 
 
 def flows_by_month(
@@ -174,9 +215,11 @@ def running_days(
     weekdays : sequence of bool
         Monday first.
     """
+    # A calendar that runs for ever is told by its beginning.
+    length = min((last - first).days + 1, CALENDAR_DAYS_MAX)
     days = {
         first + timedelta(days=number)
-        for number in range(max(0, (last - first).days + 1))
+        for number in range(max(0, length))
         if weekdays[(first + timedelta(days=number)).weekday()]
     }
     return sorted((days | added) - removed)

@@ -24,7 +24,8 @@ class SourceLine:
 class PlaceHours:
     """A place's figure by hour of the day; None where nothing was counted.
 
-    ``values`` are vehicles an hour (means), or departures.
+    ``values`` are vehicles an hour or shares of a station's places [percent], both means, or
+    departures.
     """
 
     product_id: int
@@ -84,11 +85,15 @@ def list_by_hour(*, kind: Kind, day_type: DayType) -> list[PlaceHours]:
     for product_id, place, hour, value, weight in found.values_list(
         "source_id", "place", "hour", "value", "weight"
     ):
-        # Vehicles over the seconds that were looked at; departures are those of one day.
-        mean = round(value * HOUR_S / weight) if kind == Kind.TRAFFIC else value
-        rows[product_id, place][hour] = mean
+        rows[product_id, place][hour] = _mean(kind, value, weight)
     lines = [PlaceHours(key[0], key[1], tuple(values)) for key, values in rows.items()]
     return sorted(lines, key=lambda line: (-line.total, line.place))
+
+
+def _mean(kind: Kind, value: int, weight: int) -> int:
+    """Return what a sum comes to over what it is a sum of; departures are those of one day."""
+    scale = {Kind.TRAFFIC: HOUR_S, Kind.STATIONS: 100}.get(kind)
+    return value if scale is None else round(value * scale / weight)
 
 
 def list_flows() -> list[FlowLine]:

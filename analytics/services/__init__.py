@@ -1,7 +1,7 @@
 """What writes rollups and forecasts."""
 
 from analytics.services.forecasts import make_due_forecasts, make_forecasts
-from analytics.services.indicators import refresh_indicators
+from analytics.services.indicators import refresh_indicators, sample_stations
 from analytics.services.rollups import recompute, roll_up_settled
 from analytics.services.weather import import_weather
 
@@ -12,4 +12,5 @@ __all__ = [
     "recompute",
     "refresh_indicators",
     "roll_up_settled",
+    "sample_stations",
 ]

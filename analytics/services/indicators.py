@@ -2,39 +2,59 @@
 
 import csv
 import io
+import logging
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
 
 from analytics.domain.indicators import (
     Indicator,
+    Kind,
     departures_by_hour,
     flows_by_month,
     running_days,
+    stations_by_hour,
     traffic_by_hour,
 )
 from analytics.models import CityIndicator, IndicatorSource
 from gate.areas import AREAS_PART, Areas
-from gate.errors import Refused
+from gate.errors import Refused, gettext_noop
 from gate.flows import CSV_PART
 from gate.formats.values import as_numbers, as_text, as_times
 from gate.limits import Limits
 from gate.roles import resolved
 from gate.rows import open_rows
+from marketplace.errors import DepositKeyMissing
 from marketplace.services.data.planning import (
     PlanningSource,
+    list_planning_feeds,
     list_planning_sources,
     opened_part,
 )
 
 BATCH: Final = 5_000
+# What a page can show and a city can have; a file of others' making may name a million places.
+PLACES_MAX: Final = 20_000
+FIGURES_MAX: Final = 500_000
+UNREADABLE: Final = "unreadable"
+_ADD: Final = """
+    INSERT INTO analytics_cityindicator
+        (source_id, kind, place, to_place, period, day_type, hour, value, weight)
+    SELECT %s, %s, place, '', '', day_type, hour, value, weight
+    FROM unnest(%s::text[], %s::smallint[], %s::smallint[], %s::bigint[], %s::bigint[])
+        AS looked(place, day_type, hour, value, weight)
+    ON CONFLICT (source_id, kind, place, to_place, period, day_type, hour)
+    DO UPDATE SET value = analytics_cityindicator.value + excluded.value,
+        weight = analytics_cityindicator.weight + excluded.weight
+"""
+_log = logging.getLogger(__name__)
 _WEEKDAYS: Final = (
     "monday",
     "tuesday",
@@ -55,12 +75,66 @@ def refresh_indicators(*, now: datetime) -> int:
         How many products were looked at anew. Safe twice, late, or on two hosts.
     """
     sources = {each.product_id: each for each in list_planning_sources()}
-    IndicatorSource.objects.exclude(product_id__in=sources).delete()
+    feeds = {each.source.product_id for each in list_planning_feeds()}
+    IndicatorSource.objects.exclude(product_id__in={*sources, *feeds}).delete()
     known = dict(IndicatorSource.objects.values_list("product_id", "version_id"))
     due = [each for each in sources.values() if known.get(each.product_id) != each.version_id]
     for source in due:
         _refresh(source, now)
     return len(due)
+
+
+@transaction.atomic
+def sample_stations(*, now: datetime) -> int:
+    """Add the newest look at the stations of each licensed feed to their figures, once.
+
+    Returns
+    -------
+    int
+        How many feeds had something new. Safe twice, late, or on two hosts.
+    """
+    count = 0
+    for feed in list_planning_feeds():
+        source = feed.source
+        row, is_new = IndicatorSource.objects.select_for_update().get_or_create(
+            product_id=source.product_id,
+            defaults={
+                "version_id": source.version_id,
+                "version_number": source.version_number,
+                "manifest_sha256": source.manifest_sha256,
+                "computed_at": feed.changed_at,
+            },
+        )
+        if not is_new and row.computed_at >= feed.changed_at:
+            continue
+        local = feed.changed_at.astimezone(feed.zone)
+        looked = stations_by_hour(feed.information, feed.status, local=local)
+        _add(row.product_id, looked)
+        IndicatorSource.objects.filter(product_id=row.product_id).update(
+            computed_at=feed.changed_at,
+            version_id=source.version_id,
+            version_number=source.version_number,
+            manifest_sha256=source.manifest_sha256,
+        )
+        count += 1
+    return count
+
+
+def _add(product_id: int, looked: Sequence[Indicator]) -> None:
+    """Add sums to those that stand there."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ADD,
+            [
+                product_id,
+                int(Kind.STATIONS),
+                [each.place for each in looked],
+                [int(each.day_type) for each in looked],
+                [each.hour for each in looked],
+                [each.value for each in looked],
+                [each.weight for each in looked],
+            ],
+        )
 
 
 def _refresh(source: PlanningSource, now: datetime) -> None:
@@ -69,8 +143,17 @@ def _refresh(source: PlanningSource, now: datetime) -> None:
     if maker is not None:
         try:
             made = maker(source)
+            if len(made) > FIGURES_MAX:
+                raise _too_many()
         except Refused as refused:
-            problem = str(refused)
+            made, problem = [], str(refused)
+        except (DatabaseError, DepositKeyMissing):
+            raise
+        except Exception:
+            # Files are of others' making: one that surprises us must not keep the city from the
+            # figures of all the others.
+            _log.exception("no figures from version %s", source.version_id)
+            made, problem = [], UNREADABLE
     with transaction.atomic():
         IndicatorSource.objects.filter(product_id=source.product_id).delete()
         row = IndicatorSource.objects.create(
@@ -84,6 +167,15 @@ def _refresh(source: PlanningSource, now: datetime) -> None:
         CityIndicator.objects.bulk_create(
             (CityIndicator(source=row, **vars(each)) for each in made), batch_size=BATCH
         )
+
+
+def _too_many() -> Refused:
+    return Refused(
+        "too-many-places",
+        gettext_noop("more places than the city's figures can show"),
+        "",
+        gettext_noop("Publish a file for each part of the city."),
+    )
 
 
 def _traffic(source: PlanningSource) -> list[Indicator]:
@@ -103,6 +195,8 @@ def _traffic(source: PlanningSource) -> list[Indicator]:
             )
             good = ~(times.missing | times.bad | numbers.missing | numbers.bad)
             site = np.array([names.setdefault(each or "", len(names)) for each in sites])
+            if len(names) > PLACES_MAX:
+                raise _too_many()
             columns[0].append(site[good])
             columns[1].append(times.values[good])
             columns[2].append(numbers.values[good].astype(np.int64))

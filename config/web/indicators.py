@@ -29,6 +29,7 @@ from analytics.queries.indicators import (
     list_sources,
 )
 from config.web.heat_map import HeatRow, heat_map
+from marketplace.domain.spreadsheet import plain_text
 from marketplace.queries.data.planning_names import ProductName, names_of_products
 
 PLACES_SHOWN: Final = 24
@@ -37,17 +38,27 @@ TOPICS: Final[dict[str, Promise]] = {
     "traffic": gettext_lazy("Traffic by hour"),
     "flows": gettext_lazy("Flows between areas"),
     "balance": gettext_lazy("Balance of areas"),
+    "stations": gettext_lazy("Bikes at stations"),
     "transit": gettext_lazy("Public transport"),
 }
 DAYS: Final[dict[str, tuple[DayType, Promise]]] = {
     "workday": (DayType.WORKDAY, gettext_lazy("Workdays")),
     "weekend": (DayType.WEEKEND, gettext_lazy("Weekends")),
 }
+BY_HOUR: Final = ("traffic", "stations", "transit")
 _KINDS: Final = {
     "traffic": Kind.TRAFFIC,
     "flows": Kind.FLOW,
     "balance": Kind.FLOW,
+    "stations": Kind.STATIONS,
     "transit": Kind.DEPARTURES,
+}
+UNITS: Final[dict[str, tuple[str, Promise]]] = {
+    "traffic": ("vehicles/h", gettext_lazy("vehicles an hour")),
+    "flows": ("trips", gettext_lazy("trips")),
+    "balance": ("trips", gettext_lazy("trips")),
+    "stations": ("percent", gettext_lazy("% of the places taken")),
+    "transit": ("departures", gettext_lazy("departures")),
 }
 Line = PlaceHours | FlowLine | BalanceLine
 
@@ -79,7 +90,7 @@ def indicators(request: HttpRequest) -> HttpResponse:
         "month": month,
         "sources": _sources(topic),
     }
-    if topic in ("traffic", "transit"):
+    if topic in BY_HOUR:
         shown = [line for line in lines if isinstance(line, PlaceHours)][:PLACES_SHOWN]
         context |= {
             "places": shown,
@@ -109,8 +120,8 @@ def indicators_json(request: HttpRequest, topic: str) -> HttpResponse:
     topic, day = _asked(request, topic)
     body = {
         "topic": topic,
-        "days": day if topic in ("traffic", "transit") else "all",
-        "unit": {"traffic": "vehicles/h", "transit": "departures"}.get(topic, "trips"),
+        "days": day if topic in BY_HOUR else "all",
+        "unit": UNITS[topic][0],
         "sources": [
             {
                 **asdict(row.line),
@@ -131,12 +142,12 @@ def indicators_csv(request: HttpRequest, topic: str) -> HttpResponse:
     topic, day = _asked(request, topic)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    if topic in ("traffic", "transit"):
+    if topic in BY_HOUR:
         writer.writerow(["product", "place", "days", "hour", "value"])
         for line in _lines(topic, day):
             if isinstance(line, PlaceHours):
                 writer.writerows(
-                    [line.product_id, _safe(line.place), day, hour, value]
+                    [line.product_id, plain_text(line.place), day, hour, value]
                     for hour, value in enumerate(line.values)
                     if value is not None
                 )
@@ -158,7 +169,7 @@ def _asked(request: HttpRequest, topic: str = "") -> tuple[str, str]:
 
 
 def _lines(topic: str, day: str) -> Sequence[Line]:
-    if topic in ("traffic", "transit"):
+    if topic in BY_HOUR:
         return list_by_hour(kind=_KINDS[topic], day_type=DAYS[day][0])
     flows = list_flows()
     return flows if topic == "flows" else list_balance(flows)
@@ -172,7 +183,7 @@ def _sources(topic: str) -> list[SourceRow]:
 
 def _heat(topic: str, places: Sequence[PlaceHours]) -> str:
     most = max((value or 0 for line in places for value in line.values), default=0) or 1
-    unit = _("vehicles an hour") if topic == "traffic" else _("departures")
+    unit = UNITS[topic][1]
     rows = [
         HeatRow(
             line.place[:18],
@@ -247,11 +258,6 @@ def _size(line: Line) -> int:
             return line.surplus
         case _:
             return line.total
-
-
-def _safe(text: str) -> str:
-    """Return a provider's word so that no spreadsheet takes it for a formula."""
-    return f"'{text}" if text[:1] in "=+-@\t\r" else text
 
 
 def _cacheable(request: HttpRequest, text: str, media_type: str) -> HttpResponse:

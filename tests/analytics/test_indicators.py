@@ -1,10 +1,12 @@
 """The city's figures: by hand, and from published versions, computed once and shown to all."""
 
 import io
+import json
 import zipfile
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import h3
 import numpy as np
@@ -24,8 +26,9 @@ from analytics.domain.indicators import (
 )
 from analytics.models import CityIndicator, IndicatorSource
 from analytics.queries.indicators import list_balance, list_by_hour, list_flows
-from analytics.services.indicators import refresh_indicators, timetable
-from marketplace.models import DataProduct, DataVersion
+from analytics.services.indicators import refresh_indicators, sample_stations, timetable
+from marketplace.models import DataProduct, DataVersion, FeedState
+from marketplace.services.data import feed_copies
 from marketplace.services.data.intake import confirm_version
 from marketplace.services.data.products import list_product, withdraw_product
 from marketplace.services.data.version_work import work_version
@@ -180,3 +183,49 @@ def test_cairns_runs_by_day_and_less_at_weekends(real_data: Path) -> None:
     assert by_day[DayType.WORKDAY] > by_day[DayType.WEEKEND] > 5_000
     hours = {each.hour for each in found}
     assert {7, 12, 17} <= hours
+
+
+def test_how_full_stations_are_is_added_up_once_a_change(trade: Trade) -> None:
+    product = trade.product(is_feed=True, is_for_planning=True)
+    before = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)  # Saturday, 07:30 in Shanghai
+    put_stations(product, [3, 18], before)
+    assert sample_stations(now=before) == 1
+    assert sample_stations(now=before) == 0
+    put_stations(product, [6, 0], before + timedelta(minutes=5))
+    assert sample_stations(now=before) == 1
+    refresh_indicators(now=before)  # does not drop what a feed is licensed for
+    [mall, dock] = list_by_hour(kind=Kind.STATIONS, day_type=DayType.WEEKEND)
+    assert (mall.place, mall.values[7], mall.values[8]) == ("Mall", 50, None)
+    assert (dock.place, dock.values[7]) == ("Dock", 25)
+    page = Client().get("/indicators?topic=stations&days=weekend").content.decode()
+    assert "Mall, 7 h: 50" in page
+    figures = Client().get("/indicators/stations.json?days=weekend").json()
+    assert (figures["unit"], len(figures["figures"])) == ("percent", 2)
+
+
+def put_stations(product: DataProduct, bikes: list[int], now: datetime) -> None:
+    """Store a look at two stations of 18 places."""
+    names = ("Dock", "Mall")
+    documents: dict[str, Any] = {
+        "system_information": {"timezone": "Asia/Shanghai"},
+        "station_information": {
+            "stations": [{"station_id": n, "name": n, "capacity": 18} for n in names]
+        },
+        "station_status": {
+            "stations": [
+                {"station_id": n, "num_bikes_available": count}
+                for n, count in zip(names, bikes, strict=True)
+            ]
+        },
+    }
+    FeedState.objects.filter(product=product).delete()
+    for name, data in documents.items():
+        body = json.dumps({"data": data}).encode()
+        FeedState.objects.create(
+            product=product,
+            name=f"{name}.json",
+            sha256=feed_copies.store(product_id=product.pk, body=body),
+            record_count=2,
+            fetched_at=now,
+            changed_at=now,
+        )
