@@ -18,6 +18,8 @@ HELIOPOLIS_LOG_ORIGIN    the log's name; read once, when its key is made
 HELIOPOLIS_DATA_FOLDER   folder of packages, quarantine and feeds (default: in the state)
 HELIOPOLIS_DATA_KEY      file of the hall's deposit key (default: in the state)
 HELIOPOLIS_DATA_UPLOAD   most bytes of one upload (default: 2 GiB)
+HELIOPOLIS_DATA_QUOTA    most bytes of all that one provider has in the hall (default: 100 GiB)
+HELIOPOLIS_DATA_RESERVE  bytes of its disk that uploads leave free (default: 1 GiB)
 HELIOPOLIS_FEED_RATE     requests a second that one credential of a feed may keep up (default: 10)
 HELIOPOLIS_FETCH_SCHEMES how providers' addresses are fetched (default: https,http)
 HELIOPOLIS_FETCH_LOOPBACK "1" lets them be of this machine: for tests and demos alone
@@ -48,6 +50,8 @@ LOG_ORIGIN = os.environ.get("HELIOPOLIS_LOG_ORIGIN", "heliopolis.example/log")
 DATA_FOLDER = Path(os.environ.get("HELIOPOLIS_DATA_FOLDER", STATE_DIR / "data"))
 DATA_KEY_FILE = Path(os.environ.get("HELIOPOLIS_DATA_KEY", STATE_DIR / "keys" / "data.key"))
 DATA_UPLOAD_MAX_BYTES = int(os.environ.get("HELIOPOLIS_DATA_UPLOAD", str(2 * 2**30)))
+DATA_QUOTA_BYTES = int(os.environ.get("HELIOPOLIS_DATA_QUOTA", str(100 * 2**30)))
+DATA_RESERVE_BYTES = int(os.environ.get("HELIOPOLIS_DATA_RESERVE", str(2**30)))
 FEED_REQUESTS_PER_S = int(os.environ.get("HELIOPOLIS_FEED_RATE", "10"))
 FETCH_SCHEMES = os.environ.get("HELIOPOLIS_FETCH_SCHEMES", "https,http").split(",")
 FETCH_ALLOWS_LOOPBACK = os.environ.get("HELIOPOLIS_FETCH_LOOPBACK") == "1"

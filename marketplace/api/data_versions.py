@@ -23,6 +23,7 @@ from marketplace.queries.data.products import VersionLine, get_version, list_ver
 from marketplace.services.data import intake, storage
 from marketplace.services.data.deposit_key import public_deposit_key
 from marketplace.services.data.feed_versions import begin_feed_version
+from marketplace.services.data.quotas import upload_turn
 
 RAW: Final = {"application/octet-stream": OpenApiTypes.BINARY}
 UPLOAD_PARAMETERS: Final = [
@@ -97,23 +98,10 @@ class Uploads(APIView):
     @extend_schema(parameters=UPLOAD_PARAMETERS, request=RAW, responses={201: VersionOut})
     def post(self, request: Request, product_id: int) -> Response:
         """Send a file as the body; it is encrypted as it comes, and destroyed once it is used."""
-        own, asked = own_ids(request), request.query_params
+        own = own_ids(request)
         intake.check_may_upload(product_id=product_id, participant_ids=own)
-        came = storage.take_in(pieces_of(request, maximum=settings.DATA_UPLOAD_MAX_BYTES))
-        try:
-            version_id = intake.add_upload(
-                product_id=product_id,
-                participant_ids=own,
-                upload=came,
-                file_name=asked.get("file_name", "upload"),
-                role=asked.get("role", DataUpload.Role.DATA),
-                note=asked.get("note", ""),
-                is_confirmed=asked.get("confirm") == "1",
-                now=timezone.now(),
-            )
-        except BaseException:
-            storage.destroy_upload(came.token)
-            raise
+        with upload_turn(product_id=product_id, participant_ids=own):
+            version_id = _taken_in(request, product_id, own)
         return _one_version(own, version_id, status.HTTP_201_CREATED)
 
 
@@ -229,6 +217,27 @@ class HomePackage(APIView):
             now=timezone.now(),
         )
         return Response({"received": received, "total": total})
+
+
+def _taken_in(request: Request, product_id: int, own: list[int]) -> int:
+    """Take a request's body into quarantine and note it; return the id of its version."""
+    asked = request.query_params
+    came = storage.take_in(pieces_of(request, maximum=settings.DATA_UPLOAD_MAX_BYTES))
+    try:
+        version_id = intake.add_upload(
+            product_id=product_id,
+            participant_ids=own,
+            upload=came,
+            file_name=asked.get("file_name", "upload"),
+            role=asked.get("role", DataUpload.Role.DATA),
+            note=asked.get("note", ""),
+            is_confirmed=asked.get("confirm") == "1",
+            now=timezone.now(),
+        )
+    except BaseException:
+        storage.destroy_upload(came.token)
+        raise
+    return version_id
 
 
 def version_body(line: VersionLine) -> dict[str, Any]:

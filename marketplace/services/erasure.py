@@ -32,6 +32,8 @@ from marketplace.models import (
 from marketplace.queries.identity import MEMBERSHIPS, WRITES, identity_keys
 from marketplace.services.agreements import end_all_agreements
 from marketplace.services.data.contract_ends import end_all_contracts
+from marketplace.services.data.products import withdraw_all_products
+from marketplace.services.data.wishes import end_all_wishes
 from marketplace.services.identity import create_identities
 from marketplace.services.orders import cancel_open_orders
 
@@ -123,6 +125,8 @@ def _end_participation(*, participant_id: int, now: datetime) -> None:
     cancel_open_orders(participant_id=participant_id, now=now)
     end_all_agreements(participant_id=participant_id, now=now)
     end_all_contracts(participant_id=participant_id, now=now)
+    withdraw_all_products(participant_id=participant_id, now=now)
+    end_all_wishes(participant_id=participant_id, now=now)
     still = Q(valid_until__isnull=True) | Q(valid_until__gt=now)
     for listings in (Offer.objects, Request.objects):
         listings.filter(still, participant_id=participant_id).update(

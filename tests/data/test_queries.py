@@ -16,7 +16,7 @@ from ledger.queries.accounts import find_accounts
 from marketplace.domain.data.privacy_budget import contract_path, product_path
 from marketplace.errors import ContractClosed, Invalid, NotFound
 from marketplace.models import DataContract, DataProduct, DataQuery, DataQueryStore, Notice
-from marketplace.services.data import query_stores, storage
+from marketplace.services.data import queries, query_stores, storage
 from marketplace.services.data.contract_drafts import Choice
 from marketplace.services.data.contracts import accept_contract, propose_contract
 from marketplace.services.data.intake import confirm_version
@@ -136,7 +136,7 @@ def test_the_products_budget_is_one_for_all_its_buyers(contract: DataContract) -
 
 def test_questions_are_the_buyers_and_under_a_contract_in_force(contract: DataContract) -> None:
     def put_by(buyer_id: int, **change: Any) -> int:
-        named: dict[str, Any] = {"cost_micro_epsilon": 1, "now": NOW, "question": QUESTION}
+        named: dict[str, Any] = {"cost_micro_epsilon": 10_000, "now": NOW, "question": QUESTION}
         return ask(contract_id=contract.id, buyer_ids=[buyer_id], **{**named, **change})
 
     with pytest.raises(NotFound):
@@ -147,7 +147,7 @@ def test_questions_are_the_buyers_and_under_a_contract_in_force(contract: DataCo
         put_by(contract.buyer_id, question=Question.from_json({**ASKED, "area": "h3-4"}))
     assert refused.value.field == "area"
     with pytest.raises(Invalid):
-        put_by(contract.buyer_id, cost_micro_epsilon=0)
+        put_by(contract.buyer_id, cost_micro_epsilon=9_999)
     assert not DataQuery.objects.exists()
 
 
@@ -190,3 +190,16 @@ def test_a_published_version_answers_and_what_is_thrown_away_leaves_no_rows(
     answered(query)
     assert query.counts is not None
     assert abs(sum(query.counts) - 600) < 31 * len(query.counts) + 60
+
+
+def test_nobody_lets_a_thousand_questions_wait(
+    contract: DataContract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "WAITING_MAX", 2)
+    for cost in (20_000, 20_001):
+        put(contract, cost=cost)
+    with pytest.raises(Invalid, match="wait"):
+        put(contract, cost=20_002)
+    book()
+    assert answer_waiting(now=NOW) == 2
+    put(contract, cost=20_002)

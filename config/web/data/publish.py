@@ -15,6 +15,7 @@ from config.web.data.products import own_product
 from config.web.data.upload_handler import QuarantinedFile, QuarantineUploadHandler
 from marketplace.errors import MarketplaceError
 from marketplace.services.data import intake
+from marketplace.services.data.quotas import upload_turn
 
 # Beside the files a form has a few lines of its own.
 _FORM_BYTES = 64 * 1024
@@ -45,7 +46,8 @@ def upload(request: HttpRequest, product_id: int) -> HttpResponse:
     handler = QuarantineUploadHandler(request)
     request.upload_handlers = [handler]
     try:
-        return _take(request, product_id, handler)
+        with upload_turn(product_id=product_id, participant_ids=own_ids(request)):
+            return _take(request, product_id, handler)
     except MarketplaceError as error:
         messages.error(request, _(error.text).format(**error.params))
         return redirect("market_upload", product_id)

@@ -21,6 +21,7 @@ from config.web.data.acting import accepted, buyer_of, own_ids
 from config.web.data.wish_forms import Complaining
 from gate.errors import Refused
 from gate.queries import PLACES, TIMES, Question
+from marketplace.domain.spreadsheet import plain_text
 from marketplace.errors import Invalid
 from marketplace.queries.data.questions import (
     QuestionLine,
@@ -186,7 +187,7 @@ def answer_file(request: HttpRequest, query_id: int) -> HttpResponse:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*line.lattice.columns, "count_with_noise", "error_bar_95"])
     for cell, number in _cells(line):
-        writer.writerow([*cell, number, line.bar])
+        writer.writerow([*map(plain_text, cell), number, line.bar])
     return HttpResponse(
         text.getvalue(),
         headers={

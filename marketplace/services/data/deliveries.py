@@ -28,6 +28,7 @@ from marketplace.services.data.delivery_rows import (
 from marketplace.services.data.delivery_texts import (
     check_buyer,
     check_fresh,
+    check_not_revoked,
     check_to,
     is_repeat,
     origin_of,
@@ -104,6 +105,7 @@ def offer(
     delivery = locked_own(delivery_id, participant_ids, sells=True)
     if body is not None and is_repeat(delivery.origin_body, body):
         return
+    check_not_revoked(delivery)
     if delivery.state != State.HELD or now >= delivery.offer_by:
         raise DeliveryClosed(N_("This delivery does not wait for its seller."))
     text = origin_of(delivery, now)
@@ -148,6 +150,7 @@ def receive(
     delivery = locked_own(delivery_id, participant_ids, sells=False)
     if is_repeat(delivery.receipt_body, body):
         return
+    check_not_revoked(delivery)
     if delivery.state != State.OFFERED or now >= delivery.receive_by:
         raise DeliveryClosed(N_("This delivery does not wait for its buyer."))
     text = read_text(Reception, body)

@@ -19,7 +19,7 @@ from gate.exchange import (
 from gate.keys import public_key
 from gate.manifest import Manifest, PackageBroken
 from marketplace.errors import N_, DeliveryClosed, Invalid
-from marketplace.models import DataDelivery, SigningKey
+from marketplace.models import DataContract, DataDelivery, SigningKey
 from marketplace.services.signed_terms import sign_in_custody
 
 # How far a client's clock may be off.
@@ -47,6 +47,12 @@ def read_text(kind: type[T], body: bytes) -> T:
         return kind.read(body)
     except PackageBroken as error:
         raise Invalid("body", N_("This is not the text that was to be signed.")) from error
+
+
+def check_not_revoked(delivery: DataDelivery) -> None:
+    """Refuse a step of a contract that was revoked, also before the scan has cancelled it."""
+    if delivery.contract.state == DataContract.State.REVOKED:
+        raise DeliveryClosed(N_("The contract was revoked."))
 
 
 def check_buyer(delivery: DataDelivery, text: Reception | Acceptance | Complaint | Rewrap) -> None:

@@ -90,16 +90,8 @@ def _judged(
     )
 
 
-def check_new(package: str, *, version_id: int | None = None) -> None:
-    """Refuse the id of a package that another version has; raises `UploadUnfit`.
-
-    Parameters
-    ----------
-    package : str
-        The id, in hex.
-    version_id : int, optional
-        The version that may have it.
-    """
+def check_new(package: str, *, version_id: int) -> None:
+    """Refuse the id of a package, in hex, that another version has; raises `UploadUnfit`."""
     if DataVersion.objects.filter(package=package).exclude(id=version_id).exists():
         raise UploadUnfit(N_("A package of this number was published before: pack the data anew."))
 

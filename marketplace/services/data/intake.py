@@ -27,7 +27,8 @@ from marketplace.errors import (
 from marketplace.models import DataProduct, DataUpload, DataVersion
 from marketplace.services.data import storage
 from marketplace.services.data.deposit_key import open_for_hall, seal_for_hall
-from marketplace.services.data.products import lock_own_product
+from marketplace.services.data.products import ABANDONED, lock_own_product
+from marketplace.services.data.quotas import check_quota
 from marketplace.services.data.storage import Quarantined
 
 State = DataVersion.State
@@ -160,6 +161,7 @@ def begin_home_version(
     _check_note(note)
     said = _checked_manifest(product, manifest)
     package = said.package
+    check_quota(provider_id=product.provider_id, byte_count=package.cipher_byte_count)
     # home_packages reads formats, which a web process should not import for this.
     if DataVersion.objects.filter(package=package.package_id.hex()).exists():
         raise UploadUnfit(N_("A package of this number was published before: pack the data anew."))
@@ -233,6 +235,7 @@ def append_home(
         if offset != size:
             raise Invalid("offset", N_("The next byte to send is {size}."), size=size)
         for piece in pieces:
+            storage.check_room(len(piece))
             size += len(piece)
             if size > upload.byte_count:
                 raise UploadTooLarge(N_("The package is longer than its manifest says."))
@@ -260,7 +263,7 @@ def abandon_version(*, version_id: int, participant_ids: Collection[int], now: d
     version = lock_own_version(version_id=version_id, participant_ids=participant_ids)
     given_up = DataVersion.objects.filter(id=version.id, state=State.WORKING).update(
         state=State.REFUSED,
-        refusal={"code": "abandoned", "text": "", "place": "", "remedy": ""},
+        refusal=ABANDONED,
         progress={},
     )
     if not given_up:
@@ -343,5 +346,5 @@ def _size_of(upload: DataUpload) -> int:
 
 
 def _check_note(note: str) -> None:
-    if len(note) > NOTE_MAX:
+    if len(note) > NOTE_MAX or "\0" in note:
         raise Invalid("note", N_("At most {maximum} characters."), maximum=NOTE_MAX)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 
@@ -19,10 +19,12 @@ from marketplace.domain.data.product import (
 )
 from marketplace.domain.data.traders import check_may_sell, check_may_share
 from marketplace.errors import N_, Invalid, NotFound, ProductClosed, WalletMissing
-from marketplace.models import DataProduct, DataVersion, Participant
+from marketplace.models import DataProduct, DataUpload, DataVersion, Participant
 from marketplace.services.data import catalogue
+from marketplace.services.data.quotas import check_product_count
 
 State = DataProduct.State
+ABANDONED: Final = {"code": "abandoned", "text": "", "place": "", "remedy": ""}
 
 
 @transaction.atomic
@@ -53,11 +55,12 @@ def create_product(
     RoleNotAllowed, WalletMissing
         If the provider may not sell data, or cannot be paid.
     """
-    provider = Participant.objects.filter(id=provider_id).first()
+    provider = Participant.objects.select_for_update(no_key=True).filter(id=provider_id).first()
     if provider is None:
         raise NotFound(N_("There is no such participant."))
     check_may_sell(provider.role)
     check_format(format_, is_feed=is_feed)
+    check_product_count(provider_id=provider_id, is_feed=is_feed)
     checked = _checked(terms, is_feed=is_feed, seller_id=provider_id)
     product = DataProduct.objects.create(
         provider=provider,
@@ -156,6 +159,22 @@ def withdraw_product(*, product_id: int, participant_ids: Collection[int], now: 
     lock_own_product(product_id=product_id, participant_ids=participant_ids)
     DataProduct.objects.filter(id=product_id).update(state=State.WITHDRAWN, withdrawn_at=now)
     catalogue.refresh(product_id=product_id, now=now)
+
+
+@transaction.atomic
+def withdraw_all_products(*, participant_id: int, now: datetime) -> None:
+    """Withdraw everything of a participant who leaves; what they had sent in is destroyed."""
+    own = DataProduct.objects.filter(provider=participant_id).exclude(state=State.WITHDRAWN)
+    for product_id in own.order_by("id").values_list("id", flat=True):
+        withdraw_product(product_id=product_id, participant_ids=[participant_id], now=now)
+    working = DataVersion.objects.filter(
+        product__provider=participant_id, state=DataVersion.State.WORKING
+    )
+    ids = list(working.select_for_update(no_key=True).values_list("id", flat=True))
+    DataUpload.objects.filter(version__in=ids).update(sealed_key=None, is_complete=True)
+    working.filter(id__in=ids).update(
+        state=DataVersion.State.REFUSED, refusal=ABANDONED, progress={}
+    )
 
 
 def lock_own_product(*, product_id: int, participant_ids: Collection[int]) -> DataProduct:

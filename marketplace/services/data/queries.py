@@ -35,6 +35,10 @@ from marketplace.services.notices import notify
 BOOKED, REFUSED = "booked", "refused"
 PRODUCT_BUDGET, CONTRACT_BUDGET = "product_budget", "contract_budget"
 BATCH: Final = 20
+# An answer has up to 20,000 cells whatever it cost: cheaper ones say nothing and fill the disk.
+COST_MIN_MICRO: Final = 10_000
+# Under one contract: each counts all rows once.
+WAITING_MAX: Final = 20
 
 
 @transaction.atomic
@@ -71,7 +75,7 @@ def ask(
     if contract is None:
         raise NotFound(N_("There is no such contract of yours."))
     store = _store_of(contract, now)
-    if not 1 <= cost_micro_epsilon <= COST_MAX_MICRO:
+    if not COST_MIN_MICRO <= cost_micro_epsilon <= COST_MAX_MICRO:
         raise Invalid("cost_micro_epsilon", N_("The price in privacy lies out of bounds."))
     try:
         lattice_of(question, read_areas(store))
@@ -90,6 +94,9 @@ def ask(
     known = alike.first()
     if known is not None:
         return _repeated(contract, known, now)
+    waiting = DataQuery.objects.filter(contract=contract, state=DataQuery.State.SUBMITTED)
+    if waiting.count() >= WAITING_MAX:
+        raise Invalid("question", N_("{count} questions wait: ask later."), count=WAITING_MAX)
     asked = DataQuery.objects.create(
         contract=contract,
         version=contract.version,

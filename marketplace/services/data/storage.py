@@ -59,6 +59,7 @@ class QuarantineWriter:
         """Add what came; raises `UploadTooLarge` beyond what the hall takes."""
         self.byte_count += len(data)
         check_size(self.byte_count)
+        check_room(len(data))
         self._part.write(data)
 
     def finish(self) -> Quarantined:
@@ -82,6 +83,13 @@ def check_size(byte_count: int) -> None:
         raise UploadTooLarge(
             N_("At most {maximum} bytes are taken in."), maximum=settings.DATA_UPLOAD_MAX_BYTES
         )
+
+
+def check_room(byte_count: int) -> None:
+    """Refuse bytes that would fill the disk, which ledger and log may stand on too."""
+    folder = os.statvfs(settings.DATA_FOLDER)
+    if folder.f_bavail * folder.f_frsize - byte_count < settings.DATA_RESERVE_BYTES:
+        raise UploadTooLarge(N_("The hall's disk is full: try again later, or tell the operator."))
 
 
 def take_in(pieces: Iterable[bytes]) -> Quarantined:

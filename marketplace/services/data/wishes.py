@@ -85,6 +85,13 @@ def end_wish(*, wish_id: int, buyer_ids: Collection[int], now: datetime) -> None
 
 
 @transaction.atomic
+def end_all_wishes(*, participant_id: int, now: datetime) -> None:
+    """End the open wishes of a participant who leaves."""
+    own = DataWish.objects.filter(buyer=participant_id, state=DataWish.State.OPEN)
+    own.update(state=DataWish.State.ENDED, closed_at=now)
+
+
+@transaction.atomic
 def match_wishes(*, now: datetime, wish_ids: Collection[int] | None = None) -> int:
     """Look again at what covers the open wishes; return how many have something new.
 
