@@ -47,7 +47,7 @@ def trade(*, provider_id: int, buyer_id: int, planner_id: int, now: datetime) ->
     provider_id, buyer_id, planner_id : int
         The data provider, an enterprise and the city's planners, all with wallets.
     """
-    for participant_id, reference in ((buyer_id, "demo-opening"), (planner_id, "demo-planning")):
+    for participant_id, reference in ((buyer_id, "demo-enterprise"), (planner_id, "demo-planning")):
         post_deposit(
             participant_id=participant_id,
             amount_micro=DEPOSIT_MICRO,

@@ -20,6 +20,7 @@ REASONS = {
     TransferCode.AGREED_PURCHASE: gettext_lazy("Bought by agreement"),
     TransferCode.GRID_FEE: gettext_lazy("Grid fee"),
     TransferCode.LINK_FEE: gettext_lazy("Fees of links between zones"),
+    TransferCode.DATA_PURCHASE: gettext_lazy("Data"),
     TransferCode.CONGESTION_RENT: gettext_lazy("Congestion rent"),
     TransferCode.DEVIATION_DUE: gettext_lazy("Paid for a deviation"),
     TransferCode.DEVIATION_RECEIVED: gettext_lazy("Received for a deviation"),

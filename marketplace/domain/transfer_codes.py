@@ -15,6 +15,7 @@ class TransferCode(IntEnum):
     AGREED_PURCHASE = 7
     GRID_FEE = 8
     LINK_FEE = 9
+    DATA_PURCHASE = 10  # of the first data market; nobody submits it, books of then have it
     CONGESTION_RENT = 11
     DEVIATION_DUE = 12
     DEVIATION_RECEIVED = 13

@@ -1,29 +1,115 @@
 """Energy's tables hold energy alone: data is sold on tables of its own, 0019 and after.
 
-What the first, small data market sold is not carried over: where it sold anything, this refuses.
+The rows of the first, small data market are kept as they were, as JSON in one table that nothing
+reads; money that still waited for a delivery goes back to its buyer.
 """
+
+import hashlib
+import json
+from typing import Any
 
 import django.db.models.deletion
 from django.db import migrations, models
+from django.utils import timezone
+
+DATA = 2
+MATCHED, HELD, DELIVERED, RELEASED = 1, 2, 3, 5
+OLD_ROWS = {
+    # Those that name others come first.
+    "marketplace_datafile": "true",
+    "marketplace_delivery": "true",
+    "marketplace_hold": "true",
+    "marketplace_settlement": "kind = 2",
+    "marketplace_match": "kind = 2",
+    "marketplace_offer": "kind = 2",
+    "marketplace_request": "kind = 2",
+}
 
 
-def refuse_what_would_be_lost(apps, schema_editor):
-    for name in ("Offer", "Request"):
-        if apps.get_model("marketplace", name).objects.filter(kind=2).exists():
-            raise RuntimeError(
-                f"there is a data {name.lower()} of the first data market, which this version"
-                " leaves behind: let its trades settle under the version before, delete data"
-                " offers, requests, matches and files as the owner, and migrate again"
-            )
+def put_the_first_data_market_away(apps: Any, schema_editor: Any) -> None:
+    matches = apps.get_model("marketplace", "Match").objects.filter(kind=DATA)
+    waiting = matches.filter(state__in=(MATCHED, DELIVERED)).count()
+    if waiting:
+        raise RuntimeError(
+            f"{waiting} trade(s) of the first data market wait for the settlement worker: let the"
+            " version before run until its worker has answered them, and migrate again"
+        )
+    held = matches.filter(state=HELD).select_related("offer__participant", "request__participant")
+    inbox = apps.get_model("ledger", "InboxCommand").objects
+    for match in held.filter(price_micro__gt=0).order_by("id"):
+        inbox.create(**_release(match))
+    held.update(state=RELEASED)
+    with schema_editor.connection.cursor() as cursor:
+        _put_away(cursor)
+
+
+def _release(match: Any) -> dict[str, Any]:
+    """Return the command that ends a match's hold, in the ledger's protocol 1."""
+    key = f"release-data:{match.id}"
+    columns = {
+        "amount": [str(match.price_micro)],
+        "code": ["10"],
+        "credit": [str(match.offer.participant.wallet_account_id)],
+        "debit": [str(match.request.participant.wallet_account_id)],
+        "hold": [f"hold:{match.id}/0"],
+        "kind": ["3"],
+    }
+    document = {"transfers": columns, "version": "1"}
+    body = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+    return {
+        "key": key,
+        "fingerprint": hashlib.sha256(key.encode() + b"\n" + body).digest(),
+        "body": body,
+        "transfer_count": 1,
+        "submitted_at": timezone.now(),
+    }
+
+
+def _put_away(cursor: Any) -> None:
+    """Keep the old rows as JSON, and take them out of the tables, which guard their history."""
+    counted = " UNION ALL ".join(
+        f"SELECT 1 FROM {table} WHERE {which}"  # noqa: S608 - names of this file
+        for table, which in OLD_ROWS.items()
+    )
+    cursor.execute(f"SELECT EXISTS ({counted})")
+    if not cursor.fetchone()[0]:
+        return
+    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with checks to come can't be altered
+    cursor.execute(
+        "CREATE TABLE marketplace_first_data_market (source text NOT NULL, row jsonb NOT NULL)"
+    )
+    for table, which in OLD_ROWS.items():
+        keep = f"SELECT '{table}', to_jsonb(old) FROM {table} AS old WHERE {which}"  # noqa: S608
+        cursor.execute(f"INSERT INTO marketplace_first_data_market {keep}")
+        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        cursor.execute(f"DELETE FROM {table} WHERE {which}")  # noqa: S608
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+    cursor.execute(
+        "CREATE TRIGGER first_data_market_append_only BEFORE UPDATE OR DELETE OR TRUNCATE"
+        " ON marketplace_first_data_market"
+        " FOR EACH STATEMENT EXECUTE FUNCTION marketplace_refuse_change()"
+    )
+
+
+# Since no match moves any more, none is changed at all; the guard before asked for its kind.
+MATCHES_STAY = """
+DROP TRIGGER match_keeps_its_terms ON marketplace_match;
+DROP FUNCTION marketplace_guard_match;
+CREATE TRIGGER match_keeps_its_terms BEFORE UPDATE ON marketplace_match
+    FOR EACH STATEMENT EXECUTE FUNCTION marketplace_refuse_change();
+"""
 
 
 class Migration(migrations.Migration):
     dependencies = [
+        ("ledger", "0007_snapshots"),
         ("marketplace", "0030_questions_with_noise"),
     ]
 
     operations = [
-        migrations.RunPython(refuse_what_would_be_lost, migrations.RunPython.noop),
+        migrations.RunPython(put_the_first_data_market_away, migrations.RunPython.noop),
+        migrations.RunSQL(MATCHES_STAY),
         migrations.RemoveField(
             model_name="datafile",
             name="offer",
