@@ -1,5 +1,6 @@
 """The hall looks at a feed: what is sound is given out, what is not is seen, credited, disputed."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from gbfs_validator.fetch import Fetcher
 from google.transit import gtfs_realtime_pb2
 from pytest_django.fixtures import Settings
 
+from marketplace.domain.data.feed_files import as_given_out
 from marketplace.domain.notices import NoticeKind
 from marketplace.models import (
     DataCharge,
@@ -31,6 +33,7 @@ from marketplace.models import (
 from marketplace.queries.data.probes import list_days, list_looks
 from marketplace.services.data import (
     disputes,
+    feed_copies,
     feed_fetching,
     feed_versions,
     probes,
@@ -325,3 +328,40 @@ def _bought(trade: Trade, version: DataVersion) -> DataContract:
     contract = trade.agree(version.product)
     settle(NOW)
     return contract
+
+
+def test_a_source_does_not_choose_which_looks_count(
+    trade: Trade, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.put_stations(4, NOW)
+    trade.product(is_feed=True, source_url=source.url("gbfs"))
+    assert look(NOW).is_valid
+
+    def odd(*_: object, **__: object) -> None:
+        raise KeyError("bikes")
+
+    monkeypatch.setattr(probes, "served_files", odd)
+    seen = look(NOW + MINUTE)
+    assert (seen.is_valid, seen.problem) == (False, "unreadable")
+    monkeypatch.undo()
+    monkeypatch.setattr(probes, "fetch_feed", odd)
+    seen = look(NOW + 2 * MINUTE)
+    assert (seen.is_up, seen.is_valid, seen.problem) == (True, False, "unreadable")
+    nasty = {"text": "station \0 and \ud800", "places": ["\0"]}
+    assert feed_fetching.storable([nasty]) == [{"text": "station  and ?", "places": [""]}]
+
+
+def test_a_vehicle_is_not_told_by_what_stands_beside_its_name() -> None:
+    vehicle = {"bike_id": "b1", "lat": 1.5, "is_reserved": False, "plate": "X 1", "qr_code": "b1"}
+    body = json.dumps({"data": {"bikes": [vehicle], "names": ["b1"]}}).encode()
+    given = as_given_out("free_bike_status", body, lambda name: f"~{len(name)}")
+    [told] = json.loads(given)["data"]["bikes"]
+    assert told == {"bike_id": "~2", "lat": 1.5, "is_reserved": False}
+    assert b"b1" not in given
+    message = gtfs_realtime_pb2.FeedMessage()
+    message.header.gtfs_realtime_version = "2.0"
+    entity = message.entity.add()
+    entity.id = entity.vehicle.vehicle.id = "bus-17"
+    odd = b"\xfa\x7d\x06bus-17"  # a field 2015 that the standard does not have
+    given = feed_copies.renamed("gtfs-rt", message.SerializeToString() + odd, str.upper)
+    assert b"bus-17" not in given and given.count(b"BUS-17") == 2

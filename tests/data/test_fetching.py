@@ -299,3 +299,13 @@ def test_a_certificate_that_nobody_vouches_for_is_none(server: Server, tmp_path:
 
     assert refused(f"https://localhost:{server.port}/") == "tls"
     assert server.questions == []
+
+
+def test_headers_that_mean_nothing_end_in_one_error(server: Server) -> None:
+    for number, length in enumerate((b"\xb2", b"9" * 5000)):
+        url = server.says(f"/{number}", OK + b"Content-Length: " + length + b"\r\n\r\nbody")
+        with suppress(FetchFailed):
+            assert get(url).body == b"body"
+    astray = b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\n\r\n"
+    assert refused(server.says("/astray", astray)) == "address_form"
+    assert not may_ask(ipaddress.ip_address("::7f00:1"))

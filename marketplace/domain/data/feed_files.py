@@ -40,6 +40,24 @@ VEHICLE_FILES: Final[Mapping[str, tuple[str, str]]] = {
     "vehicle_status": ("vehicles", "vehicle_id"),
     "free_bike_status": ("bikes", "bike_id"),
 }
+# What GBFS 2.x and 3.x say of a vehicle; any other field may name it.
+VEHICLE_FIELDS: Final = frozenset(
+    {
+        "lat",
+        "lon",
+        "is_reserved",
+        "is_disabled",
+        "vehicle_type_id",
+        "last_reported",
+        "current_range_meters",
+        "current_fuel_percent",
+        "station_id",
+        "home_station_id",
+        "pricing_plan_id",
+        "vehicle_equipment",
+        "available_until",
+    }
+)
 MAIN_FILES: Final[Mapping[str, str]] = {
     "gbfs": f"{DISCOVERY}.json",
     "gtfs": "gtfs.zip",
@@ -139,10 +157,15 @@ def as_given_out(name: str, body: bytes, rename: Callable[[str], str]) -> bytes:
         return body
     key, identifier = VEHICLE_FILES[name]
     document = read_json(body)
-    for vehicle in document["data"][key]:
-        vehicle[identifier] = rename(str(vehicle[identifier]))
-        vehicle.pop("rental_uris", None)
+    document["data"] = {key: [_unnamed(each, identifier, rename) for each in document["data"][key]]}
     return write_json(document)
+
+
+def _unnamed(
+    vehicle: Mapping[str, Any], identifier: str, rename: Callable[[str], str]
+) -> dict[str, Any]:
+    known = {name: value for name, value in vehicle.items() if name in VEHICLE_FIELDS}
+    return {identifier: rename(str(vehicle[identifier])), **known}
 
 
 def record_count(name: str, body: bytes) -> int:

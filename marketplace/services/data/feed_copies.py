@@ -160,19 +160,26 @@ def _key(whose: str) -> bytes:
 
 def _realtime_renamed(body: bytes, rename: Callable[[str], str]) -> bytes:
     message = gtfs_realtime_pb2.FeedMessage.FromString(body)
+    # Fields that the standard has not may hold anything, also what names a vehicle.
+    message.DiscardUnknownFields()
     for entity in message.entity:
         parts = (
             (entity.vehicle, entity.HasField("vehicle")),
             (entity.trip_update, entity.HasField("trip_update")),
         )
+        is_named = False
         for part, is_there in parts:
             if not is_there or not part.HasField("vehicle"):
                 continue
             vehicle = part.vehicle
+            # Many sources number entities by their vehicles.
+            is_named = True
             vehicle.ClearField("license_plate")
             for field in ("id", "label"):
                 if vehicle.HasField(field):
                     setattr(vehicle, field, rename(getattr(vehicle, field)))
+        if is_named:
+            entity.id = rename(entity.id)
     renamed_body: bytes = message.SerializeToString()
     return renamed_body
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gate.formats import Checked, check
 from gate.limits import Limits
@@ -32,6 +32,8 @@ FILE_S: Final = 10.0
 FEED_BYTES: Final = 64 * 2**20
 # It answered, with something that is not what it should be.
 UNREADABLE: Final = "unreadable"
+# What a document of an unforeseen shape ends in. A fault of the hall's own is none of these.
+ODD_SHAPE: Final = (LookupError, TypeError, ValueError, AttributeError, RecursionError, Invalid)
 _JUDGING: Final = Limits(memory_bytes=1 << 30, cpu_s=60, wall_s=90)
 
 
@@ -128,6 +130,18 @@ def served_files(source: Source, came: Came, *, records: int) -> dict[str, tuple
         count = record_count(name, body) if source.format == "gbfs" else records
         served[f"{name}.{end}"] = (written, count)
     return served
+
+
+def storable(value: Any) -> Any:
+    """Return JSON values without what the database cannot hold; names of a source may have it."""
+    match value:
+        case str():
+            return value.replace("\0", "").encode("utf-8", "replace").decode()
+        case list():
+            return [storable(each) for each in value]
+        case dict():
+            return {storable(key): storable(each) for key, each in value.items()}
+    return value
 
 
 def _fetched(url: str, ends_at: float, left_bytes: int, now: datetime) -> Fetched:

@@ -20,7 +20,14 @@ from marketplace.domain.notices import NoticeKind
 from marketplace.errors import N_, Invalid, NotFound
 from marketplace.models import DataProduct, DataVersion
 from marketplace.services.data import catalogue
-from marketplace.services.data.feed_fetching import Came, fetch_feed, judge_feed, served_files
+from marketplace.services.data.feed_fetching import (
+    ODD_SHAPE,
+    Came,
+    fetch_feed,
+    judge_feed,
+    served_files,
+    storable,
+)
 from marketplace.services.data.probes import show_files, source_of, trying_alone
 from marketplace.services.data.version_work import version_document, version_document_key
 from marketplace.services.notices import notify
@@ -102,6 +109,8 @@ def _worked(version: DataVersion, *, now: datetime) -> bool:
             files = served_files(source, came, records=checked.records)
         except Refused as wrong:
             return _refuse(version, wrong, now=now)
+        except ODD_SHAPE as odd:
+            return _refuse(version, _unreadable(odd), now=now)
         return _publish(version, files, checked, now=now)
 
 
@@ -115,6 +124,17 @@ def _there(came: Came) -> Came:
             detail=came.detail,
         )
     return came
+
+
+def _unreadable(odd: Exception) -> Refused:
+    """Return the end of a version whose source answered in a shape that nobody foresaw."""
+    return Refused(
+        "feed-unreadable",
+        N_("the feed cannot be read ({kind})"),
+        "",
+        N_("Correct the feed at its source; only valid files are passed on to buyers."),
+        kind=type(odd).__name__,
+    )
 
 
 def _check_valid(checked: Checked) -> None:
@@ -164,9 +184,9 @@ def _publish(
         manifest_sha256=hashlib.sha256(manifest).hexdigest(),
         byte_count=sum(len(body) for body, _ in files.values()),
         row_count=checked.records,
-        profile=checked.profile.as_json(),
-        findings=[one.as_json() for one in checked.findings],
-        sample=checked.sample.as_json(),
+        profile=storable(checked.profile.as_json()),
+        findings=storable([one.as_json() for one in checked.findings]),
+        sample=storable(checked.sample.as_json()),
     )
     if not ready:
         return False
@@ -183,7 +203,7 @@ def _publish(
 @transaction.atomic
 def _refuse(version: DataVersion, wrong: Refused, *, now: datetime) -> bool:
     waiting = DataVersion.objects.filter(id=version.id, state=State.WORKING)
-    if not waiting.update(state=State.REFUSED, refusal=wrong.as_json(), progress={}):
+    if not waiting.update(state=State.REFUSED, refusal=storable(wrong.as_json()), progress={}):
         return False
     _tell(version, NoticeKind.VERSION_REFUSED, now=now)
     return True

@@ -161,7 +161,11 @@ def _fetched(
 
 
 def _followed(target: Target, location: str, seconds: float) -> Target:
-    following = target_of(urljoin(target.url, location).partition("#")[0], seconds=seconds)
+    try:
+        url = urljoin(target.url, location).partition("#")[0]
+    except ValueError as error:
+        raise FetchFailed("address_form", N_("It redirects to no address of the web.")) from error
+    following = target_of(url, seconds=seconds)
     if target.scheme == "https" and following.scheme != "https":
         raise FetchFailed(
             "redirect_down", N_("It redirects from https to http. Give the final address.")
@@ -215,8 +219,9 @@ class _Exchange:
 
     def body(self, sink: Sink | None) -> tuple[bytes, int]:
         """Read to the end; return the body, or nothing where the sink took it, and its length."""
-        said = self.answer.getheader("Content-Length") or ""
-        if said.isdigit() and int(said) > self.limits.body_bytes:
+        # As the library read it: what a server writes there may be no number, or a thousand digits.
+        said = self.answer.length
+        if said is not None and said > self.limits.body_bytes:
             raise FetchFailed("too_large", LIMIT_TEXT, limit=self.limits.body_bytes)
         kept = io.BytesIO()
         into: Sink = kept if sink is None else sink

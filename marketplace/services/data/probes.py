@@ -25,12 +25,14 @@ from marketplace.errors import FileDamaged
 from marketplace.models import DataContract, DataProduct, FeedState, FeedWatch, ProbeResult
 from marketplace.services.data import feed_copies
 from marketplace.services.data.feed_fetching import (
+    ODD_SHAPE,
     UNREADABLE,
     Came,
     Source,
     fetch_feed,
     judge_feed,
     served_files,
+    storable,
 )
 from marketplace.services.notices import notify
 
@@ -83,7 +85,7 @@ def look_at_due_feeds(*, now: datetime) -> int:
     with _claimed(now=now) as products:
         sources = [source_of(product) for product in products]
         with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-            fetched = list(pool.map(lambda source: fetch_feed(source, now=now), sources))
+            fetched = list(pool.map(lambda source: _came(source, now=now), sources))
         failures = []
         for product, source, came in zip(products, sources, fetched, strict=True):
             try:
@@ -199,9 +201,15 @@ def _judged(product: DataProduct, source: Source, came: Came, *, now: datetime) 
     result.is_up = True
     try:
         checked = judge_feed(source, came, now=now)
+        served = served_files(source, came, records=checked.records) if checked.is_valid else {}
     except Refused as refused:
         result.problem = UNREADABLE
-        result.findings = [refused.as_json()]
+        result.findings = storable([refused.as_json()])
+        return _Seen(result, {}, None)
+    except ODD_SHAPE as odd:
+        # Left out, the look would be no evidence: a source could choose what is held against it.
+        result.problem = UNREADABLE
+        result.findings = [{"code": UNREADABLE, "text": type(odd).__name__}]
         return _Seen(result, {}, None)
     _note_checked(result, checked, now)
     level = ServiceLevel.of_json(product.service_level)
@@ -209,15 +217,22 @@ def _judged(product: DataProduct, source: Source, came: Came, *, now: datetime) 
         result.problem = INVALID
     elif level.max_age_s and (result.age_s is None or result.age_s > level.max_age_s):
         result.problem = STALE
-    files = served_files(source, came, records=checked.records) if result.is_valid else {}
-    return _Seen(result, files, checked.source_time)
+    return _Seen(result, served, checked.source_time)
+
+
+def _came(source: Source, *, now: datetime) -> Came:
+    """Fetch a feed; an answer of a shape that nobody foresaw is an answer that cannot be read."""
+    try:
+        return fetch_feed(source, now=now)
+    except ODD_SHAPE as odd:
+        return Came({}, None, UNREADABLE, type(odd).__name__)
 
 
 def _note_checked(result: ProbeResult, checked: Checked, now: datetime) -> None:
     result.is_valid, result.error_count = checked.is_valid, checked.error_count
     result.record_count = checked.records
     result.completeness_ppm = checked.profile.completeness_ppm
-    result.findings = [one.as_json() for one in checked.findings[:FINDINGS_KEPT]]
+    result.findings = storable([one.as_json() for one in checked.findings[:FINDINGS_KEPT]])
     if checked.source_time is not None:
         # A clock that is a little ahead of ours is not an age below nothing.
         result.age_s = max(0, int((now - checked.source_time).total_seconds()))
@@ -282,7 +297,8 @@ def _tell_of_breach(product: DataProduct, *, now: datetime) -> None:
         notify(
             participant_id=participant_id,
             kind=NoticeKind.SERVICE_BREACH,
-            key=f"breach:{product.pk}:{now.isoformat()}",
+            # Once a day: a feed that comes and goes must not bury whoever reads of it.
+            key=f"breach:{product.pk}:{now.date().isoformat()}",
             subject={"product": product.pk, "title": product.title, "problem": problems[0]},
             now=now,
         )

@@ -41,11 +41,12 @@ def work_waiting_versions(*, now: datetime) -> int:
 
     One after the other over all hosts: the market's other tasks share their workers with this one.
     """
-    with _turn(0) as is_ours:
-        count = _work_one_by_one(now) if is_ours else 0
-    _let_old_ones_go(now)
-    destroy_uploads(now=now)
-    return count
+    try:
+        with _turn(0) as is_ours:
+            return _work_one_by_one(now) if is_ours else 0
+    finally:
+        _let_old_ones_go(now)
+        destroy_uploads(now=now)
 
 
 def _work_one_by_one(now: datetime) -> int:
@@ -54,10 +55,15 @@ def _work_one_by_one(now: datetime) -> int:
         uploads__role=DataUpload.Role.DATA,
         uploads__is_complete=True,
     ).exclude(progress__step=PREVIEW)
-    return sum(
-        work_version(version_id=version_id, now=now)
-        for version_id in waiting.order_by("id").values_list("id", flat=True)
-    )
+    count, failures = 0, []
+    for version_id in waiting.order_by("id").values_list("id", flat=True):
+        try:
+            count += work_version(version_id=version_id, now=now)
+        except Exception as failure:  # one bad file must not hold up the others
+            failures.append(failure)
+    if failures:
+        raise ExceptionGroup("versions that could not be worked on", failures)
+    return count
 
 
 def work_version(*, version_id: int, now: datetime) -> bool:
