@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-import h3
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -28,6 +27,7 @@ from analytics.queries.indicators import (
     list_flows,
     list_sources,
 )
+from config.web.data.words import area_label
 from config.web.heat_map import HeatRow, heat_map
 from marketplace.domain.spreadsheet import plain_text
 from marketplace.queries.data.planning_names import ProductName, names_of_products
@@ -57,7 +57,7 @@ UNITS: Final[dict[str, tuple[str, Promise]]] = {
     "traffic": ("vehicles/h", gettext_lazy("vehicles an hour")),
     "flows": ("trips", gettext_lazy("trips")),
     "balance": ("trips", gettext_lazy("trips")),
-    "stations": ("percent", gettext_lazy("% of the places taken")),
+    "stations": ("percent", gettext_lazy("percent of the places taken")),
     "transit": ("departures", gettext_lazy("departures")),
 }
 Line = PlaceHours | FlowLine | BalanceLine
@@ -210,6 +210,10 @@ def _finding(topic: str, places: Sequence[PlaceHours]) -> str:
         return _(
             "Most traffic passes between {hour}:00 and {next}:00; {place} counts most."
         ).format(hour=peak, next=peak + 1, place=places[0].place)
+    if topic == "stations":
+        return _("Most bikes stand at their stations between {hour}:00 and {next}:00.").format(
+            hour=peak, next=peak + 1
+        )
     return _("Most departures are between {hour}:00 and {next}:00; {place} has most.").format(
         hour=peak, next=peak + 1, place=places[0].place
     )
@@ -229,15 +233,6 @@ def _flow_finding(lines: Sequence[Line]) -> str:
         "{area} sends {count} trips more than it receives.",
         surplus,
     ).format(area=_labels(first)[0], count=surplus)
-
-
-def area_label(name: str) -> str:
-    """Return where an area lies, for those who do not read names of H3 cells."""
-    if not h3.is_valid_cell(name):
-        return name
-    latitude, longitude = h3.cell_to_latlng(name)
-    north = f"{abs(latitude):.3f}° {'N' if latitude >= 0 else 'S'}"
-    return f"{north}, {abs(longitude):.3f}° {'E' if longitude >= 0 else 'W'}"
 
 
 def _labels(line: Line) -> tuple[str, ...]:
