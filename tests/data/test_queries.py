@@ -30,11 +30,11 @@ from tests.gate.test_queries import AREAS, ASKED, keys, trips
 
 QUESTION = Question.from_json(ASKED)
 ROWS = trips(3, 2_000)
+PROFILE = {"start": "2014-02-27T00:00:00Z", "end": "2014-03-06T00:00:00Z"}
 
 
 @pytest.fixture
-def contract(db: None, tmp_path: Path, settings: Any) -> DataContract:
-    settings.DATA_FOLDER, settings.DATA_KEY_FILE = tmp_path / "data", tmp_path / "data.key"
+def contract(db: None) -> DataContract:
     trade = build_trade()
     return granted(trade, product_budget=500_000, budget=250_000)
 
@@ -54,7 +54,7 @@ def store_rows(product: DataProduct, packed: Int64Array) -> None:
         rows = QueryRows(package)
         rows.add(packed)
         sealed = rows.finish(AREAS)
-    newest = version(product, number=2, package=package)
+    newest = version(product, number=2, package=package, profile=PROFILE)
     keep_rows(version=newest, rows=sealed, now=NOW)
 
 
@@ -168,9 +168,8 @@ def test_two_workers_draw_one_answer(contract: DataContract) -> None:
 
 
 def test_a_published_version_answers_and_what_is_thrown_away_leaves_no_rows(
-    tmp_path: Path, settings: Any, db: None
+    data_folder: Path, db: None
 ) -> None:
-    settings.DATA_FOLDER, settings.DATA_KEY_FILE = tmp_path / "data", tmp_path / "data.key"
     trade = build_trade()
     product_id = product_of(
         trade.alice, format_="trips", theme="bike-sharing-availability",
@@ -179,7 +178,7 @@ def test_a_published_version_answers_and_what_is_thrown_away_leaves_no_rows(
     upload(product_id, trade.alice, stations_csv(), role="stations")
     version_id = upload(product_id, trade.alice, trips_csv(), name="trips.csv")
     assert work_version(version_id=version_id, now=NOW)  # a preview: nothing is kept
-    assert not list((tmp_path / "data" / "packages").glob("**/rows"))
+    assert not list((data_folder / "packages").glob("**/rows"))
     confirm_version(version_id=version_id, participant_ids=[trade.alice], now=NOW)
     assert work_version(version_id=version_id, now=NOW)
     list_product(product_id=product_id, participant_ids=[trade.alice], now=NOW)

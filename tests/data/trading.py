@@ -113,7 +113,7 @@ def build_trade(*, funds_micro: int = 50_000_000, now: datetime = NOW) -> Trade:
     return trade
 
 
-def version(product: DataProduct, *, number: int = 1, package: str = "") -> DataVersion:
+def version(product: DataProduct, *, number: int = 1, **columns: Any) -> DataVersion:
     """Publish a version of a product: its manifest is a few bytes that nothing else knows."""
     manifest = f"{product.pk}/{number}".encode()
     return DataVersion.objects.create(
@@ -122,9 +122,9 @@ def version(product: DataProduct, *, number: int = 1, package: str = "") -> Data
         state=DataVersion.State.READY,
         manifest=manifest,
         manifest_sha256=hashlib.sha256(manifest).hexdigest(),
-        package=package,
         created_at=NOW,
         published_at=NOW,
+        **columns,
     )
 
 

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from config.web.data.acting import accepted, buyer_of, own_ids
 from config.web.data.wish_forms import Complaining
+from config.web.data.words import area_label
 from gate.errors import Refused
 from gate.queries import PLACES, TIMES, Question
 from marketplace.domain.spreadsheet import plain_text
@@ -214,7 +215,10 @@ def _row(line: QuestionLine) -> QuestionRow:
         str(STATE_LABELS[line.state]),
         str(REFUSAL_LABELS.get(line.refusal, "")),
         tuple(str(COLUMN_LABELS[each]) for each in line.lattice.columns),
-        tuple(cells[:ROWS_SHOWN]),
+        tuple(
+            (tuple(area_label(each) for each in cell), number)
+            for cell, number in cells[:ROWS_SHOWN]
+        ),
         max(0, len(cells) - ROWS_SHOWN),
     )
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import h3
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -42,6 +43,15 @@ def duration(seconds: int) -> str:
         1: ngettext("{n} second", "{n} seconds", n),
     }
     return written[length].format(n=n)
+
+
+def area_label(name: str) -> str:
+    """Return where an area lies, for those who do not read names of H3 cells."""
+    if not h3.is_valid_cell(name):
+        return name
+    latitude, longitude = h3.cell_to_latlng(name)
+    north = f"{abs(latitude):.3f}° {'N' if latitude >= 0 else 'S'}"
+    return f"{north}, {abs(longitude):.3f}° {'E' if longitude >= 0 else 'W'}"
 
 
 def area(west: int, south: int, east: int, north: int) -> str:

@@ -1,8 +1,10 @@
 """Read questions with noise: a contract's, with what is left of its budget."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from gate.areas import Areas
 from gate.queries import Lattice, Question, lattice_of
@@ -24,8 +26,8 @@ class QuestionScope:
     left_micro_epsilon: int
     levels: tuple[str, ...]
     areas: dict[str, tuple[str, ...]]
-    first_day: str
-    last_day: str
+    first_day: date
+    last_day: date
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def get_scope(
     if store is None or not granted:
         return None
     areas = Areas.from_csv(bytes(store.areas))
-    profile = contract.version.profile
+    days = _days(contract.version.profile, contract.product.reading.get("zone") or "UTC")
     return QuestionScope(
         contract_id=contract.id,
         title=contract.product.title,
@@ -71,8 +73,8 @@ def get_scope(
         left_micro_epsilon=_left(contract.id, granted),
         levels=tuple(areas.names),
         areas={level: tuple(sorted(set(names))) for level, names in areas.names.items()},
-        first_day=str(profile.get("start") or "")[:10],
-        last_day=str(profile.get("end") or "")[:10],
+        first_day=days[0],
+        last_day=days[1],
     )
 
 
@@ -100,6 +102,14 @@ def get_question(*, query_id: int, buyer_ids: Collection[int]) -> QuestionLine |
         return None
     store = DataQueryStore.objects.get(version=query.version_id)
     return _line(query, Areas.from_csv(bytes(store.areas)))
+
+
+def _days(profile: Mapping[str, Any], zone: str) -> tuple[date, date]:
+    """Return the first and the last day by the wall clock that a version covers."""
+    start, end = (datetime.fromisoformat(profile[key]) for key in ("start", "end"))
+    clock = ZoneInfo(zone)
+    final = max(start, end - timedelta(microseconds=1))
+    return start.astimezone(clock).date(), final.astimezone(clock).date()
 
 
 def _left(contract_id: int, granted: int) -> int:
