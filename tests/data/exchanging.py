@@ -13,7 +13,8 @@ from gate.keys import key_commitment, new_key, new_package_id
 from gate.manifest import CHUNK_BYTES, Manifest
 from gate.package import Packer, check_ciphertext, open_chunk
 from ledger.queries import get_balances
-from ledger.services import SettlementWorker, submit
+from ledger.services import SettlementWorker, open_accounts, submit
+from marketplace.domain.data.charges import escrow_path
 from marketplace.domain.data.policy import Policy
 from marketplace.domain.data.prices import PriceForm, PriceRule
 from marketplace.domain.data.service import ServiceLevel
@@ -36,6 +37,7 @@ from marketplace.services.data.deposit_key import seal_for_hall
 from marketplace.services.data.storage import new_package
 from marketplace.services.data.version_work import version_document, version_document_key
 from marketplace.services.people import add_participant, join
+from marketplace.services.places import money_unit
 from marketplace.services.signed_terms import use_own_key
 from marketplace.services.wallets import open_wallet, post_deposit
 
@@ -266,6 +268,13 @@ def to_state(each: Exchange, state: str) -> None:
     each.receive()
     if state != "ACKNOWLEDGED":
         go_on()
+
+
+def escrow() -> int:
+    """Return what stands in escrow. [micro]"""
+    path = escrow_path("CNY")
+    account = open_accounts(paths=[path], unit=money_unit("CNY"), overdraft_limit=0)[path]
+    return get_balances(account_ids=[account])[account].posted
 
 
 def opened(each: Exchange, cipher: bytes, key: bytes) -> bytes:

@@ -1,19 +1,15 @@
 """The fair exchange: its ordinary way, and everybody who would cheat."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest
 from django.db import DatabaseError, transaction
-from django.test import override_settings
 
 from gate.exchange import Origin, Rewrap, base64_of, micros_of
-from ledger.queries import get_answers, get_balances
-from ledger.services import open_accounts
-from marketplace.domain.data.charges import escrow_path
+from ledger.queries import get_answers
 from marketplace.errors import DeliveryClosed, Invalid, NotFound, SignatureNeeded, TermsBroken
 from marketplace.models import DataCharge, DataDelivery, DataRewrap, Notice, Participant
 from marketplace.queries.data.delivery_checks import verify_deliveries
@@ -22,7 +18,6 @@ from marketplace.services.data.delivery_key import give_key
 from marketplace.services.data.delivery_rows import lock_delivery
 from marketplace.services.data.delivery_scan import advance_deliveries
 from marketplace.services.data.storage import package_path
-from marketplace.services.places import money_unit
 from tests.data.exchanging import (
     CONTENT,
     DAY,
@@ -32,6 +27,7 @@ from tests.data.exchanging import (
     READ_ME,
     Exchange,
     Trader,
+    escrow,
     exchange,
     go_on,
     opened,
@@ -41,33 +37,6 @@ from tests.data.exchanging import (
 
 Role = Participant.Role
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def hall(tmp_path: Path) -> Iterator[None]:
-    with override_settings(DATA_FOLDER=tmp_path / "data", DATA_KEY_FILE=tmp_path / "data.key"):
-        yield
-
-
-@pytest.fixture
-def ada() -> Trader:
-    return trader("Ada", Role.DATA_PROVIDER)
-
-
-@pytest.fixture
-def ben() -> Trader:
-    return trader("Ben", Role.ENTERPRISE, funds_micro=FUNDS_MICRO, has_own_key=True)
-
-
-@pytest.fixture
-def sold(ada: Trader, ben: Trader) -> Exchange:
-    return exchange(ada, ben)
-
-
-def escrow() -> int:
-    path = escrow_path("CNY")
-    account = open_accounts(paths=[path], unit=money_unit("CNY"), overdraft_limit=0)[path]
-    return get_balances(account_ids=[account])[account].posted
 
 
 def window_is_over(each: Exchange) -> datetime:

@@ -1,27 +1,21 @@
 """The fair exchange when somebody is late, or loses a key: nobody has key or money too much."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from django.conf import settings
 from django.db import transaction
-from django.test import override_settings
 
 from gate.exchange import Rewrap, base64_of, micros_of, unwrap_key
 from gate.keys import deposit_info, new_key, seal
-from ledger.queries import get_balances
-from ledger.services import open_accounts
-from marketplace.domain.data.charges import escrow_path
 from marketplace.errors import Invalid, NotFound
 from marketplace.models import DataRewrap, Notice, Participant
 from marketplace.services.data.delivery_key import deposit_again, rewrap
 from marketplace.services.data.delivery_rows import lock_delivery
 from marketplace.services.data.deposit_key import get_deposit_key, open_version_key
 from marketplace.services.data.storage import package_path
-from marketplace.services.places import money_unit
 from tests.data.exchanging import (
     DAY,
     FUNDS_MICRO,
@@ -30,6 +24,7 @@ from tests.data.exchanging import (
     Exchange,
     Trader,
     book,
+    escrow,
     exchange,
     go_on,
     to_state,
@@ -38,33 +33,6 @@ from tests.data.exchanging import (
 
 Role = Participant.Role
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def hall(tmp_path: Path) -> Iterator[None]:
-    with override_settings(DATA_FOLDER=tmp_path / "data", DATA_KEY_FILE=tmp_path / "data.key"):
-        yield
-
-
-@pytest.fixture
-def ada() -> Trader:
-    return trader("Ada", Role.DATA_PROVIDER)
-
-
-@pytest.fixture
-def ben() -> Trader:
-    return trader("Ben", Role.ENTERPRISE, funds_micro=FUNDS_MICRO, has_own_key=True)
-
-
-@pytest.fixture
-def sold(ada: Trader, ben: Trader) -> Exchange:
-    return exchange(ada, ben)
-
-
-def escrow() -> int:
-    path = escrow_path("CNY")
-    account = open_accounts(paths=[path], unit=money_unit("CNY"), overdraft_limit=0)[path]
-    return get_balances(account_ids=[account])[account].posted
 
 
 def _seller_vanishes(each: Exchange) -> None:

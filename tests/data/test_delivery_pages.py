@@ -3,13 +3,11 @@
 import base64
 import io
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 from django.db import connection
-from django.test import Client, override_settings
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -34,12 +32,6 @@ from tests.data.exchanging import (
 
 Role = Participant.Role
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def hall(tmp_path: Path) -> Iterator[None]:
-    with override_settings(DATA_FOLDER=tmp_path / "data", DATA_KEY_FILE=tmp_path / "data.key"):
-        yield
 
 
 def deal(*, automatic: bool = True, has_own_key: bool = False) -> Exchange:
