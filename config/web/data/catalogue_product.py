@@ -10,7 +10,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -234,7 +233,7 @@ def _day_charts(days: list[DayLine], today: date) -> dict[str, object]:
     by_day = {day.day: day for day in days}
     dates = [today - timedelta(days=ago) for ago in reversed(range(DAYS_SHOWN))]
     slots = [
-        charts.Slot(date_format(each, "j M"), date_format(each, "j M") if n % 7 == 0 else "")
+        charts.Slot(f"{each:%m-%d}", f"{each:%m-%d}" if n % 7 == 0 else "")
         for n, each in enumerate(dates)
     ]
 

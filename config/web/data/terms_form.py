@@ -65,7 +65,9 @@ class TermsForm(OfProduct):
         label=gettext_lazy("Licence"),
         choices=named({key: each.title for key, each in LICENCES.items()}),
     )
-    price_form = forms.ChoiceField(label=gettext_lazy("Paid"), choices=list(PRICE_LABELS.items()))
+    price_form = forms.ChoiceField(
+        label=gettext_lazy("How it is paid"), choices=list(PRICE_LABELS.items())
+    )
     price = forms.DecimalField(
         label=gettext_lazy("Price"),
         required=False,
