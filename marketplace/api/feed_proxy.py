@@ -48,6 +48,8 @@ _STATUS: Final = {
 def feed_file(request: HttpRequest, product_id: int, name: str) -> HttpResponseBase:
     """Give a file of a feed to a buyer; a copy that the buyer has costs no records."""
     known = _HASH.findall(request.headers.get("If-None-Match", ""))
+    if not name.isprintable():
+        name = ""  # no file's; the database does not even take a NUL to ask
     taken = _taken(request, product_id, name, known, takes_records=request.method == "GET")
     if isinstance(taken, HttpResponse):
         return taken
