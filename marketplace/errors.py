@@ -27,6 +27,8 @@ MarketplaceError
 ├── ChargeClosed           a charge of data is past this step, or was closed with other amounts
 ├── VersionsDiffer         verification found a version of data that is not what was published
 ├── ChargesDiffer          verification found a charge that is not what contract and ledger say
+├── MonthsDiffer           verification found a feed's month that is not what was taken and measured
+├── QuestionsDiffer        verification found a question that its budgets did not pay for, or twice
 ├── DisputeClosed          a dispute that cannot be opened, answered or decided (any more)
 ├── CertificatesDiffer     verification found certificates that are not what befell them
 ├── CertificatesGone       certificates were used, handed on or withdrawn meanwhile
@@ -268,6 +270,18 @@ class ChargesDiffer(MarketplaceError):
     """A charge is not what its contract, its commands and its invoices say."""
 
     code = "charges_differ"
+
+
+class MonthsDiffer(MarketplaceError):
+    """A feed's month is not what its contract makes of what was taken and measured."""
+
+    code = "months_differ"
+
+
+class QuestionsDiffer(MarketplaceError):
+    """A question with noise is not what the ledger took from its budgets."""
+
+    code = "questions_differ"
 
 
 class DisputeClosed(MarketplaceError):

@@ -24,6 +24,8 @@ from marketplace.queries.signed_terms import verify_terms
 from marketplace.services.auction_verification import verify_auctions
 from marketplace.services.certificate_verification import verify_certificates
 from marketplace.services.data.charge_verification import verify_charges
+from marketplace.services.data.month_verification import verify_months
+from marketplace.services.data.question_verification import verify_questions
 from marketplace.services.data.version_verification import verify_versions
 from marketplace.services.verification import verify_clearings
 
@@ -116,6 +118,15 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{charges.charges} charges of the data market are what contracts and transfers say,"
             f" and {charges.escrow_micro} micro-units in escrow are theirs"
+        )
+        self.stdout.write(
+            f"{verify_months()} closed months of feeds came to what was taken, at the signed price,"
+            " less what was missed"
+        )
+        questions = verify_questions()
+        self.stdout.write(
+            f"{questions.answered} questions with noise were answered, and budgets gave"
+            f" {questions.micro_epsilon} micro-epsilon for them"
         )
         certificates = verify_certificates()
         self.stdout.write(

@@ -33,10 +33,15 @@ def query_key(query_id: int) -> str:
     return f"privacy-query:{query_id}"
 
 
+def grant_key(path: str) -> str:
+    """Return the key of the command that grants a budget."""
+    return f"privacy-grant:{path}"
+
+
 def grant_command(path: str, *, issue: int, budget: int, micro_epsilon: int) -> Command:
     """Grant a budget; the same path again is the same command."""
     return Command.of(
-        f"privacy-grant:{path}",
+        grant_key(path),
         Transfers(
             debit=np.array([issue]),
             credit=np.array([budget]),

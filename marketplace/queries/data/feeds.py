@@ -223,7 +223,12 @@ def _use_line(charge: DataCharge) -> UseLine:
 
 def shortfalls_of(report: ServiceReport) -> tuple[Shortfall, ...]:
     """Return what a stored report says of each promise."""
-    measured = Measured(
+    return shortfalls(ServiceLevel.of_json(report.level), measured_of(report))
+
+
+def measured_of(report: ServiceReport) -> Measured:
+    """Return the figures of a stored report."""
+    return Measured(
         report.look_count,
         report.up_count,
         report.fresh_count,
@@ -231,7 +236,6 @@ def shortfalls_of(report: ServiceReport) -> tuple[Shortfall, ...]:
         report.completeness_count,
         report.completeness_sum_ppm,
     )
-    return shortfalls(ServiceLevel.of_json(report.level), measured)
 
 
 def use_of(charge: DataCharge, *, requests: int, records: int, until: datetime) -> Use:

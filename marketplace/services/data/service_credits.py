@@ -69,7 +69,7 @@ def _close_month(charge_id: int, *, now: datetime) -> bool:
     # Whoever counts waits here, and finds the month closed.
     use = FeedUse.objects.select_for_update(no_key=True).get(charge=charge)
     text = text_of(charge.contract)
-    until = _end_of(charge, now)
+    until = end_of(charge)
     taken = use_of(charge, requests=use.request_count, records=use.record_count, until=until)
     report = _report(charge, text, due_micro=due(text.price, taken), until=until, now=now)
     use.due_micro, use.closed_at, use.changed_at = report.due_micro, now, now
@@ -86,7 +86,7 @@ def _close_month(charge_id: int, *, now: datetime) -> bool:
     return True
 
 
-def _end_of(charge: DataCharge, now: datetime) -> datetime:
+def end_of(charge: DataCharge) -> datetime:
     """Return when a charge's period ended: by the calendar, or with its contract."""
     closed_at = charge.contract.closed_at
     if charge.contract.state in _OVER and closed_at is not None:
