@@ -107,6 +107,7 @@ def _add_buyer_commands(commands: Any) -> None:
     buy = _add(commands, "buy", _buy, "sign a contract for a product")
     buy.add_argument("product", type=int)
     buy.add_argument("--months", type=int, default=12)
+    buy.add_argument("--again", action="store_true", help="also where a contract stands already")
     receive = _add(commands, "receive", _receive, "fetch, sign for, open and accept a delivery")
     again = _add(commands, "rewrap", _rewrap, "have the key wrapped anew, after yours was lost")
     complain = _add(commands, "complain", _complain, "send the evidence that receive has written")
@@ -184,7 +185,8 @@ def _catalogue(asked: Arguments) -> None:
 
 
 def _buy(asked: Arguments) -> None:
-    made = buying.buy(_hall(asked), asked.product, months=asked.months, key=_key(asked))
+    hall, key = _hall(asked), _key(asked)
+    made = buying.buy(hall, asked.product, months=asked.months, key=key, again=asked.again)
     print(f"contract {made['id']} {made['state']}")
 
 

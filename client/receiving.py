@@ -38,6 +38,7 @@ from gate.package import open_package, read_chunks
 
 PROOFS: Final = "heliopolis-proofs"
 EVIDENCE: Final = "evidence.json"
+COMPLAINT: Final = "complaint.json"
 _LOOK_EVERY_S: Final = 1.0
 _OUT_OF_REACH: Final = frozenset({"lapsed_seller", "lapsed_buyer", "lapsed_hall", "cancelled"})
 
@@ -148,16 +149,19 @@ def complain(job: Job) -> str:
     path = job.proofs / EVIDENCE
     if not path.exists():
         raise ClientError(f"there is no {path}: receive writes it when a chunk fails")
-    evidence, found, contract = path.read_bytes(), job.look(), _contract(job)
-    wrap = found["wraps"][0]
-    text = Complaint(
-        reception=_sha256(wrap["request"].encode()),
-        wrap=_sha256(public_bytes(wrap["wrap"])),
-        evidence=hashlib.sha256(evidence).hexdigest(),
-        buyer_key=contract.buyer_key,
-        issued=micros_of(datetime.now(UTC)),
-    )
-    body = text.body()
+    evidence, contract, said = path.read_bytes(), _contract(job), job.proofs / COMPLAINT
+    if not said.exists():
+        wrap = job.look()["wraps"][0]
+        text = Complaint(
+            reception=_sha256(wrap["request"].encode()),
+            wrap=_sha256(public_bytes(wrap["wrap"])),
+            evidence=hashlib.sha256(evidence).hexdigest(),
+            buyer_key=contract.buyer_key,
+            issued=micros_of(datetime.now(UTC)),
+        )
+        keep(said, text.body())
+    # What is on the disk is sent again as it is: the hall takes in one outcome.
+    body = said.read_bytes()
     answer = job.hall.post(
         f"data/deliveries/{job.delivery_id}/complaint",
         {

@@ -9,8 +9,10 @@ from gate.exchange import Origin
 
 
 def sign_contract(hall: Hall, contract_id: int, key: OwnKey | None) -> str:
-    """Sign a proposal as its seller; return its state then."""
+    """Sign a proposal as its seller; return its state then. Signed before, it stays so."""
     found = hall.get(f"data/contracts/{contract_id}/")
+    if (found["side"], found["state"]) == ("seller", "agreed"):
+        return "agreed"
     body = found["body"].encode()
     signature = signature_for(read_contract(body).seller_key, body, key)
     answer = hall.post(f"data/contracts/{contract_id}/accept", {"signature": signature})

@@ -1,19 +1,14 @@
 """The client end to end, against a hall that is served: buy, sign, receive, verify, complain."""
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from client.main import main
-from gate.manifest import CHUNK_BYTES
-from gate.package import chunk_context, chunk_nonce
 from marketplace.models import DataDelivery, DataVersion
-from marketplace.services.data.deposit_key import open_version_key
-from marketplace.services.data.storage import package_path
+from tests.client.bad_chunk import with_bad_chunk
 from tests.client.conftest import Market
 from tests.data.exchanging import (
     CONTENT,
@@ -23,8 +18,6 @@ from tests.data.exchanging import (
     agree,
     publish_file,
 )
-from tests.data.feeding import STATIONS, buy_feed, make_secret
-from tests.data.trading import build_trade
 
 PROOFS = "heliopolis-proofs"
 
@@ -117,7 +110,7 @@ def test_a_bad_chunk_is_evidence_and_the_money_comes_back(
     market: Market, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     hall, ben = market.hall, market.ben
-    version = _with_bad_chunk(publish_file(market.ada), index=1)
+    version = with_bad_chunk(publish_file(market.ada), index=1)
     bought = Exchange(market.ada, ben, agree(version, market.ada, ben, hall.now).pk)
     before = ben.balance
     hall.go_on()
@@ -137,63 +130,6 @@ def test_a_bad_chunk_is_evidence_and_the_money_comes_back(
     assert hall.client(ben, "complain", str(bought.id), "--into", str(tmp_path / "bad")) == 0
     hall.go_on()
     assert (bought.state, bought.money, ben.balance) == ("ENDED", "REFUNDED", before)
-
-
-def _with_bad_chunk(version: DataVersion, *, index: int) -> DataVersion:
-    """Put other bytes under the right key into a package, as a lying packer would.
-
-    The row is of a seller who never went through this hall's own check.
-    """
-    from dataclasses import replace
-    from hashlib import sha256
-
-    from gate.manifest import Chunk, Manifest, PackageManifest
-
-    key = open_version_key(version)
-    manifest = Manifest.from_bytes(bytes(version.manifest or b""))
-    package = manifest.package
-    context = chunk_context(package.package_id, index, is_last=False)
-    sealed = AESGCM(key).encrypt(chunk_nonce(index), bytes(CHUNK_BYTES), context)
-    chunks = list(package.chunks)
-    chunks[index] = replace(chunks[index], cipher_sha256=sha256(sealed).hexdigest())
-    with package_path(version.package).open("r+b") as file:
-        file.seek(list(package.offsets())[index])
-        file.write(sealed)
-    lying = PackageManifest(package.package_id, package.parts, tuple(chunks))
-    assert isinstance(chunks[index], Chunk)
-    changed = replace(manifest, package=lying)
-    return DataVersion.objects.create(
-        product=version.product,
-        number=2,
-        state=DataVersion.State.READY,
-        manifest=changed.to_bytes(),
-        manifest_sha256=changed.sha256,
-        package=version.package,
-        sealed_key=version.sealed_key,
-        key_commitment=version.key_commitment,
-        byte_count=version.byte_count,
-        created_at=version.created_at,
-        published_at=version.published_at,
-    )
-
-
-def test_a_feed_is_fetched_when_it_changed(
-    market: Market, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    hall, target = market.hall, tmp_path / "stations.json"
-    contract = buy_feed(build_trade(), hall.now)
-    credential = tmp_path / "credential"
-    credential.write_text(make_secret(contract, hall.now) + "\n")
-    credential.chmod(0o600)
-    path = f"/feeds/{contract.product_id}/station_status.json"
-    command = ["feed", path, "--credential-file", str(credential), "--into", str(target)]
-    assert [hall.client(market.ben, *command) for _ in range(2)] == [0, 0]
-    assert said(capfd) == "changed\nunchanged\n"
-    assert json.loads(target.read_bytes()) == STATIONS
-    target.unlink()
-    assert hall.client(market.ben, *command) == 0
-    credential.write_text("of nobody")
-    assert hall.client(market.ben, *command) == 3
 
 
 def test_what_is_asked_wrongly_is_said_clearly(

@@ -149,6 +149,9 @@ def begin_home_version(
 ) -> int:
     """Begin to take in a package that its provider gated at home; return the version's id.
 
+    The same manifest again is the same version: the provider's machine may have died before it
+    read the answer.
+
     Raises
     ------
     UploadUnfit
@@ -157,6 +160,10 @@ def begin_home_version(
         If the product takes none from these participants now.
     """
     product = lock_own_product(product_id=product_id, participant_ids=participant_ids)
+    on_its_way = DataUpload.objects.filter(version__state=State.WORKING, is_complete=False)
+    begun = on_its_way.filter(version__product=product, home_manifest=manifest).first()
+    if begun is not None:
+        return begun.version_id
     _takes_files(product)
     _check_note(note)
     said = _checked_manifest(product, manifest)
