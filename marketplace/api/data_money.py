@@ -240,6 +240,7 @@ class DisputeDecision(APIView):
         decide_dispute(
             dispute_id=dispute_id,
             operator_id=operator_id,
+            own_ids=own_ids(request),
             **form.validated_data,
             now=timezone.now(),
         )

@@ -23,7 +23,7 @@ from marketplace.queries.data.products import VersionLine, get_version, list_ver
 from marketplace.services.data import intake, storage
 from marketplace.services.data.deposit_key import public_deposit_key
 from marketplace.services.data.feed_versions import begin_feed_version
-from marketplace.services.data.quotas import upload_turn
+from marketplace.services.data.quotas import sending_turn, upload_turn
 
 RAW: Final = {"application/octet-stream": OpenApiTypes.BINARY}
 UPLOAD_PARAMETERS: Final = [
@@ -209,13 +209,14 @@ class HomePackage(APIView):
         if not (offset.isascii() and offset.isdigit() and len(offset) < 19):
             raise Invalid("offset", N_("Say where the bytes begin."))
         _, total = intake.received_bytes(version_id=version_id, participant_ids=own)
-        received = intake.append_home(
-            version_id=version_id,
-            participant_ids=own,
-            offset=int(offset),
-            pieces=pieces_of(request, maximum=settings.DATA_UPLOAD_MAX_BYTES),
-            now=timezone.now(),
-        )
+        with sending_turn(version_id=version_id, participant_ids=own):
+            received = intake.append_home(
+                version_id=version_id,
+                participant_ids=own,
+                offset=int(offset),
+                pieces=pieces_of(request, maximum=settings.DATA_UPLOAD_MAX_BYTES),
+                now=timezone.now(),
+            )
         return Response({"received": received, "total": total})
 
 

@@ -316,3 +316,19 @@ def test_verification_names_what_does_not_follow(trade: Trade) -> None:
             verify_charges()
         transaction.set_rollback(True)
     assert verify_charges().charges == 4
+
+
+@pytest.mark.parametrize("side", ["bob", "alice"])
+def test_nobody_decides_a_dispute_of_their_own(trade: Trade, paid: DataCharge, side: str) -> None:
+    operator = add_participant(role="operator", name="Olga")
+    id_ = dispute(paid, trade.bob)
+    with pytest.raises(RoleNotAllowed, match="their own"):
+        disputes.decide_dispute(
+            dispute_id=id_,
+            operator_id=operator,
+            own_ids=[operator, getattr(trade, side)],
+            refund_micro=0,
+            verdict="I say so.",
+            now=NOW + timedelta(days=4),
+        )
+    assert DataDispute.objects.get(id=id_).state == DataDispute.State.OPEN

@@ -166,6 +166,7 @@ def decide(request: HttpRequest, dispute_id: int) -> HttpResponse:
         service.decide_dispute(
             dispute_id=dispute_id,
             operator_id=operator.participant_id,
+            own_ids=own_ids(request),
             refund_micro=form.refund_micro(),
             verdict=form.cleaned_data["verdict"],
             now=timezone.now(),
@@ -186,7 +187,7 @@ def _page(
 ) -> HttpResponse:
     now = timezone.now()
     bound = answer_form or verdict_form
-    may_decide = "operator" in view.sides and view.may_be_decided(now)
+    may_decide = view.sides == {"operator"} and view.may_be_decided(now)
     if may_decide and verdict_form is None:
         verdict_form = VerdictForm(most_micro=view.net_micro, currency=view.currency)
     may_answer = view.is_open and "seller" in view.sides and view.answered_at is None

@@ -162,14 +162,25 @@ def take_back_dispute(*, dispute_id: int, participant_ids: Collection[int], now:
 
 @transaction.atomic
 def decide_dispute(
-    *, dispute_id: int, operator_id: int, refund_micro: int, verdict: str, now: datetime
+    *,
+    dispute_id: int,
+    operator_id: int,
+    own_ids: Collection[int] = (),
+    refund_micro: int,
+    verdict: str,
+    now: datetime,
 ) -> None:
     """Give back all, a part or nothing, with the reasons; the rest is paid out.
+
+    Parameters
+    ----------
+    own_ids : collection of int
+        Everybody whom the person acts for who decides.
 
     Raises
     ------
     RoleNotAllowed
-        If it is not the operator who decides.
+        If it is not the operator who decides, or a person who acts for one of the parties too.
     NotFound, DisputeClosed
         If there is no such dispute, it has ended, or the seller still has time to answer.
     Invalid
@@ -179,6 +190,8 @@ def decide_dispute(
     if not decides.exists():
         raise RoleNotAllowed(N_("Disputes are decided by the operator."))
     dispute, charge = _locked_dispute(dispute_id)
+    if {charge.contract.buyer_id, charge.contract.seller_id} & set(own_ids):
+        raise RoleNotAllowed(N_("Nobody decides a dispute of their own."))
     if dispute.state != DataDispute.State.OPEN:
         raise DisputeClosed(N_("This dispute has ended."))
     if dispute.answered_at is None and now < dispute.opened_at + ANSWER_TIME:

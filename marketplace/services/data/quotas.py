@@ -37,19 +37,26 @@ def upload_turn(*, product_id: int, participant_ids: Collection[int]) -> Iterato
         yield
         return
     check_quota(provider_id=provider_id)
-    folder: Path = settings.DATA_FOLDER / "turns"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(folder / str(provider_id), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise VersionBeingMade(
-                N_("Another upload of yours is on its way: wait for its end.")
-            ) from error
+    with _turn(provider_id):
         yield
-    finally:
-        os.close(descriptor)
+
+
+@contextmanager
+def sending_turn(*, version_id: int, participant_ids: Collection[int]) -> Iterator[None]:
+    """Let a provider send one piece at a time of what was begun: each holds a thread of the hall.
+
+    Raises
+    ------
+    VersionBeingMade
+        If another upload of theirs is on its way.
+    """
+    own = DataVersion.objects.filter(id=version_id, product__provider__in=participant_ids)
+    provider_id = own.values_list("product__provider_id", flat=True).first()
+    if provider_id is None:
+        yield
+        return
+    with _turn(provider_id):
+        yield
 
 
 def check_quota(*, provider_id: int, byte_count: int = 0) -> None:
@@ -90,3 +97,20 @@ def check_product_count(*, provider_id: int, is_feed: bool) -> None:
         raise Invalid(
             "source_url", N_("You have {most} live feeds: withdraw one first."), most=FEEDS_MAX
         )
+
+
+@contextmanager
+def _turn(provider_id: int) -> Iterator[None]:
+    folder: Path = settings.DATA_FOLDER / "turns"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(folder / str(provider_id), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise VersionBeingMade(
+                N_("Another upload of yours is on its way: wait for its end.")
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)

@@ -187,7 +187,8 @@ def answer_demand(
         notify(
             participant_id=wish.buyer_id,
             kind=NoticeKind.WISH_ANSWERED,
-            key=f"{answer.id}:{price_micro}",
+            # Once a day, however often the price changes: notices are nobody's advertising.
+            key=f"{answer.id}:{now.astimezone(UTC).date()}",
             subject={"wish": wish.id, "title": wish.title, "product": product.id},
             now=now,
         )
