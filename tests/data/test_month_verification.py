@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from django.db.models import F
 
 from ledger.models import InboxCommand
+from marketplace.domain.data.service import ServiceLevel, credit, credit_ppm
 from marketplace.errors import MarketplaceError, MonthsDiffer, QuestionsDiffer, TermsBroken
 from marketplace.models import (
     DataCharge,
@@ -21,6 +21,7 @@ from marketplace.models import (
     ProbeResult,
     ServiceReport,
 )
+from marketplace.queries.data.feeds import measured_of
 from marketplace.services.data.charge_verification import verify_charges
 from marketplace.services.data.feeds import open_use
 from marketplace.services.data.month_verification import verify_months
@@ -143,10 +144,19 @@ def test_a_month_follows_from_counts_looks_and_what_was_signed(market: Trade) ->
 
         return lie
 
-    def forgotten_and_changed() -> None:
+    def kinder(**figures: int) -> None:
+        """Write better figures, and everywhere the credit that follows from them."""
+        reports.update(**figures)
+        [report] = reports
+        level, measured = ServiceLevel.of_json(report.level), measured_of(report)
+        micro = credit(level, measured, report.due_micro)
+        reports.update(credit_ppm=credit_ppm(level, measured), credit_micro=micro)
+        charges.update(credit_micro=micro)
+
+    def kinder_days() -> None:
         looks.delete()
         assert verify_months() == 2  # the sums of its days say as much
-        reports.update(up_count=F("up_count") + 1)
+        kinder(up_count=91)
 
     contracts = DataContract.objects.filter(id=month.contract_id)
     assert_named(
@@ -157,8 +167,8 @@ def test_a_month_follows_from_counts_looks_and_what_was_signed(market: Trade) ->
             "another price in all three": both_say(50_000),
             "another promise": change(reports, level={}),
             "looks that were never made": change(reports, look_count=101),
-            "answers younger than they were": change(reports, fresh_count=71),
-            "figures of days": forgotten_and_changed,
+            "kinder figures": lambda: kinder(fresh_count=71),
+            "kinder figures when the looks are gone": kinder_days,
             "a longer contract": change(
                 DataContract.objects.filter(id=part.contract_id),
                 closed_at=NOW + timedelta(days=3),
