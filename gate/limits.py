@@ -15,8 +15,8 @@ class Limits:
 
     Attributes
     ----------
-    file_bytes, unpacked_bytes
-        Of the input as it comes, and of all it unpacks to. [byte]
+    unpacked_bytes
+        Of all that an input unpacks to. [byte]
     gtfs_bytes
         Of a timetable unpacked: its validator needs five times that in memory. [byte]
     zip_members, zip_ratio
@@ -33,7 +33,6 @@ class Limits:
         Of the child process: address space, processor time, patience, any file it writes.
     """
 
-    file_bytes: int = 2048 * MIB
     unpacked_bytes: int = 8192 * MIB
     gtfs_bytes: int = 300 * MIB
     zip_members: int = 200

@@ -25,7 +25,6 @@ PERIOD_SECONDS: Final = {
 }
 # Finest first; "place" is the station or zone of the file itself, "all" is one area.
 AREAS: Final = ("place", "h3-9", "h3-8", "h3-7", "h3-6", "h3-5", "h3-4", "all")
-IDENTIFIERS: Final = ("drop", "rotate-daily", "per-buyer")
 TOTALS: Final = ("shown", "all")
 GROUP_MIN: Final = 3
 KEPT_COLUMNS_MAX: Final = 4
@@ -69,8 +68,6 @@ class Policy:
         Stations in an area, at least: a lonely one is joined with its nearest neighbours. [1]
     keep_columns
         Columns that are told beside period and areas; they are part of the cell.
-    identifiers
-        What becomes of vehicle ids in live feeds; a table of counts has none.
     columns
         Role to column: start, end, from, to, person, vehicle.
     zone
@@ -89,7 +86,6 @@ class Policy:
     dominance_percent: int = 50
     minimum_places: int = 2
     keep_columns: tuple[str, ...] = ()
-    identifiers: str = "drop"
     columns: Mapping[str, str] = field(default_factory=dict)
     zone: str = "UTC"
     time_format: str = ""
@@ -100,7 +96,6 @@ class Policy:
         _check(0 <= self.minimum_distinct <= self.minimum_group, "minimum_distinct")
         _check(1 <= self.dominance_percent <= 100, "dominance_percent")
         _check(1 <= self.minimum_places <= 1000, "minimum_places")
-        _check(self.identifiers in IDENTIFIERS, "identifiers")
         _check(len(self.keep_columns) <= KEPT_COLUMNS_MAX, "keep_columns")
         _check(len(set(self.keep_columns)) == len(self.keep_columns), "keep_columns")
         _check(1 <= len(self.levels) <= 10, "levels")
@@ -128,7 +123,6 @@ class Policy:
             "dominance_percent": self.dominance_percent,
             "minimum_places": self.minimum_places,
             "keep_columns": list(self.keep_columns),
-            "identifiers": self.identifiers,
             "columns": dict(self.columns),
             "zone": self.zone,
             "time_format": self.time_format,
@@ -220,7 +214,6 @@ _KINDS: Final[Mapping[str, Any]] = {
     "keep_columns": list | tuple,
     "columns": Mapping,
     "distinct_column": str,
-    "identifiers": str,
     "zone": str,
     "time_format": str,
     "totals": str,

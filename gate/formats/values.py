@@ -22,7 +22,6 @@ EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- of wall clocks, which have no zo
 TIME = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?(Z|[+-]\d{2}:?\d{2})?$"
 OFFSET = r"(Z|[+-]\d{2}:?\d{2})$"
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
-INTEGER = r"^[+-]?\d{1,18}$"
 
 
 @dataclass(frozen=True)

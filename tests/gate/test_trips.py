@@ -317,7 +317,6 @@ def test_what_cannot_be_followed_is_refused_with_a_remedy(city: Path, tmp_path: 
         {"levels": [["hour"]]},
         {"zone": "Mars/Olympus"},
         {"zone": "../../etc/passwd"},
-        {"identifiers": "keep"},
         {"colour": "red"},
         {"columns": {"start": 1}},
     ],

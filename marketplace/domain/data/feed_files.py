@@ -34,8 +34,6 @@ GBFS_FILES: Final = frozenset(
         "geofencing_zones",
     }
 )
-# Those that change while the city moves; the feed is as old as the oldest of them.
-GBFS_LIVE: Final = ("station_status", "vehicle_status", "free_bike_status")
 VEHICLE_FILES: Final[Mapping[str, tuple[str, str]]] = {
     "vehicle_status": ("vehicles", "vehicle_id"),
     "free_bike_status": ("bikes", "bike_id"),

@@ -245,23 +245,6 @@ def read_agreement(document: Mapping[str, Any], bound: Bound) -> Policy:
     return policy
 
 
-def permits(policy: Policy, bound: Bound, *, action: str, purpose: str, at: datetime) -> bool:
-    """Tell whether a contract lets its buyer do something at a moment.
-
-    Parameters
-    ----------
-    action : str
-        ``use``, or one of `PROHIBITIONS`. What is not forbidden is a use.
-    purpose : str
-        One of `PURPOSES`.
-    """
-    if action in policy.prohibitions or action not in ("use", *PROHIBITIONS):
-        return False
-    if policy.purposes and purpose not in policy.purposes:
-        return False
-    return bound.valid_from <= at < bound.valid_until
-
-
 def product_iri(product_id: int) -> str:
     """Return the name of a product in policies; no address."""
     return f"{_NAMES}product/{product_id}"

@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 
 from gate.manifest import Manifest
 from marketplace.models import DataCharge, DataContract, DataDelivery, DataRewrap
+from marketplace.queries.data.contracts import is_whole
 from marketplace.queries.identity import names_of
 
 Side = Literal["buyer", "seller"]
@@ -22,12 +23,15 @@ FETCHABLE: Final = (
     State.DISPUTED,
     State.ENDED,
 )
-KEY_IS_OUT: Final = (State.KEY_OUT, State.ACCEPTED, State.DISPUTED, State.ENDED)
 
 
 @dataclass(frozen=True)
 class DeliveryLine:
-    """A delivery in a list. ``other_name`` is empty of somebody who was erased."""
+    """A delivery in a list.
+
+    ``other_name`` is empty of somebody who was erased; ``is_whole`` tells whether the contract is
+    what was signed.
+    """
 
     id: int
     contract_id: int
@@ -42,6 +46,7 @@ class DeliveryLine:
     currency: str
     waits_until: datetime | None
     agreed_at: datetime | None
+    is_whole: bool
 
 
 @dataclass(frozen=True)
@@ -202,6 +207,7 @@ def _own(participant_ids: Collection[int]) -> QuerySet[DataDelivery]:
         "contract__buyer_key",
         "contract__seller",
         "contract__seller_key",
+        "contract__revocation_key",
         "contract__version__product",
     )
 
@@ -227,6 +233,7 @@ def _lines(rows: list[DataDelivery], participant_ids: Collection[int]) -> list[D
             currency=row.contract.currency,
             waits_until=_waits_until(row),
             agreed_at=row.contract.agreed_at,
+            is_whole=is_whole(row.contract),
         )
         for row, other in zip(rows, others, strict=True)
     ]

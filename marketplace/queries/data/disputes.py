@@ -34,7 +34,6 @@ class DisputeView:
     net_micro: int
     currency: str
     charge_id: int
-    charge_number: int
     contract_id: int
     period_start: datetime
     period_end: datetime
@@ -182,7 +181,6 @@ def _view(
         net_micro=charge.due_micro - charge.credit_micro,
         currency=contract.currency,
         charge_id=charge.pk,
-        charge_number=charge.number,
         contract_id=contract.pk,
         period_start=charge.period_start,
         period_end=charge.period_end,

@@ -28,7 +28,6 @@ class Overview:
     to_answer: int
     products_listed: int
     versions_to_confirm: int
-    versions_refused: int
     wishes_open: int
     wishes_found: int
 
@@ -81,7 +80,6 @@ def get_overview(*, participant_id: int) -> Overview:
         versions_to_confirm=Count(
             "id", filter=Q(state=DataVersion.State.WORKING, progress__step="preview")
         ),
-        versions_refused=Count("id", filter=Q(state=DataVersion.State.REFUSED)),
     )
     wishes = DataWish.objects.filter(buyer=participant_id, state=DataWish.State.OPEN).aggregate(
         wishes_open=Count("id", distinct=True),

@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.db.models import Count, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from marketplace.models import DataCharge, DataContract, DataProduct, DataUpload, DataVersion
+from marketplace.models import DataCharge, DataContract, DataProduct, DataVersion
 
 PAGE_ROWS: Final = 100
 KIND_NAMES: Final = {DataProduct.Kind.FILE: "file", DataProduct.Kind.FEED: "feed"}
@@ -91,7 +91,6 @@ class VersionLine:
     raw_deleted_at: datetime | None
     created_at: datetime
     published_at: datetime | None
-    has_data: bool
 
     @property
     def step(self) -> str:
@@ -185,25 +184,20 @@ def list_versions(
     own = DataVersion.objects.filter(product=product_id, product__provider__in=participant_ids)
     if before_id is not None:
         own = own.filter(id__lt=before_id)
-    return [_line(row) for row in _with_upload(own).order_by("-id")[:limit]]
+    return [_line(row) for row in own.order_by("-id")[:limit]]
 
 
 def get_version(*, version_id: int, participant_ids: Collection[int]) -> VersionLine | None:
     """Return a version, if it is of a product of these participants."""
     own = DataVersion.objects.filter(id=version_id, product__provider__in=participant_ids)
-    row = _with_upload(own).first()
+    row = own.first()
     return None if row is None else _line(row)
 
 
 def list_published(*, product_id: int) -> list[VersionLine]:
     """Return the ready versions of a product, newest first, for whoever may see the product."""
     ready = DataVersion.objects.filter(product=product_id, state=DataVersion.State.READY)
-    return [_line(row) for row in _with_upload(ready).order_by("-number")]
-
-
-def _with_upload(rows: Any) -> Any:
-    data = DataUpload.objects.filter(version=OuterRef("pk"), role=DataUpload.Role.DATA)
-    return rows.annotate(data_id=Subquery(data.values("id")[:1]))
+    return [_line(row) for row in ready.order_by("-number")]
 
 
 def _line(row: Any) -> VersionLine:
@@ -227,5 +221,4 @@ def _line(row: Any) -> VersionLine:
         raw_deleted_at=row.raw_deleted_at,
         created_at=row.created_at,
         published_at=row.published_at,
-        has_data=row.data_id is not None,
     )

@@ -82,10 +82,3 @@ def revoke_credential(
     if found is None:
         raise NotFound(N_("There is no such credential of yours."))
     FeedCredential.objects.filter(id=found.id, revoked_at=None).update(revoked_at=now)
-
-
-@transaction.atomic
-def revoke_credentials_of(*, contract_id: int, now: datetime) -> int:
-    """Revoke all credentials of a contract that ends; return how many were open."""
-    open_ones = FeedCredential.objects.filter(contract=contract_id, revoked_at=None)
-    return open_ones.update(revoked_at=now)

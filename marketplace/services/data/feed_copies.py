@@ -106,11 +106,6 @@ def read(*, product_id: int, sha256: str) -> bytes:
     return body
 
 
-def is_stored(*, product_id: int, sha256: str) -> bool:
-    """Tell whether a file of a feed is there."""
-    return _path(product_id, sha256).exists()
-
-
 def sweep(*, product_id: int, in_use: Collection[str]) -> None:
     """Remove files of a feed that no row names any more, once nobody can be reading them."""
     folder = _path(product_id, "x").parent

@@ -21,9 +21,8 @@ from gate.trips import publish_trips
 from marketplace.models import DataVersion
 from marketplace.services.data import storage
 from marketplace.services.data.deposit_key import open_version_key
-from marketplace.services.data.made import Follow, Made
+from marketplace.services.data.made import PPM, Follow, Made, reserved
 from marketplace.services.data.query_stores import QueryRows
-from marketplace.services.data.raw_uploads import PPM, reserved
 
 # Shares of the work at which the gate's steps begin, as far as one can tell beforehand. [ppm]
 STEPS: Final = {"counting": 600_000, "gating": 800_000, "writing": 900_000}

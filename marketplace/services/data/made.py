@@ -1,11 +1,19 @@
 """What the making of a version comes to, before anything of it counts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from gate.keys import new_key, new_package_id
 from gate.manifest import Manifest
+from gate.package import Packer
+from marketplace.errors import N_, VersionBeingMade
+from marketplace.models import DataVersion
+from marketplace.services.data import storage
 from marketplace.services.data.query_stores import SealedRows
+
+PPM: Final = 10**6
 
 
 class Follow(Protocol):
@@ -53,3 +61,14 @@ class Made:
             "manifest_sha256": self.manifest.sha256,
             "key_commitment": self.manifest.key_commitment,
         }
+
+
+@contextmanager
+def reserved(version: DataVersion) -> Iterator[tuple[Packer, bytes, bytes]]:
+    """Begin a package under an id that the version names first, so that no run's file is lost."""
+    package_id, key = new_package_id(), new_key()
+    working = DataVersion.objects.filter(id=version.id, state=DataVersion.State.WORKING)
+    if not working.update(package=package_id.hex()):
+        raise VersionBeingMade(N_("This version was given up."))
+    with storage.new_package(package_id.hex()) as file:
+        yield Packer(file, package_id, key), package_id, key

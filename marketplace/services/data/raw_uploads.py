@@ -4,8 +4,8 @@ Nothing of it is written in the clear: the working copy has no name, what is pub
 chunk by chunk as it is made, and samples and figures of trips are those of the gate's output.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -13,22 +13,20 @@ from typing import Final
 from gate.errors import Refused
 from gate.findings import Finding
 from gate.formats import Checked, Options, check
-from gate.keys import key_commitment, new_key, new_package_id
+from gate.keys import key_commitment
 from gate.manifest import Manifest, canonical_json
 from gate.meanings import MEANINGS
-from gate.package import Packer
 from gate.profile import Profile
 from gate.recognise import Recognised, recognise
 from gate.refusals import refusal_of
 from marketplace.domain.data.product import ABOUT_PEOPLE
-from marketplace.errors import N_, UploadUnfit, VersionBeingMade
+from marketplace.errors import N_, UploadUnfit
 from marketplace.models import DataProduct, DataVersion
 from marketplace.services.data import storage
-from marketplace.services.data.made import Follow, Made
+from marketplace.services.data.made import PPM, Follow, Made, reserved
 from marketplace.services.data.storage import Quarantined
 
 DICTIONARY: Final = "dictionary.json"
-PRIVACY_REPORT: Final = "privacy-report.json"
 JSON_TYPE: Final = "application/json"
 # What a file is called in its package, by container and compression.
 NAMES: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
@@ -41,7 +39,6 @@ NAMES: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
 }
 _COPY_BYTES: Final = 1 << 20
 _TOLD_EVERY: Final = 16 << 20
-PPM: Final = 10**6
 
 
 def make(
@@ -206,14 +203,3 @@ def dictionary_of(profile: Profile) -> bytes:
             "entities": dict(profile.entities),
         }
     )
-
-
-@contextmanager
-def reserved(version: DataVersion) -> Iterator[tuple[Packer, bytes, bytes]]:
-    """Begin a package under an id that the version names first, so that no run's file is lost."""
-    package_id, key = new_package_id(), new_key()
-    working = DataVersion.objects.filter(id=version.id, state=DataVersion.State.WORKING)
-    if not working.update(package=package_id.hex()):
-        raise VersionBeingMade(N_("This version was given up."))
-    with storage.new_package(package_id.hex()) as file:
-        yield Packer(file, package_id, key), package_id, key
