@@ -21,11 +21,15 @@ from config.log.keys import make_signer, read_policy
 from ledger.services.attestation import attest_checkpoint
 from ledger.services.log_folder import LogFolder
 from ledger.services.publisher import LogPublisher
+from marketplace.models import User
 from marketplace.services.data.catalogue import refresh_many
+from marketplace.services.wallets import open_wallet, post_deposit
 from tests import databases
 from tests.data import catalogue_products as products
+from tests.data.busy_market import trade
+from tests.data.exchanging import Trader
 from tests.log.lying_operator import working_on
-from tests.web.city import NOW, City, build_city
+from tests.web.city import NOW, City, address, build_city
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -59,10 +63,12 @@ def served_city(
     places = {
         f"LOG_{name}": folder / name.lower() for name in ("FOLDER", "KEY_FILE", "POLICY_FILE")
     }
+    places |= {"DATA_FOLDER": folder / "data", "DATA_KEY_FILE": folder / "data.key"}
     with django_db_blocker.unblock(), working_on(database, places):
         city = build_city(folder)
         assert make_forecasts(place=city.place(), now=NOW)
         _list_data(city)
+        _trade_data(city)
         _publish()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -92,6 +98,19 @@ def _list_data(city: City) -> None:
     feed = products.product(provider, "gbfs", now=NOW, title="Bikes of Cairns", profile=cairns)
     products.look(feed, until=NOW)
     refresh_many(product_ids=[file, feed], now=NOW)
+
+
+def _trade_data(city: City) -> None:
+    """Let Erin ask, buy, complain and pay."""
+    dora, erin = (
+        Trader(User.objects.get(email=address(name)), city.participant_ids[name])
+        for name in ("dora", "erin")
+    )
+    for each in (dora, erin):
+        open_wallet(participant_id=each.participant_id, currency="CNY")
+    now = datetime.now(UTC)
+    post_deposit(participant_id=erin.participant_id, amount_micro=10**9, reference="erin", now=now)
+    trade(dora, erin, now)
 
 
 def _publish() -> None:

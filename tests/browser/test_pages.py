@@ -21,14 +21,43 @@ PAGES = {
         "/catalogue/1",
         "/catalogue/2",
         "/catalogue/2/quality",
+        "/market",
         "/market/requests",
+        "/market/requests/1",
+        "/market/contracts",
+        "/market/contracts/new?product=1",
+        "/market/contracts/1",
+        "/market/contracts/1/revoke",
+        "/market/deliveries",
+        "/market/deliveries/1",
+        "/market/feeds",
+        "/market/feeds/3",
+        "/market/charges",
+        "/market/disputes",
+        "/market/disputes/1",
+        "/market/invoices",
+        "/market/invoices/1",
+        "/notices",
     ],
-    "dora": ["/market/products"],
-    "paul": ["/planner/{paul}/"],
-    "olga": ["/operator/{olga}/", "/operator/{olga}/gaps/{community}/"],
+    "dora": [
+        "/market/demand",
+        "/market/disputes/1",
+        "/market/products",
+        "/market/products/new",
+        "/market/products/3",
+        "/market/products/3/terms",
+        "/market/versions/3",
+    ],
+    "paul": ["/planner/{paul}/", "/indicators"],
+    "olga": [
+        "/operator/{olga}/",
+        "/operator/{olga}/gaps/{community}/",
+        "/market/disputes",
+        "/market/disputes/1",
+    ],
 }
 LANGUAGES = ("en", "zh-hans")
-WIDTHS = (360, 1440)
+WIDTHS = (360, 1280)
 # A label, a legend or a name of its own: what a screen reader says of a field or a button.
 UNNAMED = """() => [...document.querySelectorAll(`main input:not([type=hidden]), main select,
   main textarea, main button, main a, main [role=group], main [role=img]`)].filter(each =>
