@@ -21,6 +21,7 @@ from marketplace.domain.data.traders import BUYERS, SELLERS
 from marketplace.domain.terms_document import PUBLIC_KEY_BYTES
 from marketplace.errors import N_, Invalid, NotFound
 from marketplace.queries.data.contracts import (
+    BrokenContract,
     ContractLine,
     find_contract,
     list_contracts,
@@ -115,18 +116,23 @@ class ContractOut(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=[(state, state) for state in STATES])
     side = serializers.ChoiceField(choices=[("seller", "seller"), ("buyer", "buyer")])
     waits_for_you = serializers.BooleanField()
-    product_id = serializers.IntegerField()
+    is_whole = serializers.BooleanField(
+        help_text="false: the stored text is not what was signed; what it said is null."
+    )
+    product_id = serializers.IntegerField(allow_null=True)
     product_title = serializers.CharField()
-    version_number = serializers.IntegerField()
-    manifest_sha256 = serializers.CharField()
-    currency = serializers.CharField()
-    most_micro = serializers.IntegerField(help_text="Of a file, or of a feed's month.")
-    valid_from = serializers.DateTimeField()
-    valid_until = serializers.DateTimeField()
+    version_number = serializers.IntegerField(allow_null=True)
+    manifest_sha256 = serializers.CharField(allow_null=True)
+    currency = serializers.CharField(allow_null=True)
+    most_micro = serializers.IntegerField(
+        allow_null=True, help_text="Of a file, or of a feed's month."
+    )
+    valid_from = serializers.DateTimeField(allow_null=True)
+    valid_until = serializers.DateTimeField(allow_null=True)
     proposed_at = serializers.DateTimeField()
     agreed_at = serializers.DateTimeField(allow_null=True)
     closed_at = serializers.DateTimeField(allow_null=True)
-    body = serializers.CharField()
+    body = serializers.CharField(allow_null=True)
     sha256 = serializers.CharField()
     log_key = serializers.CharField()
     is_logged = serializers.BooleanField()
@@ -343,11 +349,16 @@ def _reader(line: ContractLine) -> int:
     return line.reader_id
 
 
-def _body(line: ContractLine) -> dict[str, Any]:
+def _body(line: ContractLine | BrokenContract) -> dict[str, Any]:
+    if isinstance(line, BrokenContract):
+        unsaid = dict.fromkeys(map(str, ContractOut().fields))
+        own = {"waits_for_you": False, "is_logged": False, "log_key": line.log_key}
+        return dict(ContractOut({**unsaid, **vars(line), **own}).data)
     text = line.text
     values = {
         **vars(line),
         "waits_for_you": line.waits_for_me,
+        "is_whole": True,
         "product_id": text.product_id,
         "version_number": text.version_number,
         "manifest_sha256": text.manifest_sha256,

@@ -50,6 +50,7 @@ class DeliveryLineOut(serializers.Serializer[Any]):
     price_micro = serializers.IntegerField()
     currency = serializers.CharField()
     waits_until = serializers.DateTimeField(allow_null=True)
+    is_whole = serializers.BooleanField(help_text="false: the contract is not what was signed.")
 
 
 class WrapOut(serializers.Serializer[Any]):

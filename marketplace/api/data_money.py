@@ -51,6 +51,7 @@ class ChargeOut(serializers.Serializer[Any]):
     window_ends_at = serializers.DateTimeField(allow_null=True)
     closed_at = serializers.DateTimeField(allow_null=True)
     dispute_id = serializers.IntegerField(allow_null=True)
+    is_whole = serializers.BooleanField(help_text="false: the contract is not what was signed.")
 
 
 class DisputeIn(serializers.Serializer[Any]):

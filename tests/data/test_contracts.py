@@ -31,11 +31,11 @@ from marketplace.models import (
     FeedCredential,
     Notice,
 )
+from marketplace.queries.data.contract_checks import verify_contracts
 from marketplace.queries.data.contracts import (
     find_contract,
     list_contract_texts,
     list_contracts,
-    verify_contracts,
 )
 from marketplace.queries.documents import get_document, list_own_documents
 from marketplace.services.data import contracts

@@ -20,11 +20,11 @@ from marketplace.models import (
     DataContract,
     DataDelivery,
 )
+from marketplace.queries.data.contract_checks import verify_contracts
 from marketplace.queries.data.contracts import (
     contract_document,
     find_contract,
     read_contract,
-    verify_contracts,
 )
 from marketplace.services.data import contracts
 from marketplace.services.data.contracts import (

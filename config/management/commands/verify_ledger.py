@@ -18,7 +18,7 @@ from ledger.services.log_folder import LogFolder
 from ledger.services.log_verification import verify_log
 from marketplace.errors import MarketplaceError
 from marketplace.queries.agreements import verify_agreements
-from marketplace.queries.data.contracts import verify_contracts
+from marketplace.queries.data.contract_checks import verify_contracts
 from marketplace.queries.data.delivery_checks import verify_deliveries
 from marketplace.queries.signed_terms import verify_terms
 from marketplace.services.auction_verification import verify_auctions

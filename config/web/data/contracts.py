@@ -15,10 +15,16 @@ from config.templatetags.figures import money
 from config.web.data import contract_words as say
 from config.web.data.acting import own_ids, trader_of
 from config.web.personas import current_persona, personas_of
-from config.web.signing import micros_since_epoch
+from config.web.signing import micros_since_epoch, translated
 from marketplace.domain.data.contract import ContractText
+from marketplace.errors import TermsBroken
 from marketplace.queries.data.contract_course import CourseStep, find_delivery_id, list_course
-from marketplace.queries.data.contracts import ContractLine, find_contract, list_contracts
+from marketplace.queries.data.contracts import (
+    BrokenContract,
+    ContractLine,
+    find_contract,
+    list_contracts,
+)
 from marketplace.queries.pages import Persona
 from marketplace.queries.signed_terms import get_key_in_use
 
@@ -41,7 +47,7 @@ STEP_LABELS: Final = {
 class Row:
     """A contract with its words."""
 
-    line: ContractLine
+    line: ContractLine | BrokenContract
     other_name: str
     state: str
     css: str
@@ -78,7 +84,11 @@ def contracts(request: HttpRequest) -> HttpResponse:
 @require_safe
 def contract(request: HttpRequest, contract_id: int) -> HttpResponse:
     """Show one contract in words, as the text itself, and what became of it."""
-    line = line_or_404(request, contract_id)
+    try:
+        line = line_or_404(request, contract_id)
+    except TermsBroken as broken:
+        fault = {"fault": translated(broken)}
+        return render(request, "market/contract_broken.html", fault, status=409)
     now = timezone.now()
     return render(
         request,
@@ -148,7 +158,7 @@ def side_or_404(line: ContractLine) -> int:
     return line.reader_id
 
 
-def _row(line: ContractLine) -> Row:
+def _row(line: ContractLine | BrokenContract) -> Row:
     other = line.seller_name if line.side == "buyer" else line.buyer_name
     return Row(line, other, str(say.STATE_LABELS[line.state]), say.STATE_CSS.get(line.state, ""))
 

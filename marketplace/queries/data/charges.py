@@ -9,6 +9,7 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
 from marketplace.models import DataCharge, DataContract, DataProduct
+from marketplace.queries.data.contracts import is_whole
 from marketplace.queries.identity import names_of
 
 State = DataCharge.State
@@ -21,7 +22,8 @@ _CLOSED = (State.PAID, State.REFUNDED, State.SPLIT)
 class ChargeLine:
     """A charge as one of its sides sees it. Amounts in micro-units.
 
-    ``other_name`` is the other side's, empty of whom nobody can name any more.
+    ``other_name`` is the other side's, empty of whom nobody can name any more; ``is_whole`` tells
+    whether the contract is what was signed.
     """
 
     id: int
@@ -46,6 +48,7 @@ class ChargeLine:
     window_ends_at: datetime | None
     closed_at: datetime | None
     dispute_id: int | None
+    is_whole: bool
 
     @property
     def net_micro(self) -> int:
@@ -167,8 +170,15 @@ def get_on_the_way(*, seller_id: int) -> list[OnTheWay]:
 def _lines(found: QuerySet[DataCharge], own: set[int]) -> list[ChargeLine]:
     charges = list(
         found.select_related(
-            "contract__product", "contract__buyer", "contract__seller", "dispute"
-        ).defer("contract__body")
+            "contract__product",
+            "contract__buyer",
+            "contract__buyer_key",
+            "contract__seller",
+            "contract__seller_key",
+            "contract__revocation_key",
+            "contract__version",
+            "dispute",
+        )
     )
     others = {
         charge.pk: (
@@ -205,4 +215,5 @@ def _line(charge: DataCharge, own: set[int], other_name: str) -> ChargeLine:
         window_ends_at=charge.window_ends_at,
         closed_at=charge.closed_at,
         dispute_id=charge.dispute.pk if hasattr(charge, "dispute") else None,
+        is_whole=is_whole(contract),
     )

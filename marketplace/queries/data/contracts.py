@@ -10,7 +10,7 @@ from typing import Final, Literal
 from django.db.models import Q, QuerySet
 
 from ledger.domain.documents import Document
-from ledger.queries import get_answers, get_bodies
+from ledger.queries import get_answers
 from marketplace.domain.data.contract import ContractRevocation, ContractText
 from marketplace.domain.terms_document import check_signature, sha256_of
 from marketplace.errors import N_, Invalid, TermsBroken
@@ -20,7 +20,6 @@ from marketplace.queries.identity import names_of
 DocumentKind = Literal["data-contract", "data-contract-end"]
 CONTRACT_KIND: Final = "data-contract"
 REVOCATION_KIND: Final = "data-contract-end"
-_BATCH: Final = 1000
 _LOG_KEY = re.compile(r"data-contract(?:-end)?:([1-9][0-9]{0,17})", re.ASCII)
 State = Literal["proposed", "agreed", "declined", "revoked", "ended"]
 STATES: Final[dict[int, State]] = {
@@ -67,6 +66,37 @@ class ContractLine:
     def waits_for_me(self) -> bool:
         """Whether the reader's signature is the one that is missing."""
         return self.state == "proposed" and self.side == "seller"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its text is what was signed."""
+        return True
+
+
+@dataclass(frozen=True)
+class BrokenContract:
+    """A contract of a list whose stored text is not what was signed: nothing is said of its terms.
+
+    It hides no other contract, and nobody signs it any more.
+    """
+
+    id: int
+    side: Literal["buyer", "seller", "operator"]
+    state: State
+    product_title: str
+    seller_name: str
+    buyer_name: str
+    proposed_at: datetime
+    agreed_at: datetime | None
+    closed_at: datetime | None
+    sha256: str
+    is_whole: bool = False
+    waits_for_me: bool = False
+
+    @property
+    def log_key(self) -> str:
+        """The document of the log that holds its hash."""
+        return contract_log_key(self.id)
 
 
 def contract_log_key(contract_id: int) -> str:
@@ -118,9 +148,9 @@ def read_contract(contract: DataContract) -> ContractText:
         is_whole = sha256_of(body) == contract.sha256 and _columns_are_those_of(contract, text)
         is_whole = is_whole and _revocation_is_whole(contract)
     except (TermsBroken, Invalid) as error:
-        raise _broken(contract) from error
+        raise contract_broken(contract) from error
     if not is_whole:
-        raise _broken(contract)
+        raise contract_broken(contract)
     return text
 
 
@@ -143,17 +173,31 @@ def find_contract(
     if is_operator:
         may_read |= _disputed()
     found = _with_all(DataContract.objects.filter(may_read, id=contract_id)).first()
-    return None if found is None else _lines([found], participant_ids)[0]
+    if found is None:
+        return None
+    names, booked = _around([found])
+    return _line(found, _reader(found, participant_ids), names, booked)
 
 
 def list_contracts(
     *, participant_ids: Sequence[int], before_id: int | None = None, limit: int = 100
-) -> list[ContractLine]:
+) -> list[ContractLine | BrokenContract]:
     """Return participants' contracts as buyer and as seller, the latest first."""
     own = DataContract.objects.filter(_own(participant_ids))
     if before_id is not None:
         own = own.filter(id__lt=before_id)
-    return _lines(list(_with_all(own).order_by("-id")[:limit]), participant_ids)
+    found = list(_with_all(own).order_by("-id")[:limit])
+    names, booked = _around(found)
+    return [_line_or_broken(each, _reader(each, participant_ids), names, booked) for each in found]
+
+
+def is_whole(contract: DataContract) -> bool:
+    """Tell whether a contract is what was signed, for a row of a list that must be shown anyway."""
+    try:
+        read_contract(contract)
+    except TermsBroken:
+        return False
+    return True
 
 
 def contract_lines(contract: DataContract) -> bytes:
@@ -202,45 +246,6 @@ def list_contract_texts(*, keys: Sequence[str]) -> Iterator[tuple[str, bytes]]:
             yield key, contract_lines(contract)
         elif contract.state == DataContract.State.REVOKED:
             yield key, revocation_lines(contract)
-
-
-def verify_contracts() -> int:
-    """Check every contract that both signed: text, signatures, revocation, and what was logged.
-
-    Returns
-    -------
-    int
-        How many there are, each checked.
-
-    Raises
-    ------
-    TermsBroken
-        The message names the first that does not hold.
-    """
-    checked, last = 0, 0
-    signed = DataContract.objects.filter(state__in=SIGNED).select_related(
-        "seller_key", "buyer_key", "revocation_key", "version"
-    )
-    while some := list(signed.filter(id__gt=last).order_by("id")[:_BATCH]):
-        documents = {key: each for one in some for key, each in _logged_documents(one).items()}
-        answers, bodies = get_answers(keys=list(documents)), get_bodies(keys=list(documents))
-        for one in some:
-            read_contract(one)
-            for key, document in _logged_documents(one).items():
-                # Of a pruned period the bodies are gone.
-                if key not in answers or answers[key].state == "refused":
-                    raise _broken(one)
-                if bodies.get(key) and bodies[key] != document.body():
-                    raise _broken(one)
-        checked, last = checked + len(some), some[-1].pk
-    return checked
-
-
-def _logged_documents(contract: DataContract) -> dict[str, Document]:
-    documents = {contract_log_key(contract.pk): contract_document(contract)}
-    if contract.state == DataContract.State.REVOKED:
-        documents[revocation_log_key(contract.pk)] = revocation_document(contract)
-    return documents
 
 
 def _columns_are_those_of(contract: DataContract, text: ContractText) -> bool:
@@ -292,11 +297,31 @@ def _with_all(contracts: QuerySet[DataContract]) -> QuerySet[DataContract]:
     )
 
 
-def _lines(contracts: Sequence[DataContract], participant_ids: Sequence[int]) -> list[ContractLine]:
+def _around(contracts: Sequence[DataContract]) -> tuple[dict[int, str], set[str]]:
+    """Return the names of contracts' sides, and the keys of those that the log has."""
     names = names_of(side for each in contracts for side in (each.seller, each.buyer))
     answers = get_answers(keys=[contract_log_key(each.pk) for each in contracts])
-    booked = {key for key, answer in answers.items() if answer.state == "booked"}
-    return [_line(each, _reader(each, participant_ids), names, booked) for each in contracts]
+    return names, {key for key, answer in answers.items() if answer.state == "booked"}
+
+
+def _line_or_broken(
+    contract: DataContract, reader_id: int | None, names: Mapping[int, str], booked: set[str]
+) -> ContractLine | BrokenContract:
+    try:
+        return _line(contract, reader_id, names, booked)
+    except TermsBroken:
+        return BrokenContract(
+            id=contract.pk,
+            side="operator" if reader_id is None else _side(contract, reader_id),
+            state=STATES[contract.state],
+            product_title=contract.product.title,
+            seller_name=names[contract.seller_id],
+            buyer_name=names[contract.buyer_id],
+            proposed_at=contract.proposed_at,
+            agreed_at=contract.agreed_at,
+            closed_at=contract.closed_at,
+            sha256=contract.sha256,
+        )
 
 
 def _line(
@@ -336,7 +361,8 @@ def _base64(signature: bytes | memoryview | None) -> str:
     return base64.b64encode(bytes(signature or b"")).decode()
 
 
-def _broken(contract: DataContract) -> TermsBroken:
+def contract_broken(contract: DataContract) -> TermsBroken:
+    """Return the error about a contract that is not what was signed."""
     return TermsBroken(
         N_("{key} is not what was signed: restore it from a backup and verify the ledger"),
         key=contract_log_key(contract.pk),

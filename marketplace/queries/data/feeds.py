@@ -26,7 +26,7 @@ from marketplace.models import (
     FeedUse,
     ServiceReport,
 )
-from marketplace.queries.data.contracts import STATES, State
+from marketplace.queries.data.contracts import STATES, State, is_whole
 
 
 @dataclass(frozen=True)
@@ -110,15 +110,18 @@ def text_of(contract: DataContract) -> ContractText:
 
 
 def list_feeds(*, participant_ids: Collection[int]) -> list[FeedLine]:
-    """Return the agreed contracts about feeds that participants buy or sell by, newest first."""
+    """Return the agreed contracts about feeds that participants buy or sell by, newest first.
+
+    One that is not what was signed has no price to show: the list of contracts names it.
+    """
     found = _contracts(participant_ids).order_by("-id")[:200]
-    return [_feed_line(each, participant_ids) for each in found]
+    return [_feed_line(each, participant_ids) for each in found if is_whole(each)]
 
 
 def find_feed(*, contract_id: int, participant_ids: Collection[int]) -> FeedLine | None:
-    """Return one of them; None if there is none that the asker may know of."""
+    """Return one of them; None if there is none that the asker may know of, or it is broken."""
     found = _contracts(participant_ids).filter(id=contract_id).first()
-    return None if found is None else _feed_line(found, participant_ids)
+    return None if found is None or not is_whole(found) else _feed_line(found, participant_ids)
 
 
 def list_credentials(*, contract_id: int) -> list[CredentialLine]:
@@ -170,7 +173,7 @@ def _contracts(participant_ids: Collection[int]) -> QuerySet[DataContract]:
     own = Q(buyer__in=participant_ids) | Q(seller__in=participant_ids)
     return DataContract.objects.filter(
         own, product__kind=DataProduct.Kind.FEED, agreed_at__isnull=False
-    ).select_related("product")
+    ).select_related("product", "version", "seller_key", "buyer_key", "revocation_key")
 
 
 def _feed_line(contract: DataContract, participant_ids: Collection[int]) -> FeedLine:
