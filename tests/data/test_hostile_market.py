@@ -1,13 +1,16 @@
 """What greedy, hasty and leaving people do to the data market."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pytest_django import Settings
 
+from analytics.domain.indicators import CALENDAR_DAYS_MAX, Indicator, running_days
+from analytics.models import IndicatorSource
+from analytics.services import indicators
 from marketplace.errors import DeliveryClosed, Invalid, UploadTooLarge, VersionBeingMade
 from marketplace.models import (
     DataContract,
@@ -19,12 +22,14 @@ from marketplace.models import (
 )
 from marketplace.services.data import quotas, storage
 from marketplace.services.data.contract_ends import draft_revocation, revoke_contract
+from marketplace.services.data.planning import PlanningSource
 from marketplace.services.data.products import create_product
 from marketplace.services.data.quotas import upload_turn
 from marketplace.services.data.storage import take_in
 from marketplace.services.data.version_work import destroy_uploads
 from marketplace.services.data.wishes import post_wish
 from marketplace.services.erasure import erase_subject, plan_erasure_of_participant
+from tests.analytics.test_indicators import licensed
 from tests.data.exchanging import NOW as EXCHANGED
 from tests.data.exchanging import exchange, to_state, trader
 from tests.data.publishing import TERMS, counts_csv, product_of, upload
@@ -125,3 +130,27 @@ def test_who_is_erased_offers_and_asks_for_nothing_any_more(trade: Trade) -> Non
     assert list(storage.quarantine_path("x").parent.iterdir()) == []
     assert DataWish.objects.get().state == DataWish.State.ENDED
     assert DataContract.objects.get(id=agreed.pk).state == DataContract.State.REVOKED
+
+
+def test_one_odd_file_does_not_keep_the_city_from_the_others(
+    trade: Trade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd, fine = (licensed(trade, format_="counts", data=counts_csv()) for _ in range(2))
+    maker = indicators.MAKERS["counts"]
+
+    def make(source: PlanningSource) -> list[Indicator]:
+        if source.product_id == odd.pk:
+            raise KeyError("stop_id")
+        return maker(source)
+
+    monkeypatch.setitem(indicators.MAKERS, "counts", make)
+    assert indicators.refresh_indicators(now=NOW) == 2
+    problems = dict(IndicatorSource.objects.values_list("product_id", "problem"))
+    assert problems == {odd.pk: "unreadable", fine.pk: ""}
+    monkeypatch.undo()
+    monkeypatch.setattr(indicators, "PLACES_MAX", 2)
+    IndicatorSource.objects.all().delete()
+    indicators.refresh_indicators(now=NOW)
+    assert "more places" in IndicatorSource.objects.get(product_id=fine.pk).problem
+    forever = running_days(date(1, 1, 1), date(9999, 12, 31), [True] * 7, set(), set())
+    assert len(forever) == CALENDAR_DAYS_MAX
