@@ -13,8 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
@@ -29,6 +27,7 @@ from benchmarks.servers import (
     make_database,
 )
 from benchmarks.table import Row
+from benchmarks.web_server import web_server
 from config.embedded.pair import Pair
 from config.embedded.postgres import OWNER
 
@@ -38,7 +37,6 @@ BODY_BYTES: Final = 60_000
 CLIENTS: Final = 8
 ROUNDS: Final = 7
 ROUND_S: Final = 2.0
-_STARTS_WITHIN_S: Final = 30.0
 
 
 def measure() -> list[Row]:
@@ -54,7 +52,7 @@ def measure() -> list[Row]:
         }
         hall = [sys.executable, "-m", "benchmarks.feed_hall", str(BODY_BYTES)]
         made = json.loads(_run(hall, environment))
-        with _web(environment) as port:
+        with web_server(environment, workers=2) as port:
             proxied = _request(
                 port,
                 f"/feeds/{made['product']}/station_status.json",
@@ -79,36 +77,6 @@ def measure() -> list[Row]:
         Row("trivial signed-in view", view, "requests/s"),
         Row("requests that the feed counted", counted, "requests"),
     ]
-
-
-@contextmanager
-def _web(environment: dict[str, str]) -> Iterator[int]:
-    """Run the web server as `./dev run` does, until left."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    argv = [
-        *(sys.executable, "-m", "gunicorn", "config.wsgi", f"--bind=127.0.0.1:{port}"),
-        *("--worker-class=gthread", "--workers=2", "--threads=4", "--no-control-socket"),
-    ]
-    with subprocess.Popen(argv, cwd=PROJECT, env=environment) as server:
-        try:
-            _wait_for(port)
-            yield port
-        finally:
-            server.terminate()
-
-
-def _wait_for(port: int) -> None:
-    ends_at = time.monotonic() + _STARTS_WITHIN_S
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            if time.monotonic() > ends_at:
-                raise
-            time.sleep(0.1)
 
 
 def _request(port: int, path: str, header: str) -> tuple[int, bytes]:

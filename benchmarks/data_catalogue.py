@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from random import Random
 from statistics import quantiles
 from typing import Final
@@ -22,12 +19,12 @@ from urllib.parse import urlencode
 from benchmarks.catalogue_hall import SEED, searches
 from benchmarks.servers import PROJECT, child_environment, durable_servers, make_database
 from benchmarks.table import Row
+from benchmarks.web_server import web_server
 
 PRODUCTS: Final = 16_000
 RATIO_MAX: Final = 8.0
 ASKED: Final = 240
 WARM: Final = 12
-_STARTS_WITHIN_S: Final = 30.0
 # Facets in the words of the API, where they are others than the page's.
 _OF_API: Final = {"q": "text", "from": "first_day", "to": "last_day", "format": "data_format"}
 
@@ -46,7 +43,7 @@ def measure() -> list[Row]:
             argv, cwd=PROJECT, env=environment, check=True, stdout=subprocess.PIPE, text=True
         )
         made = json.loads(done.stdout)
-        with _web(environment) as port:
+        with web_server(environment, workers=1) as port:
             asker = Asker(port, made["session"], made["ids"])
             page, product = asker.turns("/catalogue", "/catalogue/{}")
             found, single = asker.turns("/api/v1/data/catalogue/", "/api/v1/data/catalogue/{}/")
@@ -108,33 +105,3 @@ def _written(query: dict[str, str], *, is_api: bool) -> dict[str, str]:
 
 def _p95(seconds: list[float]) -> float:
     return quantiles(seconds, n=20)[-1]
-
-
-@contextmanager
-def _web(environment: dict[str, str]) -> Iterator[int]:
-    """Run the web server as `./dev run` does, until left."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    argv = [
-        *(sys.executable, "-m", "gunicorn", "config.wsgi", f"--bind=127.0.0.1:{port}"),
-        *("--worker-class=gthread", "--workers=1", "--threads=4", "--no-control-socket"),
-    ]
-    with subprocess.Popen(argv, cwd=PROJECT, env=environment) as server:
-        try:
-            _wait_for(port)
-            yield port
-        finally:
-            server.terminate()
-
-
-def _wait_for(port: int) -> None:
-    ends_at = time.monotonic() + _STARTS_WITHIN_S
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            if time.monotonic() > ends_at:
-                raise
-            time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""A statement as PDF. The font is inside of the file, so that Chinese reads on every machine."""
+"""A statement as PDF."""
 
 from __future__ import annotations
 
@@ -8,29 +8,19 @@ from django.utils.translation import gettext as _
 
 from config.templatetags.figures import money_exact
 from config.web.billing_words import Row, WordedStatement, month_name
+from config.web.pdf_pages import FONT, INK, LINE, SOFT, SUN, new_document, write
 
 if TYPE_CHECKING:
     from fpdf import FPDF
 
-FONT = "NotoSansSC"
-INK, SOFT, LINE, SUN = (42, 36, 32), (110, 100, 92), (205, 195, 184), (176, 92, 20)
 # Widths of a table's columns. [mm]
 WIDTHS = (86, 28, 30, 36)
 
 
 def statement_pdf(worded: WordedStatement) -> bytes:
     """Return a statement as an A4 document with text that can be searched and copied."""
-    # Half a second of imports that only who wants a PDF should wait for.
-    from fpdf import FPDF
-    from pylopdf_fonts_zh_cn import sans_path
-
-    pdf = FPDF(format="A4")
-    pdf.add_font(FONT, fname=sans_path())
-    pdf.set_title(f"{_('Statement')} {month_name(worded.run.month)}")
-    pdf.set_creation_date(worded.run.finalised_at or worded.run.made_at)
-    pdf.set_margins(15, 16, 15)
-    pdf.set_auto_page_break(True, margin=18)
-    pdf.add_page()
+    title = f"{_('Statement')} {month_name(worded.run.month)}"
+    pdf = new_document(title, made_at=worded.run.finalised_at or worded.run.made_at)
     _head(pdf, worded)
     _table(pdf, _("The month"), worded.items)
     if worded.corrections:
@@ -43,28 +33,28 @@ def statement_pdf(worded: WordedStatement) -> bytes:
 
 
 def _head(pdf: FPDF, worded: WordedStatement) -> None:
-    _text(pdf, _("Heliopolis"), size=11, colour=SUN)
+    write(pdf, _("Heliopolis"), size=11, colour=SUN)
     title = _("Statement for {month}").format(month=month_name(worded.run.month))
-    _text(pdf, title, size=20, leading=10)
+    write(pdf, title, size=20, leading=10)
     if worded.run.number is None:
-        _text(pdf, _("Preview: not final, nothing to pay yet."), size=11, colour=SUN)
+        write(pdf, _("Preview: not final, nothing to pay yet."), size=11, colour=SUN)
     else:
-        _text(pdf, _("Number {number}").format(number=worded.number), size=11)
+        write(pdf, _("Number {number}").format(number=worded.number), size=11)
     pdf.ln(3)
     name, local = worded.place.name, worded.place.local_name
-    _text(pdf, worded.statement.name or _("name erased"), size=13, leading=7)
-    _text(pdf, f"{name} {local}".strip(), size=10, colour=SOFT)
+    write(pdf, worded.statement.name or _("name erased"), size=13, leading=7)
+    write(pdf, f"{name} {local}".strip(), size=10, colour=SOFT)
     account = _("Account {number} of the ledger").format(number=worded.statement.account_id)
-    _text(pdf, account, size=10, colour=SOFT)
+    write(pdf, account, size=10, colour=SOFT)
     start = worded.run.starts_at.astimezone(worded.place.zone)
     end = worded.run.ends_at.astimezone(worded.place.zone)
     period = f"{start:%Y-%m-%d %H:%M} \N{EN DASH} {end:%Y-%m-%d %H:%M} {worded.place.timezone}"
-    _text(pdf, period, size=10, colour=SOFT)
+    write(pdf, period, size=10, colour=SOFT)
 
 
 def _table(pdf: FPDF, title: str, rows: list[Row]) -> None:
     pdf.ln(4)
-    _text(pdf, title, size=12, leading=7)
+    write(pdf, title, size=12, leading=7)
     has_energy = any(row.energy for row in rows)
     if has_energy:
         names = (_("What for"), _("kWh"), _("Price per kWh"), _("Amount"))
@@ -108,7 +98,7 @@ def _paid(pdf: FPDF, worded: WordedStatement) -> None:
         text = _("You pay {amount}").format(amount=amount)
     else:
         text = _("Nothing is to be paid.")
-    _text(pdf, text, size=15, leading=8)
+    write(pdf, text, size=15, leading=8)
 
 
 def _compared(pdf: FPDF, worded: WordedStatement) -> None:
@@ -117,12 +107,12 @@ def _compared(pdf: FPDF, worded: WordedStatement) -> None:
     saved = _("The market made a difference of {amount} {currency}")
     for text, amount in ((alone, statement.alone_micro), (saved, statement.saved_micro)):
         line = text.format(amount=money_exact(amount), currency=currency)
-        _text(pdf, line, size=10, colour=SOFT)
+        write(pdf, line, size=10, colour=SOFT)
 
 
 def _foot(pdf: FPDF, worded: WordedStatement) -> None:
     pdf.ln(4)
-    _text(
+    write(
         pdf,
         _(
             "Amounts in {currency}, plus is money to you; Ø is a mean price. Every figure is the"
@@ -136,17 +126,4 @@ def _foot(pdf: FPDF, worded: WordedStatement) -> None:
         text = _("All statements of this run have the SHA-256 {sha256}, logged as {key}.").format(
             sha256=worded.run.statements_sha256, key=f"billing:{worded.run.id}"
         )
-        _text(pdf, text, size=8, colour=SOFT, leading=4.4)
-
-
-def _text(
-    pdf: FPDF,
-    text: str,
-    *,
-    size: float,
-    colour: tuple[int, int, int] = INK,
-    leading: float = 5.4,
-) -> None:
-    pdf.set_font(FONT, size=size)
-    pdf.set_text_color(*colour)
-    pdf.multi_cell(0, leading, text, align="L", new_x="LMARGIN", new_y="NEXT")
+        write(pdf, text, size=8, colour=SOFT, leading=4.4)

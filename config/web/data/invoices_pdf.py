@@ -1,4 +1,4 @@
-"""An invoice or a credit note as PDF, with a font inside that has Chinese."""
+"""An invoice or a credit note as PDF."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from config.web.billing_pdf import FONT, INK, LINE, SOFT, SUN
 from config.web.data.invoice_rows import InvoiceRow
 from config.web.data.money_words import exact
+from config.web.pdf_pages import FONT, INK, LINE, SOFT, SUN, new_document, write
 
 if TYPE_CHECKING:
     from fpdf import FPDF
@@ -20,21 +20,11 @@ AMOUNT_WIDTH: Final = 42
 
 def invoice_pdf(row: InvoiceRow) -> bytes:
     """Return a document on A4 whose text can be searched and copied."""
-    # Half a second of imports that only who wants a PDF should wait for.
-    from fpdf import FPDF
-    from pylopdf_fonts_zh_cn import sans_path
-
     line = row.line
-    pdf = FPDF(format="A4")
-    pdf.add_font(FONT, fname=sans_path())
-    pdf.set_title(f"{row.kind} {line.number}")
-    pdf.set_creation_date(line.issued_at)
-    pdf.set_margins(15, 16, 15)
-    pdf.set_auto_page_break(True, margin=18)
-    pdf.add_page()
-    _text(pdf, _("Heliopolis"), size=11, colour=SUN)
-    _text(pdf, f"{row.kind} {line.number}", size=20, leading=10)
-    _text(pdf, f"{line.issued_at:%Y-%m-%d}", size=11, colour=SOFT)
+    pdf = new_document(f"{row.kind} {line.number}", made_at=line.issued_at)
+    write(pdf, _("Heliopolis"), size=11, colour=SUN)
+    write(pdf, f"{row.kind} {line.number}", size=20, leading=10)
+    write(pdf, f"{line.issued_at:%Y-%m-%d}", size=11, colour=SOFT)
     pdf.ln(4)
     nobody = _("name erased")
     sides = (
@@ -43,13 +33,13 @@ def invoice_pdf(row: InvoiceRow) -> bytes:
     )
     for label, name, id_ in sides:
         who = _("{name} (participant {id})").format(name=name or nobody, id=id_)
-        _text(pdf, f"{label}: {who}", size=12, leading=7)
+        write(pdf, f"{label}: {who}", size=12, leading=7)
     contract = _("For contract {number}").format(number=line.contract_id)
-    _text(pdf, contract, size=10, colour=SOFT)
+    write(pdf, contract, size=10, colour=SOFT)
     pdf.ln(4)
     _table(pdf, row)
     pdf.ln(6)
-    _text(pdf, _foot(row), size=8, colour=SOFT, leading=4.4)
+    write(pdf, _foot(row), size=8, colour=SOFT, leading=4.4)
     return bytes(pdf.output())
 
 
@@ -58,7 +48,7 @@ def _table(pdf: FPDF, row: InvoiceRow) -> None:
     for each in row.lines:
         _amount(pdf, each.label, each.amount_micro, size=11)
         if each.detail:
-            _text(pdf, each.detail, size=9, colour=SOFT)
+            write(pdf, each.detail, size=9, colour=SOFT)
         pdf.line(pdf.l_margin, pdf.get_y() + 1, pdf.w - pdf.r_margin, pdf.get_y() + 1)
         pdf.ln(2)
     total = _("Total, {currency}").format(currency=row.line.currency)
@@ -84,16 +74,3 @@ def _foot(row: InvoiceRow) -> str:
         "Paid through the hall when the dispute window was over. Every amount is a transfer in the"
         " ledger; both sides' pages have receipts."
     )
-
-
-def _text(
-    pdf: FPDF,
-    text: str,
-    *,
-    size: float,
-    colour: tuple[int, int, int] = INK,
-    leading: float = 5.4,
-) -> None:
-    pdf.set_font(FONT, size=size)
-    pdf.set_text_color(*colour)
-    pdf.multi_cell(0, leading, text, align="L", new_x="LMARGIN", new_y="NEXT")
