@@ -177,10 +177,14 @@ def _filters(request: Request) -> Filters:
     page = _whole(query.get("page"), "page")
     if page is not None and not 1 <= page <= PAGES_MAX:
         raise Invalid("page", N_("A whole number in 1..{maximum} is needed."), maximum=PAGES_MAX)
+    first_day = _day(query.get("first_day"), "first_day")
+    last_day = _day(query.get("last_day"), "last_day")
+    if first_day is not None and last_day is not None and last_day < first_day:
+        raise Invalid("last_day", N_("The last day must not come before the first."))
     return Filters(
         area=area,
-        first_day=_day(query.get("first_day"), "first_day"),
-        last_day=_day(query.get("last_day"), "last_day"),
+        first_day=first_day,
+        last_day=last_day,
         text=query.get("text", "")[:200],
         chosen=chosen,
         sort=sort,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 from django.http import QueryDict
@@ -17,6 +17,7 @@ from marketplace.queries.data.catalogue import PAGES_MAX, SORTS, Filters
 
 EDGES: Final = ("west", "south", "east", "north")
 TEXT_MAX: Final = 200
+DEGREES_MAX: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,20 @@ def _area(written: Mapping[str, str], problems: list[str]) -> Area | None:
     if not any(edges):
         return None
     try:
-        west, south, east, north = (int(Decimal(edge) * MICRODEGREES) for edge in edges)
+        west, south, east, north = (_microdegrees(edge) for edge in edges)
         return Area(west, south, east, north)
     except Invalid as error:
         problems.append(_(error.text).format(**error.params))
-    except (InvalidOperation, ValueError, OverflowError):
+    except (ArithmeticError, ValueError):
         problems.append(_("An area has four edges in degrees, like 37.7."))
     return None
+
+
+def _microdegrees(written: str) -> int:
+    degrees = Decimal(written)
+    if not abs(degrees) <= DEGREES_MAX:  # before a thousand digits are multiplied
+        raise ValueError(written[:20])
+    return int(degrees * MICRODEGREES)
 
 
 def _day(written: str, problems: list[str]) -> date | None:
