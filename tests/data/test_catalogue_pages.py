@@ -2,7 +2,7 @@
 
 import gzip
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 from xml.etree import ElementTree
@@ -23,6 +23,12 @@ from tests.worlds import world
 SEARCH_QUERIES = 10
 PRODUCT_QUERIES = 11
 ATOM = "{http://www.w3.org/2005/Atom}"
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the pages at the time of the shelves: the badge of a file falls as it ages."""
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
 
 
 @pytest.fixture
@@ -121,7 +127,7 @@ def test_more_products_are_not_more_queries(bob: Client, ids: dict[str, int]) ->
 def test_quality_is_public(ids: dict[str, int]) -> None:
     ProbeDay.objects.create(
         product_id=ids["bikes"],
-        day=datetime.now(UTC).date(),
+        day=NOW.date(),
         look_count=1440,
         up_count=1400,
         valid_count=1399,
