@@ -23,6 +23,7 @@ from marketplace.queries.data.invoices import InvoiceLine, list_invoices
 from marketplace.services.data.charges import retry_charge
 from marketplace.services.data.disputes import (
     answer_dispute,
+    concede_dispute,
     decide_dispute,
     open_dispute,
     take_back_dispute,
@@ -212,6 +213,17 @@ class DisputeAnswer(APIView):
             answer=form.validated_data["answer"],
             now=timezone.now(),
         )
+        return Response(_dispute(_view(request, dispute_id)))
+
+
+class DisputeConcession(APIView):
+    """Everything back, by the provider's word."""
+
+    @extend_schema(request=None, responses=DataDisputeOut)
+    @idempotent
+    def post(self, request: Request, dispute_id: int) -> Response:
+        """Give the buyer everything back: the dispute ends, and nobody decides it."""
+        concede_dispute(dispute_id=dispute_id, participant_ids=own_ids(request), now=timezone.now())
         return Response(_dispute(_view(request, dispute_id)))
 
 

@@ -22,6 +22,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(_DISPUTE, data_money.DisputeDetail.as_view(), name="api_data_dispute"),
     path(f"{_DISPUTE}/answer", data_money.DisputeAnswer.as_view(), name="api_data_dispute_answer"),
     path(
+        f"{_DISPUTE}/concession",
+        data_money.DisputeConcession.as_view(),
+        name="api_data_dispute_concede",
+    ),
+    path(
         f"{_DISPUTE}/take-back",
         data_money.DisputeTakeBack.as_view(),
         name="api_data_dispute_take_back",

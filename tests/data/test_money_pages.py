@@ -12,9 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from marketplace.models import DataCharge, DataDispute, DataInvoice, User
+from marketplace.services.data.charge_verification import verify_charges
 from marketplace.services.data.disputes import open_dispute
 from marketplace.services.people import add_participant, join
-from tests.data.charged import WINDOW, charge_of, deliver, settle
+from tests.data.charged import WINDOW, charge_of, check_conserved, deliver, settle
 from tests.data.trading import Trade, book, build_trade
 
 CHARGES, DISPUTES, INVOICES = "/market/charges", "/market/disputes", "/market/invoices"
@@ -168,6 +169,29 @@ def test_the_same_over_the_api(clients: Clients, charge: DataCharge) -> None:
     assert (after["state"], after["refund_micro"]) == ("refunded", charge.held_micro)
     documents = clients.alice.get(f"{api}/invoices/").json()["results"]
     assert [each["kind"] for each in documents] == ["credit_note", "invoice"]
+
+
+def test_the_seller_may_give_everything_back_without_the_operator(
+    trade: Trade, clients: Clients, charge: DataCharge
+) -> None:
+    complaint = {"token": str(uuid4()), "reason": "broken_feed", "statement": "No bikes in it."}
+    page = clients.bob.post(f"{CHARGES}/{charge.pk}/dispute", complaint).headers["Location"]
+    concede, api = f"{page}/concession", "/api/v1/data" + page.removeprefix("/market")
+    assert concede in look(clients.alice, page)
+    for each in (clients.bob, clients.operator):
+        assert concede not in look(each, page)
+    for each in (clients.bob, clients.charlie, clients.operator):
+        assert each.post(concede).status_code == 404
+        assert each.post(f"{api}/concession").status_code == 404
+    assert clients.alice.post(concede).headers["Location"] == page
+    assert clients.alice.post(f"{api}/concession").status_code == 409
+    settle(timezone.now())
+    charge.refresh_from_db()
+    assert (charge.state, charge.refund_micro) == (DataCharge.State.REFUNDED, charge.due_micro)
+    shown = look(clients.bob, page)
+    assert "of their own accord" in shown and "concession" not in shown
+    assert verify_charges().charges == 1
+    check_conserved(trade.bob)
 
 
 def test_pages_ask_the_database_as_often_for_many_as_for_one(

@@ -154,6 +154,21 @@ def take_back(request: HttpRequest, dispute_id: int) -> HttpResponse:
 
 
 @require_POST
+def concede(request: HttpRequest, dispute_id: int) -> HttpResponse:
+    """Give everything back by the provider's word."""
+    _view(request, dispute_id)
+    return act_and_go(
+        request,
+        lambda: service.concede_dispute(
+            dispute_id=dispute_id, participant_ids=own_ids(request), now=timezone.now()
+        ),
+        done=_("Everything goes back to the buyer; the dispute has ended."),
+        to="market_dispute",
+        dispute_id=dispute_id,
+    )
+
+
+@require_POST
 def decide(request: HttpRequest, dispute_id: int) -> HttpResponse:
     """Take in the operator's decision."""
     view = _view(request, dispute_id)
@@ -201,6 +216,7 @@ def _page(
             "verdict_form": verdict_form if may_decide else None,
             "waits_for_answer": view.is_open and not view.may_be_decided(now),
             "may_take_back": view.is_open and "buyer" in view.sides,
+            "may_concede": view.is_open and "seller" in view.sides,
         },
         status=400 if bound is not None and bound.errors else 200,
     )

@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("market/disputes", disputes.disputes, name="market_disputes"),
     path(_DISPUTE, disputes.dispute, name="market_dispute"),
     path(f"{_DISPUTE}/answer", disputes.answer, name="market_dispute_answer"),
+    path(f"{_DISPUTE}/concession", disputes.concede, name="market_dispute_concede"),
     path(f"{_DISPUTE}/take-back", disputes.take_back, name="market_dispute_take_back"),
     path(f"{_DISPUTE}/decision", disputes.decide, name="market_dispute_decide"),
     path("market/invoices", invoices.invoices, name="market_invoices"),

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.templatetags.figures import money_exact
-from marketplace.domain.data.disputes import BY_MACHINE, KEY_LOST, EvidenceKind, Reason
+from marketplace.domain.data.disputes import BY_MACHINE, CONCEDED, KEY_LOST, EvidenceKind, Reason
 
 CHARGE_STATES: Final[Mapping[str, str | Promise]] = {
     "opening": gettext_lazy("The money is being held"),
@@ -72,6 +72,7 @@ PROMISES: Final[Mapping[str, str | Promise]] = {
     "completeness": gettext_lazy("Completeness"),
 }
 MACHINE_VERDICTS: Final[Mapping[str, str | Promise]] = {
+    CONCEDED: gettext_lazy("The provider gave everything back of their own accord."),
     KEY_LOST: gettext_lazy("The hall could not give the key out; everything goes back."),
     "undecryptable": gettext_lazy("The chunk does not decrypt under the provider's key."),
     "other_content": gettext_lazy("The chunk decrypts to something else than was signed."),

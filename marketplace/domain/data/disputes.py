@@ -12,6 +12,7 @@ EVIDENCE_BYTES_MAX: Final = 2 * 1024 * 1024
 # What stands before a verdict that nobody had to think about; the rest is a code.
 BY_MACHINE: Final = "machine:"
 KEY_LOST: Final = "key_lost"
+CONCEDED: Final = "conceded"
 
 
 class Reason(StrEnum):

@@ -1,7 +1,8 @@
 """Disputes: opened by the buyer within the window, answered by the seller, decided by the operator.
 
-While one is open the seller's money stays in escrow; nothing but a verdict, or the buyer taking it
-back, moves it. A chunk that shows the seller's fault is judged by the machine at once.
+While one is open the seller's money stays in escrow; nothing but a verdict, the seller giving all
+of it back, or the buyer taking the dispute back, moves it. A chunk that shows the seller's fault is
+judged by the machine at once.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from marketplace.domain.data.contract import ContractText
 from marketplace.domain.data.disputes import (
     ANSWER_TIME,
     BY_MACHINE,
+    CONCEDED,
     KEY_LOST,
     OF_FEEDS,
     OF_FILES,
@@ -209,6 +211,24 @@ def decide_dispute(
     reasons = _checked_text("verdict", verdict)
     dispute.decided_by_id = operator_id
     _decide(dispute, charge, refund_micro=refund_micro, verdict=reasons, now=now)
+
+
+@transaction.atomic
+def concede_dispute(*, dispute_id: int, participant_ids: Collection[int], now: datetime) -> None:
+    """Give everything back by the seller's word: both sides agree, so nobody has to decide.
+
+    Raises
+    ------
+    NotFound, DisputeClosed
+        If it is not of their sales, or has ended.
+    """
+    dispute, charge = _locked_dispute(dispute_id)
+    if charge.contract.seller_id not in participant_ids:
+        raise NotFound(N_("There is no such dispute of yours."))
+    if dispute.state != DataDispute.State.OPEN:
+        raise DisputeClosed(N_("This dispute has ended."))
+    whole = charge.due_micro - charge.credit_micro
+    _decide(dispute, charge, refund_micro=whole, verdict=f"{BY_MACHINE}{CONCEDED}", now=now)
 
 
 @transaction.atomic
