@@ -47,6 +47,7 @@ DUTY_LABELS: Final = {
 }
 ENTITY_LABELS: Final = {
     "agencies": gettext_lazy("Agencies"),
+    "areas": gettext_lazy("Areas"),
     "capacity": gettext_lazy("Places in all"),
     "detectors": gettext_lazy("Detectors"),
     "entities": gettext_lazy("Entities"),
