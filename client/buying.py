@@ -41,11 +41,3 @@ def _standing(hall: Hall, product_id: int) -> dict[str, Any] | None:
         if is_own and line["state"] in _STANDS:
             return dict(line)
     return None
-
-
-def delivery_of(hall: Hall, contract_id: int) -> int | None:
-    """Return the delivery of a contract; None before both have signed."""
-    for line in hall.pages("data/deliveries/"):
-        if line["contract_id"] == contract_id:
-            return int(line["id"])
-    return None

@@ -19,8 +19,6 @@ from gate.formats.gbfs import addresses_of
 from gate.limits import MIB, Limits
 from tests.gate.mutilated import AT, GTFS, V2, V3, codes, gbfs, judged, written, zipped
 
-GTFS_NAMES = list(GTFS)
-
 
 def test_a_timetable_is_validated_as_of_the_day(tmp_path: Path) -> None:
     path = zipped(tmp_path / "feed", GTFS)

@@ -12,10 +12,10 @@ from gate.errors import Refused
 from gate.limits import Limits
 from gate.policy import Level, Policy
 from gate.recheck import PARTS, recheck, recheck_folder
-from gate.sink import FolderSink
 from gate.totals import Hidden
 from gate.trips import publish_trips
 from tests.gate.home_package import KEY, packed
+from tests.gate.sinks import FolderSink
 from tests.gate.test_totals import solvable
 from tests.gate.trip_story import (
     Trip,

@@ -16,9 +16,9 @@ from gate.limits import Limits
 from gate.manifest import PackageBroken, canonical_json
 from gate.policy import Level, Policy
 from gate.recheck import PARTS, recheck, recheck_folder
-from gate.sink import FolderSink
 from gate.trips import Gated, publish_trips
 from tests.gate.home_package import KEY, packed
+from tests.gate.sinks import FolderSink
 from tests.gate.trip_story import make_trips, write_stations, write_trips
 
 POLICY = Policy(

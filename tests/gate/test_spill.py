@@ -20,7 +20,7 @@ CHILD = """
 import pathlib, sys, time
 from gate import spill, trips
 from gate.policy import Policy
-from gate.sink import NoSink
+from tests.gate.sinks import NoSink
 
 spill.WAITING_MAX = 200
 

@@ -16,9 +16,9 @@ from gate.areas import Areas, make_areas
 from gate.errors import Refused
 from gate.policy import FLOOR, Level, Policy
 from gate.previous import Earlier, Previous
-from gate.sink import FolderSink, NoSink
 from gate.trip_rows import as_places
 from gate.trips import Gated, publish_trips
+from tests.gate.sinks import FolderSink, NoSink
 from tests.gate.trip_story import (
     Trip,
     make_stations,

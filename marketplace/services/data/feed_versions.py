@@ -29,8 +29,8 @@ from marketplace.services.data.feed_fetching import (
     storable,
 )
 from marketplace.services.data.probes import show_files, source_of, trying_alone
+from marketplace.services.data.version_notices import tell_provider
 from marketplace.services.data.version_work import version_document, version_document_key
-from marketplace.services.notices import notify
 
 MANIFEST_TYPE: Final = "heliopolis/feed-manifest/1"
 FETCHING: Final = "fetch"
@@ -196,7 +196,7 @@ def _publish(
     submit(commands=[logged], submitted_at=now)
     if product.state == DataProduct.State.LISTED:
         catalogue.refresh(product_id=product.id, now=now)
-    _tell(version, NoticeKind.VERSION_READY, now=now)
+    tell_provider(version, NoticeKind.VERSION_READY, now=now)
     return True
 
 
@@ -205,20 +205,5 @@ def _refuse(version: DataVersion, wrong: Refused, *, now: datetime) -> bool:
     waiting = DataVersion.objects.filter(id=version.id, state=State.WORKING)
     if not waiting.update(state=State.REFUSED, refusal=storable(wrong.as_json()), progress={}):
         return False
-    _tell(version, NoticeKind.VERSION_REFUSED, now=now)
+    tell_provider(version, NoticeKind.VERSION_REFUSED, now=now)
     return True
-
-
-def _tell(version: DataVersion, kind: NoticeKind, *, now: datetime) -> None:
-    notify(
-        participant_id=version.product.provider_id,
-        kind=kind,
-        key=f"version:{version.id}",
-        subject={
-            "product": version.product_id,
-            "version": version.id,
-            "number": version.number,
-            "title": version.product.title,
-        },
-        now=now,
-    )

@@ -36,7 +36,7 @@ FILE_NAME_MAX: Final = 200
 NOTE_MAX: Final = 2000
 MANIFEST_MAX_BYTES: Final = 8 * 2**20
 # Of a version that is being made, what its page shows; the worker writes the other steps.
-WAITING, PREVIEW, CONFIRMED = "waiting", "preview", "confirmed"
+WAITING, PREVIEW = "waiting", "preview"
 
 
 def check_may_upload(*, product_id: int, participant_ids: Collection[int]) -> None:

@@ -26,7 +26,7 @@ from marketplace.services.data.intake import PREVIEW
 from marketplace.services.data.made import Made
 from marketplace.services.data.query_stores import keep_rows
 from marketplace.services.data.storage import Quarantined
-from marketplace.services.notices import notify
+from marketplace.services.data.version_notices import tell_provider
 
 State = DataVersion.State
 DOCUMENT_KIND: Final = "data-version"
@@ -127,7 +127,7 @@ def destroy_uploads(*, now: datetime, version_id: int | None = None) -> int:
                 DataVersion.objects.filter(id=upload.version_id, raw_deleted_at=None).update(
                     raw_deleted_at=now
                 )
-                _tell(upload.version, NoticeKind.RAW_DELETED, now)
+                tell_provider(upload.version, NoticeKind.RAW_DELETED, now=now)
     return count
 
 
@@ -247,7 +247,7 @@ def _keep(version: DataVersion, made: Made, *, is_confirmed: bool, now: datetime
         keep_rows(version=version, rows=made.query_rows, now=now)
     if version.product.state == DataProduct.State.LISTED:
         catalogue.refresh(product_id=version.product_id, now=now)
-    _tell(version, NoticeKind.VERSION_READY, now)
+    tell_provider(version, NoticeKind.VERSION_READY, now=now)
 
 
 @transaction.atomic
@@ -257,7 +257,7 @@ def _refuse(
     working = DataVersion.objects.filter(id=version.id, state=State.WORKING)
     if working.update(state=State.REFUSED, refusal=_refusal(wrong), progress={}, package=""):
         version.uploads.update(sealed_key=None, is_complete=True)
-        _tell(version, NoticeKind.VERSION_REFUSED, now)
+        tell_provider(version, NoticeKind.VERSION_REFUSED, now=now)
 
 
 def _discard_reserved(version_id: int) -> None:
@@ -307,21 +307,6 @@ def _let_old_ones_go(now: datetime) -> None:
 
 def _too_late(text: str) -> Refused:
     return Refused("too-late", text, "", N_("Upload the file again."))
-
-
-def _tell(version: DataVersion, kind: NoticeKind, now: datetime) -> None:
-    notify(
-        participant_id=version.product.provider_id,
-        kind=kind,
-        key=f"version:{version.id}",
-        subject={
-            "product": version.product_id,
-            "version": version.id,
-            "number": version.number,
-            "title": version.product.title,
-        },
-        now=now,
-    )
 
 
 @contextmanager
