@@ -113,7 +113,12 @@ def test_a_revoked_contract_takes_no_step_before_its_scan(trade: Trade) -> None:
     assert sold.money == "HELD"
 
 
-def test_who_is_erased_offers_and_asks_for_nothing_any_more(trade: Trade) -> None:
+def test_who_is_erased_offers_and_asks_for_nothing_any_more(
+    tmp_path: Path, settings: Settings
+) -> None:
+    settings.DATA_FOLDER = tmp_path / "data"
+    settings.DATA_KEY_FILE = tmp_path / "keys" / "data.key"
+    trade = build_trade()  # a world's people are shared, and the keys to their names with them
     draft = product_of(trade.alice)
     upload(draft, trade.alice, counts_csv())
     listed = trade.product()
