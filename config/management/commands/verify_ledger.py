@@ -107,6 +107,22 @@ class Command(BaseCommand):
             f"{verify_terms()} signed terms are what was signed, logged and traded on"
         )
         self.stdout.write(f"{verify_agreements()} agreements are what both sides signed and logged")
+        self._verify_data_market()
+        certificates = verify_certificates()
+        self.stdout.write(
+            f"{certificates.wh} certificates (1 Wh each) are what {certificates.events} logged"
+            " events left, as many as the meters say, and none is in two hands"
+        )
+
+    def _verify_data_market(self) -> None:
+        self._verify_data()
+        certificates = verify_certificates()
+        self.stdout.write(
+            f"{certificates.wh} certificates (1 Wh each) are what {certificates.events} logged"
+            " events left, as many as the meters say, and none is in two hands"
+        )
+
+    def _verify_data_market(self) -> None:
         self.stdout.write(
             f"{verify_contracts()} contracts for data are what both sides signed and logged"
         )
@@ -128,11 +144,8 @@ class Command(BaseCommand):
             f"{questions.answered} questions with noise were answered, and budgets gave"
             f" {questions.micro_epsilon} micro-epsilon for them"
         )
-        certificates = verify_certificates()
-        self.stdout.write(
-            f"{certificates.wh} certificates (1 Wh each) are what {certificates.events} logged"
-            " events left, as many as the meters say, and none is in two hands"
-        )
+
+    def _verify_data(self) -> None:
 
     def _check_remote(self, url: str, policy_file: Path | None, credential: str | None) -> None:
         policy, whose = read_policy_of(url, policy_file)
