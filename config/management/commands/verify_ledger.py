@@ -115,14 +115,6 @@ class Command(BaseCommand):
         )
 
     def _verify_data_market(self) -> None:
-        self._verify_data()
-        certificates = verify_certificates()
-        self.stdout.write(
-            f"{certificates.wh} certificates (1 Wh each) are what {certificates.events} logged"
-            " events left, as many as the meters say, and none is in two hands"
-        )
-
-    def _verify_data_market(self) -> None:
         self.stdout.write(
             f"{verify_contracts()} contracts for data are what both sides signed and logged"
         )
@@ -144,8 +136,6 @@ class Command(BaseCommand):
             f"{questions.answered} questions with noise were answered, and budgets gave"
             f" {questions.micro_epsilon} micro-epsilon for them"
         )
-
-    def _verify_data(self) -> None:
 
     def _check_remote(self, url: str, policy_file: Path | None, credential: str | None) -> None:
         policy, whose = read_policy_of(url, policy_file)
