@@ -37,6 +37,7 @@ from marketplace.services.data.planning import (
     list_planning_feeds,
     list_planning_sources,
     opened_part,
+    planning_feed_ids,
 )
 
 BATCH: Final = 5_000
@@ -75,8 +76,7 @@ def refresh_indicators(*, now: datetime) -> int:
         How many products were looked at anew. Safe twice, late, or on two hosts.
     """
     sources = {each.product_id: each for each in list_planning_sources()}
-    feeds = {each.source.product_id for each in list_planning_feeds()}
-    IndicatorSource.objects.exclude(product_id__in={*sources, *feeds}).delete()
+    IndicatorSource.objects.exclude(product_id__in={*sources, *planning_feed_ids()}).delete()
     known = dict(IndicatorSource.objects.values_list("product_id", "version_id"))
     due = [each for each in sources.values() if known.get(each.product_id) != each.version_id]
     for source in due:

@@ -193,6 +193,9 @@ def test_how_full_stations_are_is_added_up_once_a_change(trade: Trade) -> None:
     assert sample_stations(now=before) == 0
     put_stations(product, [6, 0], before + timedelta(minutes=5))
     assert sample_stations(now=before) == 1
+    status = FeedState.objects.get(name="station_status.json")
+    FeedState.objects.filter(id=status.id).update(sha256="0" * 64)  # the copy is damaged
+    assert sample_stations(now=before) == 0
     refresh_indicators(now=before)  # does not drop what a feed is licensed for
     [mall, dock] = list_by_hour(kind=Kind.STATIONS, day_type=DayType.WEEKEND)
     assert (mall.place, mall.values[7], mall.values[8]) == ("Mall", 50, None)

@@ -6,21 +6,23 @@ Of data about people there is only what passed the gate, so that no part holds m
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from gate.manifest import Manifest
 from gate.package import read_part
-from marketplace.errors import N_, UploadTooLarge
+from marketplace.errors import N_, FileDamaged, UploadTooLarge
 from marketplace.models import DataProduct, DataVersion, FeedState
 from marketplace.queries.identity import names_of
 from marketplace.services.data import storage
 from marketplace.services.data.deposit_key import open_version_key
 from marketplace.services.data.feed_copies import read
+
+_STATIONS: Final = frozenset({"system_information", "station_information", "station_status"})
 
 
 @dataclass(frozen=True)
@@ -54,19 +56,28 @@ def list_planning_sources() -> list[PlanningSource]:
     return _licensed(DataProduct.Kind.FILE)
 
 
+def planning_feed_ids() -> set[int]:
+    """Return the listed feeds of shared vehicles that are licensed for planning."""
+    return set(_feeds())
+
+
 def list_planning_feeds() -> list[PlanningFeed]:
-    """Return the stations of every listed GBFS feed that is licensed for planning."""
-    feeds = {
-        each.product_id: each for each in _licensed(DataProduct.Kind.FEED) if each.format == "gbfs"
-    }
+    """Return the stations of these feeds, of those that are whole in the hall's copy."""
+    feeds = _feeds()
     files: dict[int, dict[str, FeedState]] = defaultdict(dict)
     for state in FeedState.objects.filter(product__in=feeds):
         files[state.product_id][state.name.partition(".")[0]] = state
-    return [
-        _feed(feeds[product_id], own)
-        for product_id, own in files.items()
-        if {"system_information", "station_information", "station_status"} <= own.keys()
-    ]
+    found = []
+    for product_id, own in files.items():
+        if own.keys() >= _STATIONS:
+            with suppress(FileDamaged):  # the next look renews the copy
+                found.append(_feed(feeds[product_id], own))
+    return found
+
+
+def _feeds() -> dict[int, PlanningSource]:
+    feeds = _licensed(DataProduct.Kind.FEED)
+    return {each.product_id: each for each in feeds if each.format == "gbfs"}
 
 
 def _feed(source: PlanningSource, files: Mapping[str, FeedState]) -> PlanningFeed:
