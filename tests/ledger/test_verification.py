@@ -342,6 +342,15 @@ def test_the_command_says_in_plain_lines_what_it_found(written: CommittedDatabas
         "0 auctions before delivery follow from their orders, whose margins were held in time",
         "0 signed terms are what was signed, logged and traded on",
         "0 agreements are what both sides signed and logged",
+        "0 contracts for data are what both sides signed and logged",
+        "0 deliveries of data are what their sides signed and was logged",
+        "0 versions of data are what was published and logged",
+        (
+            "0 charges of the data market are what contracts and transfers say,"
+            " and 0 micro-units in escrow are theirs"
+        ),
+        "0 closed months of feeds came to what was taken, at the signed price, less what was missed",
+        "0 questions with noise were answered, and budgets gave 0 micro-epsilon for them",
         (
             "0 certificates (1 Wh each) are what 0 logged events left, as many as the meters say,"
             " and none is in two hands"
