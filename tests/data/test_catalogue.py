@@ -93,7 +93,7 @@ def test_the_badge_follows_looks_and_nothing_else(provider: int) -> None:
     assert refresh_measured(now=late) == 0
 
 
-def test_entries_can_be_made_again(provider: int) -> None:
+def test_entries_can_be_made_again(provider: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a newer hall, a restore, a crash: entries are what products are; nothing is told."""
     kept, broken, missing, gone = (made.product(provider, now=NOW) for _ in range(4))
     refresh_many(product_ids=[kept, broken, missing, gone], now=NOW)
@@ -102,6 +102,7 @@ def test_entries_can_be_made_again(provider: int) -> None:
     DataProduct.objects.filter(pk=gone).update(
         state=DataProduct.State.WITHDRAWN, withdrawn_at=NOW + HOUR
     )
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW + HOUR)
     call_command("refresh_catalogue", stdout=StringIO())
     assert set(DataFacet.objects.values_list("pk", flat=True)) == {kept, broken, missing}
     records = CatalogueRecord.objects.in_bulk()

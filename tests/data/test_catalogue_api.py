@@ -9,10 +9,16 @@ from rest_framework.test import APIClient
 from marketplace.models import User
 from marketplace.queries.data.catalogue import Filters, search
 from marketplace.services.people import add_participant, add_person, join
-from tests.data.test_catalogue_search import shelves
+from tests.data.test_catalogue_search import NOW, shelves
 from tests.worlds import world
 
 SEARCH = "/api/v1/data/catalogue/"
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask at the time of the shelves: the badge of a product falls as it ages."""
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from tests.data.feed_source import running_source
 from tests.data.feeding import METERED, buy_feed, make_secret
 from tests.data.trading import Trade, build_trade
 
+pytestmark = pytest.mark.usefixtures("stopped_clock")
+
 CLIENTS = 50
 
 

@@ -18,6 +18,8 @@ from marketplace.services.people import add_participant, join
 from tests.data.charged import WINDOW, charge_of, check_conserved, deliver, settle
 from tests.data.trading import Trade, book, build_trade
 
+pytestmark = pytest.mark.usefixtures("stopped_clock")
+
 CHARGES, DISPUTES, INVOICES = "/market/charges", "/market/disputes", "/market/invoices"
 
 

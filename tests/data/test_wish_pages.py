@@ -10,6 +10,8 @@ from marketplace.models import DataWish, DataWishAnswer, User
 from marketplace.services.people import join
 from tests.data.test_wishes import listed, post, trader
 
+pytestmark = pytest.mark.usefixtures("stopped_clock")
+
 FORM = {
     "token": "8c0a4e3e-6a3a-4c1f-9f5e-0f7c1e7b0001",
     "title": "bike flows, March to May",
