@@ -349,7 +349,10 @@ def test_the_command_says_in_plain_lines_what_it_found(written: CommittedDatabas
             "0 charges of the data market are what contracts and transfers say,"
             " and 0 micro-units in escrow are theirs"
         ),
-        "0 closed months of feeds came to what was taken, at the signed price, less what was missed",
+        (
+            "0 closed months of feeds came to what was taken, at the signed price,"
+            " less what was missed"
+        ),
         "0 questions with noise were answered, and budgets gave 0 micro-epsilon for them",
         (
             "0 certificates (1 Wh each) are what 0 logged events left, as many as the meters say,"
