@@ -12,6 +12,7 @@ pytestmark = pytest.mark.browser
 
 FEED = "Bikes of Cairns"
 FILE = "Loop counts of the harbour"
+BOUGHT = "Sample of gbfs"
 
 
 def test_an_area_is_drawn_on_the_map(served_city: tuple[City, str], browser: Browser) -> None:
@@ -22,7 +23,7 @@ def test_an_area_is_drawn_on_the_map(served_city: tuple[City, str], browser: Bro
         sign_in(page, site, "erin")
         page.goto(f"{site}/catalogue")
         titles = page.locator(".products h2")
-        expect(titles).to_have_count(2)
+        expect(titles).to_have_count(4)
         box = page.locator("svg.map").bounding_box()
         assert box is not None
         # Cairns is in the lower right corner of a map of both.
@@ -42,7 +43,7 @@ def test_an_area_is_drawn_on_the_map(served_city: tuple[City, str], browser: Bro
         page.wait_for_url(lambda address: "kind=1" not in address)
         # A name takes the place of what was drawn.
         page.select_option("#place", "san-francisco-bay")
-        expect(titles).to_have_text([FILE])
+        expect(titles).to_have_text([FILE, BOUGHT])
     assert complaints == []
 
 
