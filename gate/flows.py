@@ -200,7 +200,10 @@ def _iso(times: pa.Array) -> pa.Array:
     return words.take(pa.array(index))
 
 
-def _dictionary(index: Any, words: Sequence[str]) -> pa.DictionaryArray:
+def _dictionary(index: Int64Array, words: Sequence[str]) -> pa.DictionaryArray:
+    # Each word once: Parquet's writer gives a dictionary up that names one twice, and what it
+    # writes instead has not the same bytes each time.
+    distinct, number = np.unique(np.array(words), return_inverse=True)
     return pa.DictionaryArray.from_arrays(
-        pa.array(np.asarray(index).astype(np.int32)), pa.array(list(words), pa.string())
+        pa.array(number[index].astype(np.int32)), pa.array(distinct.tolist(), pa.string())
     )
