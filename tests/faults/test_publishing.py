@@ -178,7 +178,9 @@ def post(
     body = [head, *(bytes(MIB) for _ in range(size // MIB)), tail]
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         connection.request("POST", address, iter(body), {**headers, "Content-Length": length})
-        return connection.getresponse().status
+        answer = connection.getresponse()
+        answer.read()  # to its end: until then this upload has its provider's turn
+        return answer.status
 
 
 @contextmanager
