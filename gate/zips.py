@@ -82,6 +82,7 @@ def check_zip(path: Path, *, name: str, limits: Limits, unpacked_bytes: int) -> 
     check_directory(path, name=name)
     try:
         archive = zipfile.ZipFile(path)
+    # NotImplementedError is the library's word for a form of archive that it does not read.
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as e:
         raise _broken(name) from e
     with archive:
