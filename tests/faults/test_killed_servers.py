@@ -54,8 +54,7 @@ def test_postgresql_killed_under_a_replay(
     database = _copy_database(server, whom.replace(" ", "_"))
     failed = 0
     for _ in range(KILLS_A_DATABASE):
-        replayer_on_server.start(database)
-        _wait_for_session(server, database)
+        _wait_for_session(server, database, replayer_on_server.start(database))
         time.sleep(random.uniform(0, undisturbed.seconds * 0.6))
         if whom == "the server":
             os.kill(server.pid, signal.SIGKILL)
@@ -126,8 +125,12 @@ def _sessions(server: Postgres, database: str) -> list[int]:
     return [pid for (pid,) in rows]
 
 
-def _wait_for_session(server: Postgres, database: str) -> None:
-    wait_until(lambda: bool(_sessions(server, database)))
+def _wait_for_session(server: Postgres, database: str, replay: int) -> None:
+    """Wait until the replay has a session; one that has ended already has none any more."""
+    wait_until(
+        lambda: bool(_sessions(server, database)) or not Path(f"/proc/{replay}").exists(),
+        seconds=60,
+    )
 
 
 def _answers(server: Postgres, database: str) -> bool:
