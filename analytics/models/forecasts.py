@@ -1,37 +1,8 @@
-"""Rollups and forecasts: derived, and recomputable from the marketplace at any time."""
+"""Forecasts and the weather they look at."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
-
-
-class IntervalRollup(models.Model):
-    """What one delivery interval of one zone came to, by its latest settled revision."""
-
-    interval_id = models.BigIntegerField()
-    zone_id = models.BigIntegerField()
-    community_id = models.BigIntegerField()
-    starts_at = models.DateTimeField()
-    revision = models.SmallIntegerField(help_text="Revision of the clearing it was made from.")
-    meter_count = models.IntegerField()
-    import_wh = models.BigIntegerField()
-    export_wh = models.BigIntegerField()
-    bought_wh = models.BigIntegerField(help_text="Bought in the community's pool.")
-    sold_wh = models.BigIntegerField(help_text="Sold into the community's pool.")
-    grid_import_wh = models.BigIntegerField()
-    grid_export_wh = models.BigIntegerField()
-    price_micro_per_kwh = models.BigIntegerField(null=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["interval_id", "zone_id"], name="rollup_once"),
-        ]
-        indexes = [
-            models.Index(fields=["community_id", "starts_at"], name="rollup_by_time"),
-        ]
-
-    def __str__(self) -> str:
-        return f"interval {self.interval_id} zone {self.zone_id}"
 
 
 class ForecastRun(models.Model):
@@ -112,45 +83,3 @@ class Weather(models.Model):
 
     def __str__(self) -> str:
         return f"weather of {self.community_id} at {self.starts_at:%Y-%m-%dT%H:%MZ}"
-
-
-class IndicatorSource(models.Model):
-    """Which version of a licensed product the city's figures are made from."""
-
-    product_id = models.BigIntegerField(primary_key=True)
-    version_id = models.BigIntegerField()
-    version_number = models.IntegerField()
-    manifest_sha256 = models.CharField(max_length=64)
-    problem = models.TextField(default="", help_text="Why there are no figures; empty: none.")
-    computed_at = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return f"figures of product {self.product_id}"
-
-
-class CityIndicator(models.Model):
-    """One figure of the city; see analytics.domain.indicators."""
-
-    source = models.ForeignKey(IndicatorSource, models.CASCADE, related_name="indicators")
-    kind = models.SmallIntegerField()
-    place = models.TextField()
-    to_place = models.TextField(default="")
-    period = models.CharField(max_length=7, default="")
-    day_type = models.SmallIntegerField()
-    hour = models.SmallIntegerField()
-    value = models.BigIntegerField()
-    weight = models.BigIntegerField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["source", "kind", "place", "to_place", "period", "day_type", "hour"],
-                name="city_indicator_once",
-            ),
-            models.CheckConstraint(
-                condition=Q(weight__gt=0, value__gte=0), name="city_indicator_has_weight"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} of {self.place}"

@@ -1,0 +1,32 @@
+"""Rollups and forecasts: derived, and recomputable from the marketplace at any time."""
+
+from analytics.models.forecasts import Forecast, ForecastRun, Weather
+from analytics.models.indicators import CityIndicator, IndicatorSource
+from analytics.models.rollups import (
+    DayRollup,
+    FlowDay,
+    IntervalRollup,
+    LinkDay,
+    MarketRollup,
+    MemberDay,
+    SavingsMonth,
+    ZoneDay,
+    ZoneHour,
+)
+
+__all__ = [
+    "CityIndicator",
+    "DayRollup",
+    "FlowDay",
+    "Forecast",
+    "ForecastRun",
+    "IndicatorSource",
+    "IntervalRollup",
+    "LinkDay",
+    "MarketRollup",
+    "MemberDay",
+    "SavingsMonth",
+    "Weather",
+    "ZoneDay",
+    "ZoneHour",
+]
