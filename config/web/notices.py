@@ -111,6 +111,27 @@ WORDS: Final[Mapping[NoticeKind, Words]] = {
     K.BUDGET_USED_UP: Words(
         gettext_lazy("The privacy budget of “{title}” is used up."), "catalogue_product", "product"
     ),
+    K.GATE_MISSED: Words(
+        gettext_lazy("{day}: orders of yours were not in the auction when the gate closed."),
+        "order_book",
+        "participant",
+    ),
+    K.READING_GAP: Words(
+        gettext_lazy("{day}: readings of your meter are missing; the day was settled without."),
+        "member_gaps",
+        "participant",
+    ),
+    K.STATEMENT_FINAL: Words(
+        gettext_lazy("Your statement of {month} is final."), "month", "participant"
+    ),
+    K.UNUSUAL_PRICE: Words(
+        gettext_lazy("{day}: the clearing price was far from what is usual here."),
+        "community",
+        "community",
+    ),
+    K.RULES_CHANGE: Words(
+        gettext_lazy("The rules of {place} change on {day}."), "community", "community"
+    ),
 }
 
 
