@@ -56,6 +56,7 @@ UPDATABLE_COLUMNS = {
     "ledger_checkpoint": ("attested_at",),
     "ledger_openingscredential": ("revoked_at",),
     "ledger_publisherstate": ("holder", "stopped_because", "changed_at"),
+    "marketplace_access": ("count", "last_at"),
     "marketplace_agreement": (
         "seller_signature",
         "buyer_signature",
@@ -109,6 +110,7 @@ UPDATABLE_COLUMNS = {
     ),
     "marketplace_dataquery": ("state", "refusal", "counts", "bar", "answered_at"),
     "marketplace_dataupload": ("sealed_key", "is_complete", "received_at", "destroyed_at"),
+    "marketplace_erasurerequest": ("closed_at", "is_done"),
     "marketplace_feedcredential": ("revoked_at",),
     "marketplace_notice": ("read_at",),
     "marketplace_order": ("batch_id", "ended_at", "filled_wh", "is_dropped"),

@@ -69,12 +69,14 @@ from marketplace.models.orders import (
 )
 from marketplace.models.people import Membership, Participant, User
 from marketplace.models.places import Community, MeteringPoint, RuleSet, Site, Zone
+from marketplace.models.privacy import Access, ErasureRequest
 from marketplace.models.reading_reports import ReadingReport
 from marketplace.models.readings import Reading, ReadingBatch
 from marketplace.models.requests import IdempotencyKey
 from marketplace.models.terms import SignedTerms, SigningKey
 
 __all__ = [
+    "Access",
     "Agreement",
     "Auction",
     "BilledSettlement",
@@ -107,6 +109,7 @@ __all__ = [
     "DataWishAnswer",
     "DataWishMatch",
     "DeliveryInterval",
+    "ErasureRequest",
     "FeedCredential",
     "FeedState",
     "FeedUse",
