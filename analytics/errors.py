@@ -3,9 +3,17 @@
 from pathlib import Path
 
 
-class WeatherInvalid(ValueError):
-    """A weather file that cannot be taken. Line 0 is the whole file."""
+class FileInvalid(ValueError):
+    """A file that cannot be taken. Line 0 is the whole file."""
 
     def __init__(self, path: Path, line: int, what: str, remedy: str) -> None:
         place = f"{path}:{line}" if line else str(path)
         super().__init__(f"{place}: {what}; {remedy}")
+
+
+class WeatherInvalid(FileInvalid):
+    """A weather file that cannot be taken."""
+
+
+class CarbonInvalid(FileInvalid):
+    """A file of carbon intensities that cannot be taken."""

@@ -1,5 +1,6 @@
 """Rollups and forecasts: derived, and recomputable from the marketplace at any time."""
 
+from analytics.models.carbon import CarbonIntensity
 from analytics.models.forecasts import Forecast, ForecastRun, Weather
 from analytics.models.indicators import CityIndicator, IndicatorSource
 from analytics.models.rollups import (
@@ -15,6 +16,7 @@ from analytics.models.rollups import (
 )
 
 __all__ = [
+    "CarbonIntensity",
     "CityIndicator",
     "DayRollup",
     "FlowDay",
