@@ -15,6 +15,7 @@ APPEND_ONLY = (
     "ledger_objection",
     "ledger_snapshot",
     "ledger_transfer",
+    "marketplace_alertstep",
     "marketplace_auction",
     "marketplace_billedsettlement",
     "marketplace_billingrun",
@@ -38,6 +39,7 @@ APPEND_ONLY = (
     "marketplace_signedterms",
     "marketplace_statement",
     "marketplace_statementitem",
+    "marketplace_verification",
 )
 # Tables whose rows stay for ever but of which some columns may be set.
 UPDATABLE_COLUMNS = {
@@ -67,6 +69,7 @@ UPDATABLE_COLUMNS = {
         "end_key_id",
         "ended_at",
     ),
+    "marketplace_alert": ("figures", "state", "changed_at"),
     "marketplace_certificatebundle": (
         "holder_id",
         "first_wh",

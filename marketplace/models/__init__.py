@@ -48,6 +48,7 @@ from marketplace.models.data_wishes import (
     DataWishAnswer,
     DataWishMatch,
 )
+from marketplace.models.health import TaskRun, Verification
 from marketplace.models.market import (
     Clearing,
     DeliveryInterval,
@@ -73,11 +74,14 @@ from marketplace.models.privacy import Access, ErasureRequest
 from marketplace.models.reading_reports import ReadingReport
 from marketplace.models.readings import Reading, ReadingBatch
 from marketplace.models.requests import IdempotencyKey
+from marketplace.models.surveillance import Alert, AlertStep, MeterDay, MeterState, WatchedDay
 from marketplace.models.terms import SignedTerms, SigningKey
 
 __all__ = [
     "Access",
     "Agreement",
+    "Alert",
+    "AlertStep",
     "Auction",
     "BilledSettlement",
     "BillingRun",
@@ -118,6 +122,8 @@ __all__ = [
     "IdempotencyKey",
     "Match",
     "Membership",
+    "MeterDay",
+    "MeterState",
     "MeteringPoint",
     "Notice",
     "Offer",
@@ -142,7 +148,10 @@ __all__ = [
     "Site",
     "Statement",
     "StatementItem",
+    "TaskRun",
     "TradingHalt",
     "User",
+    "Verification",
+    "WatchedDay",
     "Zone",
 ]
