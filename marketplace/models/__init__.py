@@ -57,6 +57,7 @@ from marketplace.models.market import (
     Request,
     Settlement,
 )
+from marketplace.models.notice_mails import MailCursor, MailPreference, NoticeMail
 from marketplace.models.notices import (
     Notice,
 )
@@ -120,12 +121,15 @@ __all__ = [
     "FeedWatch",
     "FinalBilling",
     "IdempotencyKey",
+    "MailCursor",
+    "MailPreference",
     "Match",
     "Membership",
     "MeterDay",
     "MeterState",
     "MeteringPoint",
     "Notice",
+    "NoticeMail",
     "Offer",
     "Order",
     "OrderBatch",

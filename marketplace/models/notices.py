@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.expressions import RawSQL
 
 from marketplace.models.people import Participant
 
@@ -15,6 +16,10 @@ class Notice(models.Model):
     subject = models.JSONField(default=dict, help_text="Ids and titles that the words name.")
     at = models.DateTimeField()
     read_at = models.DateTimeField(null=True)
+    # Mails follow notices in this order, in which none can come in later before another.
+    transaction_number = models.BigIntegerField(
+        db_default=RawSQL("pg_current_xact_id()::text::bigint", []), editable=False
+    )
 
     class Meta:
         constraints = [
@@ -22,6 +27,7 @@ class Notice(models.Model):
         ]
         indexes = [
             models.Index(fields=["participant", "-id"], name="notice_latest"),
+            models.Index(fields=["transaction_number", "id"], name="notice_in_order"),
             models.Index(
                 fields=["participant"], condition=Q(read_at__isnull=True), name="notice_unread"
             ),
