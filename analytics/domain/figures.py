@@ -95,6 +95,13 @@ class MemberTotals:
     grid_purchase_micro: int
     other_micro: int
     alone_micro: int
+    # Parts of the above, for a bill that can be followed step by step.
+    platform_fee_micro: int = 0
+    agreed_micro: int = 0
+    grid_fee_micro: int = 0
+    alone_sale_micro: int = 0
+    agreed_sold_alone_micro: int = 0
+    agreed_bought_alone_micro: int = 0
 
     @property
     def earned_micro(self) -> int:

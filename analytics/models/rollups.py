@@ -240,6 +240,24 @@ class MemberDay(models.Model):
     grid_purchase_micro = models.BigIntegerField(help_text="Negative: paid.")
     other_micro = models.BigIntegerField(help_text="Agreements, grid fees, deviations.")
     alone_micro = models.BigIntegerField(help_text="What the grid alone would have come to.")
+    platform_fee_micro = models.BigIntegerField(
+        default=0, help_text="Of pool_purchase_micro; negative: paid."
+    )
+    agreed_micro = models.BigIntegerField(
+        default=0, help_text="Of other_micro: received less paid by agreement."
+    )
+    grid_fee_micro = models.BigIntegerField(
+        default=0, help_text="Of other_micro: fees of the grid and of links."
+    )
+    alone_sale_micro = models.BigIntegerField(
+        default=0, help_text="Of alone_micro: all export at the feed-in tariff."
+    )
+    agreed_sold_alone_micro = models.BigIntegerField(
+        default=0, help_text="What was sold by agreement, at the feed-in tariff."
+    )
+    agreed_bought_alone_micro = models.BigIntegerField(
+        default=0, help_text="What was bought by agreement, at the retail tariff."
+    )
 
     class Meta:
         constraints = [
