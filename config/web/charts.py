@@ -116,7 +116,7 @@ def stacked_bars(
     ups, downs = _totals(above, len(slots)), _totals(below, len(slots))
     scale = Scale.around([*ups, *(-down for down in downs)])
     width = 100 / max(1, len(slots))
-    marks = [_held_bands(slots, width)]
+    marks = [held_bands(slots, width)]
     for index, slot in enumerate(slots):
         rects = [
             *_pile(above, index, 1, scale, width),
@@ -125,7 +125,7 @@ def stacked_bars(
         if rects:
             marks.append(f"<g><title>{escape(slot.name)}</title>{''.join(rects)}</g>")
     marks.append(_rule(scale.y(0), "axis"))
-    return _chart(slots, scale, "".join(marks), words, absolute=bool(below))
+    return framed(slots, scale, "".join(marks), words, absolute=bool(below))
 
 
 def steps(slots: Sequence[Slot], lines: Sequence[Series], words: Words) -> str:
@@ -133,11 +133,11 @@ def steps(slots: Sequence[Slot], lines: Sequence[Series], words: Words) -> str:
     known = [value for line in lines for value in line.values if value is not None]
     scale = Scale.around(known)
     width = 100 / max(1, len(slots))
-    marks = [_held_bands(slots, width)]
+    marks = [held_bands(slots, width)]
     for line in lines:
         marks.append(f'<g class="stairs {line.css}">{_stairs(line.values, scale, width)}</g>')
     marks.append(_rule(scale.y(0), "axis"))
-    return _chart(slots, scale, "".join(marks), words)
+    return framed(slots, scale, "".join(marks), words)
 
 
 def likely(slots: Sequence[Slot], bands: Sequence[Band], words: Words) -> str:
@@ -161,7 +161,7 @@ def likely(slots: Sequence[Slot], bands: Sequence[Band], words: Words) -> str:
         marks.append(f'<g class="stairs {band.css}">{_stairs(expected, scale, width)}</g>')
     marks.append(_rule(scale.y(0), "axis"))
     mirrored = any(band.is_below for band in bands)
-    return _chart(slots, scale, "".join(marks), words, absolute=mirrored)
+    return framed(slots, scale, "".join(marks), words, absolute=mirrored)
 
 
 def flows(
@@ -294,7 +294,8 @@ def _stairs(values: Sequence[float | None], scale: Scale, width: float) -> str:
     return "".join(parts)
 
 
-def _held_bands(slots: Sequence[Slot], width: float) -> str:
+def held_bands(slots: Sequence[Slot], width: float) -> str:
+    """Hatch the slots that are held, over the whole height."""
     return "".join(
         f'<rect class="held" fill="url(#{HATCH_ID})" x="{index * width:.3f}%" y="{TOP}" '
         f'width="{width:.3f}%" height="{PLOT_HEIGHT - TOP}">'
@@ -338,9 +339,10 @@ def _axis_labels(scale: Scale, unit: str, *, absolute: bool) -> str:
     )
 
 
-def _chart(
+def framed(
     slots: Sequence[Slot], scale: Scale, marks: str, words: Words, *, absolute: bool = False
 ) -> str:
+    """Put marks into the frame of a chart: axis with its unit, lines of the grid, names below."""
     grid = "".join(_rule(scale.y(value), "grid-line") for value in scale.lines)
     height = PLOT_HEIGHT + TICK_HEIGHT
     hatch = ""
