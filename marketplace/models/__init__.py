@@ -1,6 +1,7 @@
 """The marketplace's tables: people and places, readings, energy, data."""
 
 from marketplace.models.agreements import Agreement
+from marketplace.models.applications import Application, EmailConfirmation, TextConsent
 from marketplace.models.billing import (
     BilledSettlement,
     BillingRun,
@@ -69,6 +70,7 @@ from marketplace.models.orders import (
     OrderEvent,
     TradingHalt,
 )
+from marketplace.models.organisations import Commitment, Invitation
 from marketplace.models.people import Membership, Participant, User
 from marketplace.models.places import Community, MeteringPoint, RuleSet, Site, Zone
 from marketplace.models.privacy import Access, ErasureRequest
@@ -83,6 +85,7 @@ __all__ = [
     "Agreement",
     "Alert",
     "AlertStep",
+    "Application",
     "Auction",
     "BilledSettlement",
     "BillingRun",
@@ -95,6 +98,7 @@ __all__ = [
     "CertificateEvent",
     "CertificateIssuance",
     "Clearing",
+    "Commitment",
     "Community",
     "CreditLine",
     "DataCharge",
@@ -114,6 +118,7 @@ __all__ = [
     "DataWishAnswer",
     "DataWishMatch",
     "DeliveryInterval",
+    "EmailConfirmation",
     "ErasureRequest",
     "FeedCredential",
     "FeedState",
@@ -121,6 +126,7 @@ __all__ = [
     "FeedWatch",
     "FinalBilling",
     "IdempotencyKey",
+    "Invitation",
     "MailCursor",
     "MailPreference",
     "Match",
@@ -153,6 +159,7 @@ __all__ = [
     "Statement",
     "StatementItem",
     "TaskRun",
+    "TextConsent",
     "TradingHalt",
     "User",
     "Verification",

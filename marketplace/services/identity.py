@@ -1,18 +1,28 @@
 """Give subjects their identity keys, and take them away: what erasure does."""
 
-from django.db.models import Max
+from typing import Final
+
+from django.db.models import Max, Model
 
 from marketplace.domain.identity import IdentityKey
 from marketplace.errors import N_, AlreadyErased
-from marketplace.models import Participant, User
+from marketplace.models import Application, Invitation, Membership, Participant, User
 from marketplace.queries.identity import identity_keys
+
+# Every column that names a slot: none of them may get one that another has.
+_SLOTS: Final[tuple[tuple[type[Model], str], ...]] = (
+    (User, "identity_slot"),
+    (Participant, "identity_slot"),
+    (Application, "identity_slot"),
+    (Membership, "alias_slot"),
+    (Invitation, "alias_slot"),
+)
 
 
 def create_identities(*, count: int) -> list[tuple[int, IdentityKey]]:
     """Make identity keys for new subjects; return slots with their keys."""
     highest = (
-        model._default_manager.aggregate(last=Max("identity_slot"))["last"] or 0
-        for model in (User, Participant)
+        model._default_manager.aggregate(last=Max(column))["last"] or 0 for model, column in _SLOTS
     )
     keys = identity_keys()
     slots = keys.create(count, beyond=max(highest))
