@@ -79,6 +79,7 @@ from marketplace.models.readings import Reading, ReadingBatch
 from marketplace.models.requests import IdempotencyKey
 from marketplace.models.surveillance import Alert, AlertStep, MeterDay, MeterState, WatchedDay
 from marketplace.models.terms import SignedTerms, SigningKey
+from marketplace.models.what_ifs import RuleDraft, WhatIf, WhatIfDay
 
 __all__ = [
     "Access",
@@ -150,6 +151,7 @@ __all__ = [
     "ReadingBatch",
     "ReadingReport",
     "Request",
+    "RuleDraft",
     "RuleSet",
     "ServiceReport",
     "Settlement",
@@ -164,5 +166,7 @@ __all__ = [
     "User",
     "Verification",
     "WatchedDay",
+    "WhatIf",
+    "WhatIfDay",
     "Zone",
 ]
