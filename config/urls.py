@@ -3,7 +3,7 @@
 from django.contrib.auth import views as auth
 from django.urls import URLPattern, URLResolver, include, path
 
-from config.web import accounts, health, indicators, notices
+from config.web import accounts, health, indicators, notice_mails, notices
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", accounts.home, name="home"),
@@ -12,6 +12,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("indicators/<slug:topic>.json", indicators.indicators_json, name="indicators_json"),
     path("indicators/<slug:topic>.csv", indicators.indicators_csv, name="indicators_csv"),
     path("notices", notices.notices, name="notices"),
+    path("notices/mails", notice_mails.mail_settings, name="mail_settings"),
+    path("notices/mails/stop/<str:token>", notice_mails.mail_stop, name="mail_stop"),
     path("language", accounts.choose_language, name="set_language"),
     path("accounts/sign-in", accounts.SignIn.as_view(), name="sign_in"),
     path("accounts/sign-out", auth.LogoutView.as_view(), name="sign_out"),
@@ -33,6 +35,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("log/", include("config.log.urls")),
     path("feeds/", include("marketplace.api.feed_urls")),
     path("", include("config.web.urls")),
+    path("", include("config.web.city_urls")),
     path("", include("config.web.expected_urls")),
     path("", include("config.web.gap_urls")),
     path("", include("config.web.receipt_urls")),

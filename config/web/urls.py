@@ -4,7 +4,6 @@ from django.urls import path
 
 from config.web import (
     agreements,
-    city,
     community,
     comparison,
     enterprise,
@@ -16,7 +15,6 @@ from config.web import (
 urlpatterns = [
     path("household/<int:participant_id>/", member.household, name="household"),
     path("enterprise/<int:participant_id>/", enterprise.enterprise, name="enterprise"),
-    path("planner/<int:participant_id>/", city.planner, name="planner"),
     path("operator/<int:participant_id>/", operator.operator, name="operator"),
     path("community/<int:community_id>/", community.community, name="community"),
     path("member/<int:participant_id>/rule/<int:metering_point_id>/", member.rule, name="rule"),

@@ -1,0 +1,1 @@
+"""The planner's place: the city's energy, data, mobility and communities, as figures to cite."""
