@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from config.web.accesses import note
 from config.web.billing_files import payments_csv, statements_csv
 from config.web.billing_forms import PreviewForm
 from config.web.billing_words import month_name, percent, worded_statement
@@ -16,10 +17,12 @@ from config.web.days import render_in
 from config.web.personas import use_persona
 from config.web.signing import translated
 from config.web.statements import csv_answer, pdf_answer
+from marketplace.domain.accesses import AccessKind, AccessWay
 from marketplace.errors import Invalid, MarketplaceError
 from marketplace.queries.billing import (
     RunLine,
     RunTotals,
+    StatementLine,
     count_unsettled,
     find_run,
     find_run_before,
@@ -92,9 +95,13 @@ def runs(request: HttpRequest, participant_id: int) -> HttpResponse:
 def run(request: HttpRequest, participant_id: int, run_id: int) -> HttpResponse:
     """Show a run: its sums, what changed since the preview before, its statements."""
     persona, row = _run(request, participant_id, run_id)
+    now = timezone.now()
     before = find_run_before(run=row.run)
     differences = list_differences(run_id=run_id, before_id=before.id) if before else []
     statements = list_statements(run_id=run_id, limit=SHOWN)
+    seen = {each.participant_id for each in statements}
+    seen |= {each.participant_id for each in differences[:SHOWN]}
+    note(persona, seen, AccessKind.STATEMENT, now=now)
     waiting = count_unsettled(
         community_id=row.place.community_id, start=row.run.starts_at, end=row.run.ends_at
     )
@@ -106,7 +113,7 @@ def run(request: HttpRequest, participant_id: int, run_id: int) -> HttpResponse:
         "difference_count": len(differences),
         "statements": statements,
         "waiting_count": 0 if row.run.number else waiting,
-        "is_over": timezone.now() >= row.run.ends_at,
+        "is_over": now >= row.run.ends_at,
     }
     return render_in(request, row.place, "pages/billing_run.html", context)
 
@@ -128,18 +135,22 @@ def finalise(request: HttpRequest, participant_id: int, run_id: int) -> HttpResp
 @require_safe
 def statements_file(request: HttpRequest, participant_id: int, run_id: int) -> HttpResponse:
     """Hand out all statements of a run."""
-    _, row = _run(request, participant_id, run_id)
-    text = statements_csv(list_statements(run_id=run_id), row.place)
+    persona, row = _run(request, participant_id, run_id)
+    statements = list_statements(run_id=run_id)
+    _note_files(persona, statements)
+    text = statements_csv(statements, row.place)
     return csv_answer(text, f"statements-{row.run.month:%Y-%m}-run-{run_id}")
 
 
 @require_safe
 def payments_file(request: HttpRequest, participant_id: int, run_id: int) -> HttpResponse:
     """Hand out what is to be moved outside; of final runs only, so that nobody pays a preview."""
-    _, row = _run(request, participant_id, run_id)
+    persona, row = _run(request, participant_id, run_id)
     if row.run.number is None:
         raise Http404
-    text = payments_csv(row.run, list_statements(run_id=run_id), row.place)
+    statements = list_statements(run_id=run_id)
+    _note_files(persona, statements)
+    text = payments_csv(row.run, statements, row.place)
     return csv_answer(text, f"payments-{row.run.month:%Y-%m}-{row.run.number}")
 
 
@@ -148,12 +159,19 @@ def statement_file(
     request: HttpRequest, participant_id: int, run_id: int, member_id: int
 ) -> HttpResponse:
     """Hand out one member's statement as PDF; a preview says that it is one."""
-    _, row = _run(request, participant_id, run_id)
+    persona, row = _run(request, participant_id, run_id)
     found = find_statement(run_id=run_id, participant_id=member_id)
     if found is None:
         raise Http404
+    _note_files(persona, [found])
     items = list_items(run_id=run_id, participant_id=member_id)
     return pdf_answer(worded_statement(row.run, found, items, row.place))
+
+
+def _note_files(persona: Persona, statements: list[StatementLine]) -> None:
+    """Note in each member's list of who looked that a file with their statement went out."""
+    seen = {each.participant_id for each in statements}
+    note(persona, seen, AccessKind.STATEMENT, now=timezone.now(), way=AccessWay.FILE)
 
 
 def _places(persona: Persona) -> list[Place]:

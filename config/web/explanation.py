@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from config.web.accesses import note
 from config.web.days import render_in
 from config.web.personas import personas_of
 from config.web.transfer_words import WordedTransfer, worded_transfers
+from marketplace.domain.accesses import AccessKind
 from marketplace.domain.book_rows import book_key
 from marketplace.queries.explanation import Explanation, Subject, explain, find_subject
 from marketplace.queries.pages import Persona
@@ -35,6 +38,7 @@ def why(request: HttpRequest, interval_id: int, metering_point_id: int) -> HttpR
     found = explain(subject=subject, interval_id=interval_id, metering_point_id=metering_point_id)
     if found is None:
         raise Http404
+    note(persona, [subject.participant_id], AccessKind.INTERVAL, now=timezone.now())
     is_own = persona.participant_id == subject.participant_id
     context: dict[str, object] = {
         "persona": persona,

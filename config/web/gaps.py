@@ -8,10 +8,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from config.web.accesses import note
 from config.web.days import render_in
 from config.web.personas import place_or_404, use_persona
+from marketplace.domain.accesses import AccessKind
 from marketplace.domain.billing.month import read_month
 from marketplace.queries import gaps
+from marketplace.queries.accesses import get_owners
 from marketplace.queries.pages import Persona, Place, get_market_days, list_places
 
 METERS_PER_PAGE = 40
@@ -86,6 +89,8 @@ def operator_meter_gaps(
     point = gaps.find_meter(community_id=community_id, metering_point_id=metering_point_id)
     if point is None:
         raise Http404
+    owners = get_owners(metering_point_ids=[point.id])
+    note(persona, owners, AccessKind.READINGS, now=timezone.now())
     return _calendars(request, persona, place, [point])
 
 
@@ -102,6 +107,8 @@ def operator_gaps(request: HttpRequest, participant_id: int, community_id: int) 
         community_id=community_id, after=after, limit=METERS_PER_PAGE + 1
     )
     shown = points[:METERS_PER_PAGE]
+    owners = get_owners(metering_point_ids=[point.id for point in shown])
+    note(persona, owners, AccessKind.READINGS, now=now)
     meters = gaps.list_meter_days(
         place=place, points=shown, first=month.first, last=month.last, now=now
     )

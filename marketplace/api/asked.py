@@ -1,17 +1,22 @@
 """What a request asks for in its address: whose, where and when."""
 
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.http import Http404
+from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from marketplace.api.callers import caller_id
+from marketplace.domain.accesses import AccessKind, AccessWay
 from marketplace.domain.civil_day import FIRST_MOMENT, LAST_MOMENT
 from marketplace.errors import N_, Invalid
+from marketplace.queries.metering import MeteringPointLine, find_metering_point
 from marketplace.queries.pages import Persona
 from marketplace.queries.reach import Reach, get_reach
+from marketplace.services.accesses import note_access
 
 ID_MAX: Final = 2**63 - 1
 
@@ -72,8 +77,54 @@ def reach_of(request: Request) -> Reach:
     return get_reach(user_id=caller_id(request))
 
 
+def note_seen(
+    reach: Reach, participant_ids: Collection[int], *, community_id: int, what: AccessKind
+) -> None:
+    """Note for members of a community that its operator looked at their own data by the API.
+
+    Nothing is noted of what the caller sees as its owner, or as anybody may.
+    """
+    operator = reach.find_operator(community_id)
+    others = set(participant_ids) - reach.own_ids
+    if operator is not None and others:
+        note_access(
+            participant_ids=others,
+            viewer_id=operator.participant_id,
+            viewer_role=operator.role,
+            what=what,
+            way=AccessWay.API,
+            now=timezone.now(),
+        )
+
+
+def note_points_seen(reach: Reach, points: Sequence[MeteringPointLine], what: AccessKind) -> None:
+    """Note for the owners of metering points that their operator saw what hangs on them."""
+    for community_id in {point.community_id for point in points} & reach.operated:
+        owners = {each.participant_id for each in points if each.community_id == community_id}
+        note_seen(reach, owners, community_id=community_id, what=what)
+
+
+def point_of(request: Request, metering_point_id: int, what: AccessKind) -> MeteringPointLine:
+    """Return a metering point within reach; whose it is will see that an operator looked.
+
+    Raises
+    ------
+    Http404
+        If the caller may not see it, or there is none.
+    """
+    reach = reach_of(request)
+    found = find_metering_point(reach=reach, metering_point_id=metering_point_id)
+    if found is None:
+        raise Http404
+    note_seen(reach, [found.participant_id], community_id=found.community_id, what=what)
+    return found
+
+
 def member_of(reach: Reach, participant_id: int | None) -> Persona:
     """Return the member whose books are asked for: the one named, or the caller's only one.
+
+    Whoever is not the member but their community's operator is noted in the member's list of who
+    looked.
 
     Raises
     ------
@@ -89,4 +140,10 @@ def member_of(reach: Reach, participant_id: int | None) -> Persona:
     found = reach.find_persona(participant_id)
     if found is None or found.place is None or found.energy_account_id is None:
         raise Http404
+    note_seen(
+        reach,
+        [found.participant_id],
+        community_id=found.place.community_id,
+        what=AccessKind.BOOKS,
+    )
     return found

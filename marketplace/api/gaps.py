@@ -3,7 +3,6 @@
 from datetime import date, timedelta
 from typing import Any, Final
 
-from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -11,10 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from marketplace.api.asked import asked_for, id_field, reach_of
+from marketplace.api.asked import asked_for, id_field, point_of
+from marketplace.domain.accesses import AccessKind
 from marketplace.errors import N_, Invalid
 from marketplace.queries.gaps import find_meter, list_meter_days
-from marketplace.queries.metering import find_metering_point
 from marketplace.queries.pages import list_places
 
 DAYS_MAX: Final = 366
@@ -58,11 +57,7 @@ class GapList(APIView):
         first, last = asked["first"], asked["last"]
         if not FIRST_DAY <= first <= last <= LAST_DAY or last - first >= timedelta(days=DAYS_MAX):
             raise Invalid("last", N_("Ask for at least one day and at most {days}."), days=DAYS_MAX)
-        point = find_metering_point(
-            reach=reach_of(request), metering_point_id=asked["metering_point"]
-        )
-        if point is None:
-            raise Http404
+        point = point_of(request, asked["metering_point"], AccessKind.READINGS)
         place = next(each for each in list_places() if each.community_id == point.community_id)
         meter = find_meter(community_id=point.community_id, metering_point_id=point.id)
         assert meter is not None

@@ -9,11 +9,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from marketplace.api.asked import asked_for, id_field, reach_of
+from marketplace.api.asked import asked_for, id_field, note_points_seen, reach_of
 from marketplace.api.callers import caller_id, personas_of
 from marketplace.api.paging import PAGE_PARAMETERS, page_of, pages
+from marketplace.domain.accesses import AccessKind
 from marketplace.models import Participant, User
-from marketplace.queries.metering import list_communities, list_metering_points
+from marketplace.queries.metering import (
+    MeteringPointLine,
+    list_communities,
+    list_metering_points,
+)
 from marketplace.services.tokens import renew_token
 
 
@@ -136,14 +141,16 @@ class MeteringPointList(APIView):
     def get(self, request: Request) -> Response:
         """List your metering points; an operator sees those of the communities they run."""
         asked, reach = asked_for(request, MeteringPointsAsked), reach_of(request)
-        return page_of(
-            request,
-            lambda before_id, limit: list_metering_points(
+
+        def fetch(before_id: int | None, limit: int) -> list[MeteringPointLine]:
+            points = list_metering_points(
                 reach=reach,
                 community_id=asked["community"],
                 participant_id=asked["participant"],
                 before_id=before_id,
                 limit=limit,
-            ),
-            lambda line: dict(MeteringPointOut(line).data),
-        )
+            )
+            note_points_seen(reach, points, AccessKind.METER)
+            return points
+
+        return page_of(request, fetch, lambda line: dict(MeteringPointOut(line).data))

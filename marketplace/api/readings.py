@@ -6,7 +6,6 @@ from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
-from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers, status
@@ -15,14 +14,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from marketplace.api.asked import PeriodIn, asked_for, id_field, reach_of
+from marketplace.api.asked import PeriodIn, asked_for, id_field, point_of, reach_of
 from marketplace.api.callers import caller_id
 from marketplace.api.idempotency import idempotent
 from marketplace.api.paging import PAGE_PARAMETERS, moment_of, page_of, pages
+from marketplace.domain.accesses import AccessKind
 from marketplace.domain.readings.file import ReadingsFile
 from marketplace.domain.readings.rows import ReadingRow, readings_of_rows
 from marketplace.errors import N_, Invalid, NotFound
-from marketplace.queries.metering import find_metering_point, list_readings
+from marketplace.queries.metering import list_readings
 from marketplace.services.readings import import_readings
 
 ROWS_MAX: Final = 10_000
@@ -113,11 +113,7 @@ class ReadingList(APIView):
     def get(self, request: Request) -> Response:
         """List the current readings of one metering point, newest first."""
         asked = asked_for(request, ReadingsAsked)
-        point = find_metering_point(
-            reach=reach_of(request), metering_point_id=asked["metering_point"]
-        )
-        if point is None:
-            raise Http404
+        point = point_of(request, asked["metering_point"], AccessKind.READINGS)
         return page_of(
             request,
             lambda before, limit: list_readings(

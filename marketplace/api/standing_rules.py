@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -12,13 +11,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from marketplace.api.asked import MomentField, asked_for, id_field, reach_of
+from marketplace.api.asked import (
+    MomentField,
+    asked_for,
+    id_field,
+    note_points_seen,
+    point_of,
+    reach_of,
+)
 from marketplace.api.idempotency import idempotent
 from marketplace.api.paging import PAGE_PARAMETERS, page_of, pages
+from marketplace.domain.accesses import AccessKind
 from marketplace.domain.money import PRICE_MAX_MICRO_PER_KWH
 from marketplace.queries.metering import (
     MeteringPointLine,
-    find_metering_point,
     list_metering_points,
 )
 from marketplace.queries.pages_rules import RuleVersion, list_rule_versions
@@ -95,6 +101,7 @@ class StandingRuleList(APIView):
                 before_id=before_id,
                 limit=limit,
             )
+            note_points_seen(reach, points, AccessKind.RULE)
             versions.update(list_rule_versions(metering_point_ids=[point.id for point in points]))
             return points
 
@@ -134,10 +141,7 @@ class StandingRuleDetail(APIView):
 
 
 def _point(request: Request, metering_point_id: int) -> MeteringPointLine:
-    found = find_metering_point(reach=reach_of(request), metering_point_id=metering_point_id)
-    if found is None:
-        raise Http404
-    return found
+    return point_of(request, metering_point_id, AccessKind.RULE)
 
 
 def _rule_of(point: MeteringPointLine) -> Response:

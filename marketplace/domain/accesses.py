@@ -14,6 +14,9 @@ class AccessKind(StrEnum):
     SURVEILLANCE = "surveillance"
     METER = "meter"
     ORGANISATION = "organisation"
+    RULE = "rule"
+    BOOKS = "books"
+    CREDIT = "credit"
     DISPUTE = "dispute"
     ERASURE = "erasure"
 

@@ -50,6 +50,16 @@ class Reach:
             return None
         return found
 
+    def find_operator(self, community_id: int) -> Persona | None:
+        """Return in whose name the person operates a community; None if they do not."""
+        if community_id not in self.operated:
+            return None
+        for persona in self.personas:
+            is_here = persona.place is None or persona.place.community_id == community_id
+            if persona.role == ROLE.OPERATOR and is_here:
+                return persona
+        return None
+
     def of_participants(self, path: str) -> Q:
         """Return the condition that the participant at ``path`` is within reach."""
         return Q(**{f"{path}__in": self.own_ids}) | Q(**{f"{path}__community__in": self.operated})
