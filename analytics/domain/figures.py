@@ -6,6 +6,7 @@ scope, its half-open time and its name, which is how a test compares all pages w
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from fractions import Fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Energies:
     meters_min : int
         Fewest meters in any of the intervals; what the minimum group size is compared with.
     priced_wh, priced_micro : int
-        Energy bought at a clearing price, and that energy times the price. [Wh], [micro]
+        Energy bought in the pool, agreements aside, and what it costs without fees. [Wh], [micro]
     """
 
     of: str
@@ -68,8 +69,8 @@ class Energies:
 
     @property
     def price_micro_per_kwh(self) -> int | None:
-        """Mean clearing price, weighted by what was bought, rounded down; None without any."""
-        return self.priced_micro * 1000 // self.priced_wh if self.priced_wh else None
+        """Mean clearing price, weighted by what was bought, to the nearest; None without any."""
+        return round(Fraction(self.priced_micro * 1000, self.priced_wh)) if self.priced_wh else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,51 @@ class Flow:
     value_micro: int
     from_count: int
     to_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTotals:
+    """A link between two zones over a time. [Wh], [micro]
+
+    ``limit_wh`` is None where some interval had no limit, or none is known.
+    """
+
+    of: str
+    start: datetime
+    end: datetime
+    from_zone_id: int
+    to_zone_id: int
+    sent_wh: int
+    received_wh: int
+    limit_wh: int | None
+    congested_minutes: int
+    rent_micro: int
+
+    @property
+    def lost_wh(self) -> int:
+        """What was lost on the way."""
+        return self.sent_wh - self.received_wh
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """Highest mean power drawn from the grid in any interval, with the market and without. [W]
+
+    Days are civil days; the earliest where several had the same.
+    """
+
+    of: str
+    start: datetime
+    end: datetime
+    import_w: int
+    import_day: date
+    alone_w: int
+    alone_day: date
+
+    @property
+    def change_w(self) -> int:
+        """What the market made of the peak; below zero where it is lower."""
+        return self.import_w - self.alone_w
 
 
 @dataclass(frozen=True, slots=True)

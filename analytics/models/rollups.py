@@ -22,6 +22,8 @@ class IntervalRollup(models.Model):
     sold_wh = models.BigIntegerField(help_text="Sold into the community's pool.")
     grid_import_wh = models.BigIntegerField()
     grid_export_wh = models.BigIntegerField()
+    priced_wh = models.BigIntegerField(help_text="Of what was bought: in the pool.")
+    priced_micro = models.BigIntegerField(help_text="What that costs, without fees.")
     price_micro_per_kwh = models.BigIntegerField(null=True)
 
     class Meta:
@@ -114,8 +116,8 @@ class _Energies(models.Model):
     sold_wh = models.BigIntegerField()
     grid_import_wh = models.BigIntegerField()
     grid_export_wh = models.BigIntegerField()
-    priced_wh = models.BigIntegerField(help_text="Bought at a clearing price.")
-    priced_micro = models.BigIntegerField(help_text="That energy times the clearing price.")
+    priced_wh = models.BigIntegerField(help_text="Of what was bought: in the pool.")
+    priced_micro = models.BigIntegerField(help_text="What that costs, without fees.")
     retail_micro_per_kwh = models.BigIntegerField(help_text="Mean over the intervals.")
     feed_in_micro_per_kwh = models.BigIntegerField(help_text="Mean over the intervals.")
 

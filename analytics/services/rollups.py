@@ -16,14 +16,15 @@ _CHUNK = 16
 _UPSERT = """
 INSERT INTO analytics_intervalrollup AS known (
     interval_id, zone_id, community_id, starts_at, revision, meter_count, import_wh, export_wh,
-    bought_wh, sold_wh, grid_import_wh, grid_export_wh, price_micro_per_kwh
-) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    bought_wh, sold_wh, grid_import_wh, grid_export_wh, priced_wh, priced_micro, price_micro_per_kwh
+) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (interval_id, zone_id) DO UPDATE SET
     community_id = EXCLUDED.community_id, starts_at = EXCLUDED.starts_at,
     revision = EXCLUDED.revision, meter_count = EXCLUDED.meter_count,
     import_wh = EXCLUDED.import_wh, export_wh = EXCLUDED.export_wh,
     bought_wh = EXCLUDED.bought_wh, sold_wh = EXCLUDED.sold_wh,
     grid_import_wh = EXCLUDED.grid_import_wh, grid_export_wh = EXCLUDED.grid_export_wh,
+    priced_wh = EXCLUDED.priced_wh, priced_micro = EXCLUDED.priced_micro,
     price_micro_per_kwh = EXCLUDED.price_micro_per_kwh
 WHERE known.revision <= EXCLUDED.revision
 """
@@ -89,5 +90,7 @@ def _row(totals: ZoneTotals) -> tuple[int | datetime | None, ...]:
         # Below zero where a late reading takes back what the pool has traded before.
         totals.import_wh - totals.bought_wh,
         totals.export_wh - totals.sold_wh,
+        totals.priced_wh,
+        totals.priced_micro,
         totals.price_micro_per_kwh,
     )

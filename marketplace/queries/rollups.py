@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -35,7 +37,8 @@ WITH chosen AS MATERIALIZED (
     FROM current_reading r JOIN point p ON p.id = r.metering_point_id
     GROUP BY r.interval_id, p.zone_id
 ), trade AS MATERIALIZED (
-    SELECT t.interval_id, t.seller_point_id, t.buyer_point_id,
+    SELECT t.interval_id, t.seller_point_id, t.buyer_point_id, t.price_micro,
+           t.agreement_id IS NULL AS is_of_pool,
            coalesce(t.delivered_wh, t.quantity) AS quantity
     FROM chosen c
     JOIN marketplace_match t ON t.interval_id = c.id AND t.revision = c.revision
@@ -43,12 +46,15 @@ WITH chosen AS MATERIALIZED (
     SELECT t.interval_id, s.zone_id, sum(t.quantity)::bigint AS wh
     FROM trade t JOIN point s ON s.id = t.seller_point_id GROUP BY t.interval_id, s.zone_id
 ), bought AS (
-    SELECT t.interval_id, b.zone_id, sum(t.quantity)::bigint AS wh
+    SELECT t.interval_id, b.zone_id, sum(t.quantity)::bigint AS wh,
+           sum(t.quantity) FILTER (WHERE t.is_of_pool)::bigint AS pool_wh,
+           sum(t.quantity::numeric * t.price_micro) FILTER (WHERE t.is_of_pool) AS pool_nano
     FROM trade t JOIN point b ON b.id = t.buyer_point_id GROUP BY t.interval_id, b.zone_id
 )
 SELECT c.id, z.id, c.community_id, c.starts_at, c.revision, coalesce(metered.meter_count, 0),
        coalesce(metered.import_wh, 0), coalesce(metered.export_wh, 0),
        coalesce(bought.wh, 0), coalesce(sold.wh, 0),
+       coalesce(bought.pool_wh, 0), coalesce(bought.pool_nano, 0),
        CASE WHEN k.prices IS NULL THEN k.price_micro_per_kwh
            ELSE (k.prices ->> z.code)::bigint END
 FROM chosen c
@@ -63,7 +69,11 @@ ORDER BY c.id, z.id
 
 @dataclass(frozen=True, slots=True)
 class ZoneTotals:
-    """One settled interval in one zone. [Wh] and [micro/kWh]"""
+    """One settled interval in one zone. [Wh] and [micro/kWh]
+
+    ``priced_wh`` was bought in the pool, agreements aside, and costs ``priced_micro`` without fees,
+    each trade at its price.
+    """
 
     interval_id: int
     zone_id: int
@@ -75,6 +85,8 @@ class ZoneTotals:
     export_wh: int
     bought_wh: int
     sold_wh: int
+    priced_wh: int
+    priced_micro: int
     price_micro_per_kwh: int | None
 
 
@@ -104,4 +116,10 @@ def list_zone_totals(*, interval_ids: Sequence[int]) -> list[ZoneTotals]:
     """
     with connection.cursor() as cursor:
         cursor.execute(_ZONE_TOTALS, {"intervals": list(interval_ids)})
-        return [ZoneTotals(*row) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    return [ZoneTotals(*row[:-2], _to_micro(row[-2]), row[-1]) for row in rows]
+
+
+def _to_micro(nano: Decimal) -> int:
+    """Round a sum of energies times prices, which may pass 64 bits, to whole micro-units."""
+    return round(Fraction(int(nano), 1000))
