@@ -124,6 +124,11 @@ app.conf.update(
             "schedule": schedule(60.0),
             "options": {"expires": 60},
         },
+        "mail notices": {
+            "task": "config.notices.tasks.mail_notices",
+            "schedule": schedule(60.0),
+            "options": {"expires": 60},
+        },
         "follow forecasts": {
             "task": "config.forward.tasks.follow_forecasts",
             "schedule": schedule(60.0),
@@ -136,4 +141,4 @@ app.conf.update(
         },
     },
 )
-app.autodiscover_tasks(["marketplace", "analytics", "config.forward"])
+app.autodiscover_tasks(["marketplace", "analytics", "config.forward", "config.notices"])

@@ -21,6 +21,8 @@ PUBLIC_VIEWS = (
     "log_pending",
     "log_policy",
     "log_tile",
+    # Whoever has the signed link of a mail may end their mails without signing in.
+    "mail_stop",
     "password_reset",
     "password_reset_complete",
     "password_reset_confirm",

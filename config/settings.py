@@ -24,8 +24,9 @@ HELIOPOLIS_FEED_RATE     requests a second that one credential of a feed may kee
 HELIOPOLIS_FETCH_SCHEMES how providers' addresses are fetched (default: https,http)
 HELIOPOLIS_FETCH_LOOPBACK "1" lets them be of this machine: for tests and demos alone
 HELIOPOLIS_APP_ROLE      role that migrations grant the application's privileges to
-HELIOPOLIS_MAIL_URL      smtp://user:password@host:port; without it mail is written to files
+HELIOPOLIS_MAIL_URL      smtp://user:password@host:port; without it mail is printed
 HELIOPOLIS_MAIL_FROM     sender of that mail
+HELIOPOLIS_URL           the hall's own address, for links in mail (default: loopback)
 ======================== ===================================================================
 """
 
@@ -203,8 +204,10 @@ if _mail.hostname:
     EMAIL_HOST_PASSWORD = unquote(_mail.password or "")
     EMAIL_USE_TLS = True
 else:
-    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
-    EMAIL_FILE_PATH = STATE_DIR / "mail"
+    # Whoever tries the hall reads its mails where it runs.
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+# Links in mails: a worker has no request to ask for the hall's own address.
+SITE_URL = os.environ.get("HELIOPOLIS_URL", "http://127.0.0.1:8000").rstrip("/")
 
 # A data file of 5 MB travels as text in JSON; what is larger is refused before it is read.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12_000_000

@@ -105,6 +105,7 @@ def _run(state: Path, port: int) -> None:
         feed_port = port + _FEED_PORT_ABOVE
         # The demo's bike operator serves on this machine, where a city's hall fetches nothing.
         os.environ.setdefault("HELIOPOLIS_FETCH_LOOPBACK", "1")
+        os.environ.setdefault("HELIOPOLIS_URL", address)
         os.environ["HELIOPOLIS_DEMO_FEED"] = f"http://127.0.0.1:{feed_port}"
         feed = _feed(state, feed_port)
         stack.callback(_stop_programs, [feed])

@@ -10,6 +10,7 @@ from ledger.domain.documents import Document
 from ledger.queries.sums import sum_transfers
 from ledger.services import submit
 from marketplace.domain.billing.lines import RULE_OF_LINE
+from marketplace.domain.notices import NoticeKind
 from marketplace.errors import N_, BillingDiffers, Invalid, NotFound
 from marketplace.models import FinalBilling, Statement, StatementItem
 from marketplace.queries.billing import (
@@ -24,6 +25,7 @@ from marketplace.queries.billing import (
     sum_items,
 )
 from marketplace.services.billing import settlements_hash
+from marketplace.services.notices import notify_many
 
 # Of the advisory locks; with the community it is one turn for each of them.
 FINAL_TURN = 7249010
@@ -79,6 +81,14 @@ def finalise_billing(*, run_id: int, now: datetime) -> int:
         cursor.execute(_BILL, [[each.id for each in due], run.id])
     document = Document(kind="billing", private={"statements": final.statements_sha256})
     submit(commands=[document.command(billing_key(run.id))], submitted_at=now)
+    billed = Statement.objects.filter(run=run.id)
+    notify_many(
+        participant_ids=list(billed.values_list("participant_id", flat=True)),
+        kind=NoticeKind.STATEMENT_FINAL,
+        key=str(run.id),
+        subject={"month": run.month.isoformat()},
+        now=now,
+    )
     return final.number
 
 

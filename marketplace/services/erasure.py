@@ -21,8 +21,10 @@ from ledger.services import submit
 from marketplace.errors import N_, AlreadyErased
 from marketplace.models import (
     IdempotencyKey,
+    MailPreference,
     Membership,
     MeteringPoint,
+    NoticeMail,
     Offer,
     Participant,
     Request,
@@ -172,6 +174,8 @@ def _end_sign_in(*, user_id: int) -> None:
         Membership.objects.filter(user_tag=key.tag(MEMBERSHIPS)).delete()
         IdempotencyKey.objects.filter(user_tag=key.tag(WRITES)).delete()
     Token.objects.filter(user=user).delete()
+    MailPreference.objects.filter(user=user).delete()
+    NoticeMail.objects.filter(user=user).delete()
     for attempts in (AccessAttempt, AccessFailureLog, AccessLog):
         attempts.objects.filter(username__iexact=user.email).delete()
     user.email = ERASED_ADDRESS.format(id=user.pk)

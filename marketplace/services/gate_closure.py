@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from django.db import connection, transaction
@@ -34,9 +35,11 @@ from marketplace.domain.forward.auction_book import (
     pack_rows,
     rows_sha256,
 )
+from marketplace.domain.notices import NoticeKind
 from marketplace.domain.zones.network import Network, network_of
 from marketplace.models import Auction, DeliveryInterval, OrderBatch, RuleSet
 from marketplace.queries.forward import closes_at, due_gate_ids, is_halted, rules_of_document
+from marketplace.services.notices import notify_many
 from marketplace.services.order_answers import expire_orders
 
 CLOSE_AT_ONCE: Final = 50
@@ -139,7 +142,23 @@ def close_gate(*, interval_id: int, now: datetime) -> bool:
         interval_id, rows, rules_sha256=rule_set.sha256, seed=os.urandom(32)
     )
     submit(commands=[document], submitted_at=now)
+    _tell_who_missed_it(header, now)
     return True
+
+
+def _tell_who_missed_it(header: AuctionHeader, now: datetime) -> None:
+    """Tell whose orders were not in the auction for want of a hold, once for each civil day."""
+    refused = OrderBatch.objects.filter(interval=header.interval_id, state=OrderBatch.State.REFUSED)
+    missed = set(refused.values_list("participant_id", flat=True))
+    day = header.starts_at.astimezone(ZoneInfo(header.timezone)).date().isoformat()
+    if missed:
+        notify_many(
+            participant_ids=missed,
+            kind=NoticeKind.GATE_MISSED,
+            key=day,
+            subject={"day": day},
+            now=now,
+        )
 
 
 def _orders(interval_id: int, network: Network, closes: datetime) -> AuctionOrders | None:

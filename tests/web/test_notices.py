@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver
 
-from config.web.notices import WORDS
-from marketplace.domain.notices import NoticeKind
+from config.notices.words import TOPICS, WORDS
+from marketplace.domain.notices import TOPIC_OF, NoticeKind, Topic
 from marketplace.models import Notice, User
 from marketplace.services.notices import notify
 from marketplace.services.people import add_participant, join
@@ -16,7 +16,8 @@ NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
 
 
 def test_every_kind_has_words_and_a_page_that_exists() -> None:
-    assert set(WORDS) == set(NoticeKind)
+    assert set(WORDS) == set(NoticeKind) == set(TOPIC_OF)
+    assert set(TOPICS) == set(Topic)
     names = {name for name in get_resolver().reverse_dict if isinstance(name, str)}
     assert {words.page for words in WORDS.values() if words.page} <= names
 
