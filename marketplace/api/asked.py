@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from marketplace.api.callers import caller_id
+from marketplace.api.rights import right_of
 from marketplace.domain.accesses import AccessKind, AccessWay
 from marketplace.domain.civil_day import FIRST_MOMENT, LAST_MOMENT
 from marketplace.errors import N_, Invalid
@@ -74,7 +75,7 @@ def asked_for(request: Request, form: type[serializers.Serializer[Any]]) -> dict
 
 def reach_of(request: Request) -> Reach:
     """Return how far the caller's roles reach."""
-    return get_reach(user_id=caller_id(request))
+    return get_reach(user_id=caller_id(request), right=right_of(request))
 
 
 def note_seen(

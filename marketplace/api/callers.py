@@ -5,6 +5,7 @@ from collections.abc import Collection
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.request import Request
 
+from marketplace.api.rights import right_of
 from marketplace.queries.pages import Persona, list_personas
 
 
@@ -16,8 +17,9 @@ def caller_id(request: Request) -> int:
 
 
 def personas_of(request: Request) -> list[Persona]:
-    """Return everything the signed-in person may act for."""
-    return list_personas(user_id=caller_id(request))
+    """Return everything the signed-in person may act for, as this request does."""
+    right = right_of(request)
+    return [each for each in list_personas(user_id=caller_id(request)) if each.may(right)]
 
 
 def own_ids(request: Request) -> list[int]:

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Max, Min
 
+from marketplace.domain.organisations import OrgRole, Right, allows
 from marketplace.models import (
     Community,
     DeliveryInterval,
@@ -43,6 +44,24 @@ class Place:
 
 
 @dataclass(frozen=True)
+class ActsAs:
+    """What somebody is among those who act for a participant. [micro]"""
+
+    role: str
+    id: int | None = None
+    limit_micro: int | None = None
+    monthly_limit_micro: int | None = None
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether they may commit the participant up to an amount only."""
+        return self.limit_micro is not None or self.monthly_limit_micro is not None
+
+
+OWNER = ActsAs(OrgRole.OWNER)
+
+
+@dataclass(frozen=True)
 class Persona:
     """A participant that a person may act for, in its role.
 
@@ -57,6 +76,11 @@ class Persona:
     place: Place | None
     energy_account_id: int | None
     wallet_account_id: int | None
+    membership: ActsAs = OWNER
+
+    def may(self, right: Right) -> bool:
+        """Return whether the person has a right among those who act for the participant."""
+        return allows(self.membership.role, right)
 
 
 @dataclass(frozen=True)
@@ -77,11 +101,15 @@ def list_personas(*, user_id: int) -> list[Persona]:
         .select_related("participant__community")
         .order_by("id")
     )
-    participants = [membership.participant for membership in memberships]
-    names = names_of(participants)
+    names = names_of(membership.participant for membership in memberships)
     return [
-        _persona(each, names[each.id], key.tag(PERSONA, str(each.id)).hex())
-        for each in participants
+        _persona(
+            each.participant,
+            names[each.participant_id],
+            key.tag(PERSONA, str(each.participant_id)).hex(),
+            ActsAs(each.role, each.id, each.limit_micro, each.monthly_limit_micro),
+        )
+        for each in memberships
     ]
 
 
@@ -134,7 +162,9 @@ def place_of(community: Community) -> Place:
     )
 
 
-def _persona(participant: Participant, name: str, handle: str) -> Persona:
+def _persona(
+    participant: Participant, name: str, handle: str, membership: ActsAs = OWNER
+) -> Persona:
     community = participant.community
     return Persona(
         participant_id=participant.id,
@@ -144,4 +174,5 @@ def _persona(participant: Participant, name: str, handle: str) -> Persona:
         place=place_of(community) if community else None,
         energy_account_id=participant.energy_account_id,
         wallet_account_id=participant.wallet_account_id,
+        membership=membership,
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
+from marketplace.domain.organisations import Right
 from marketplace.models import Community, Participant
 from marketplace.queries.pages import Persona, find_persona, list_personas
 
@@ -65,9 +66,9 @@ class Reach:
         return Q(**{f"{path}__in": self.own_ids}) | Q(**{f"{path}__community__in": self.operated})
 
 
-def get_reach(*, user_id: int) -> Reach:
-    """Return how far one person's roles reach."""
-    personas = tuple(list_personas(user_id=user_id))
+def get_reach(*, user_id: int, right: Right = Right.LOOK) -> Reach:
+    """Return how far those of one person's roles reach in which they have a right."""
+    personas = tuple(each for each in list_personas(user_id=user_id) if each.may(right))
     everywhere: frozenset[int] = frozenset()
     if any(each.place is None and each.role in CITY_ROLES for each in personas):
         everywhere = frozenset(Community.objects.values_list("id", flat=True))

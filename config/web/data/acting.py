@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from config.web.personas import current_persona, personas_of, use_persona
+from config.web.personas import current_persona, persona_with_right, personas_of, use_persona
+from config.web.rights import right_of
 from marketplace.domain.data.traders import BUYERS, SELLERS
 from marketplace.errors import Invalid, MarketplaceError, NotFound
 from marketplace.queries.pages import Persona
@@ -46,8 +47,9 @@ def trader_of(request: HttpRequest) -> Persona | None:
 
 
 def own_ids(request: HttpRequest) -> list[int]:
-    """Return every participant that the person may act for."""
-    return [each.participant_id for each in personas_of(request)]
+    """Return every participant for which the person may do what the request asks."""
+    right = right_of(request)
+    return [each.participant_id for each in personas_of(request) if each.may(right)]
 
 
 def accepted(request: HttpRequest, form: ComplainingForm, act: Callable[[], object]) -> bool:
@@ -99,5 +101,6 @@ def _first(request: HttpRequest, roles: Collection[str]) -> Persona | None:
     """Return the persona in use if it has one of the roles, else the person's first that has."""
     current = current_persona(request)
     if current is not None and current.role in roles:
-        return current
-    return next((each for each in personas_of(request) if each.role in roles), None)
+        return persona_with_right(request, current)
+    found = next((each for each in personas_of(request) if each.role in roles), None)
+    return found and persona_with_right(request, found)

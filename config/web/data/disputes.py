@@ -23,6 +23,7 @@ from config.web.data.money_words import (
     verdict_words,
 )
 from config.web.personas import current_persona, personas_of
+from config.web.rights import right_of
 from marketplace.domain.data.disputes import BY_MACHINE, OF_FEEDS, OF_FILES, EvidenceKind
 from marketplace.queries.data.charges import find_charge
 from marketplace.queries.data.disputes import DisputeView, find_dispute, list_disputes
@@ -235,7 +236,9 @@ def _view(request: HttpRequest, dispute_id: int) -> DisputeView:
 
 
 def _operator(request: HttpRequest) -> Persona | None:
-    return next((each for each in personas_of(request) if each.role == "operator"), None)
+    right = right_of(request)
+    operators = (each for each in personas_of(request) if each.role == "operator")
+    return next((each for each in operators if each.may(right)), None)
 
 
 def _row(view: DisputeView) -> DisputeRow:
