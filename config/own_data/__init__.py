@@ -1,0 +1,1 @@
+"""A participant's own data as one archive to take away."""
