@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 APPEND_ONLY = (
+    "analytics_publication",
     "ledger_block",
     "ledger_blockseed",
     "ledger_cosignature",

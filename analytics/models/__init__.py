@@ -3,6 +3,7 @@
 from analytics.models.carbon import CarbonIntensity
 from analytics.models.forecasts import Forecast, ForecastRun, Weather
 from analytics.models.indicators import CityIndicator, IndicatorSource
+from analytics.models.publications import Publication, ReleasedDay, ReleasedEnergies
 from analytics.models.rollups import (
     DayRollup,
     FlowDay,
@@ -27,6 +28,9 @@ __all__ = [
     "LinkDay",
     "MarketRollup",
     "MemberDay",
+    "Publication",
+    "ReleasedDay",
+    "ReleasedEnergies",
     "SavingsMonth",
     "Weather",
     "ZoneDay",
