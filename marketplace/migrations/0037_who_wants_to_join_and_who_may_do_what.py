@@ -29,15 +29,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="membership",
-            name="alias_slot",
-            field=models.BigIntegerField(
-                help_text="Slot of the key of the alias; it goes with the person.",
-                null=True,
-                unique=True,
-            ),
-        ),
-        migrations.AddField(
-            model_name="membership",
             name="limit_micro",
             field=models.BigIntegerField(
                 help_text="Most that one act of theirs may cost; NULL: no limit.", null=True
@@ -58,7 +49,10 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="membership",
             name="sealed_alias",
-            field=models.BinaryField(help_text="What colleagues call them.", null=True),
+            field=models.BinaryField(
+                help_text="What colleagues call them, sealed under the participant's key.",
+                null=True,
+            ),
         ),
         migrations.CreateModel(
             name="Application",
@@ -108,15 +102,6 @@ class Migration(migrations.Migration):
                         to="marketplace.community",
                     ),
                 ),
-                (
-                    "participant",
-                    models.ForeignKey(
-                        help_text="Who they became.",
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        to="marketplace.participant",
-                    ),
-                ),
             ],
         ),
         migrations.CreateModel(
@@ -151,10 +136,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("token_sha256", models.BinaryField(unique=True)),
-                (
-                    "alias_slot",
-                    models.BigIntegerField(help_text="Slot of the identity key.", unique=True),
-                ),
                 ("sealed_address", models.BinaryField()),
                 ("sealed_alias", models.BinaryField()),
                 ("role", models.CharField(max_length=12)),
@@ -187,10 +168,14 @@ class Migration(migrations.Migration):
                     "sha256",
                     models.CharField(help_text="Of the text as it was shown.", max_length=64),
                 ),
-                ("agreed_at", models.DateTimeField()),
+                (
+                    "agreed_on",
+                    models.DateField(help_text="UTC. A day, since a moment would tell who it was."),
+                ),
                 (
                     "application",
                     models.ForeignKey(
+                        null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="consents",
                         to="marketplace.application",

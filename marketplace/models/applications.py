@@ -22,7 +22,8 @@ class Application(models.Model):
     """Somebody wants to join a community in a role.
 
     Names its person by a tag, and holds what they say sealed under an identity key of its own,
-    which is destroyed as soon as nothing of it is needed any more.
+    which is destroyed as soon as nothing of it is needed any more. Once approved it is gone: a row
+    that named both would join the person to the participant they became.
     """
 
     user_tag = models.BinaryField(db_index=True)
@@ -37,9 +38,6 @@ class Application(models.Model):
     started_at = models.DateTimeField()
     submitted_at = models.DateTimeField(null=True)
     decided_at = models.DateTimeField(null=True)
-    participant = models.ForeignKey(
-        Participant, models.PROTECT, null=True, help_text="Who they became."
-    )
 
     class Meta:
         constraints = [
@@ -62,15 +60,15 @@ class Application(models.Model):
 
 
 class TextConsent(models.Model):
-    """An applicant, later the participant they became, agreed to a version of a text."""
+    """An applicant, or the participant they became, agreed to a version of a text."""
 
-    application = models.ForeignKey(Application, models.CASCADE, related_name="consents")
+    application = models.ForeignKey(Application, models.CASCADE, null=True, related_name="consents")
     participant = models.ForeignKey(Participant, models.PROTECT, null=True)
     slug = models.CharField(max_length=40)
     version = models.IntegerField()
     language = models.CharField(max_length=8)
     sha256 = models.CharField(max_length=64, help_text="Of the text as it was shown.")
-    agreed_at = models.DateTimeField()
+    agreed_on = models.DateField(help_text="UTC. A day, since a moment would tell who it was.")
 
     class Meta:
         constraints = [

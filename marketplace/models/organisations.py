@@ -9,12 +9,11 @@ from marketplace.models.people import Membership, Participant
 class Invitation(models.Model):
     """A link that lets somebody act for a participant; used once.
 
-    Address and alias are sealed under an identity key of their own, which becomes the membership's.
+    The address is sealed under the link's own secret, the alias under the participant's key.
     """
 
     participant = models.ForeignKey(Participant, models.PROTECT, related_name="invitations")
     token_sha256 = models.BinaryField(unique=True)
-    alias_slot = models.BigIntegerField(unique=True, help_text="Slot of the identity key.")
     sealed_address = models.BinaryField()
     sealed_alias = models.BinaryField()
     role = models.CharField(max_length=12)

@@ -88,10 +88,9 @@ class Membership(models.Model):
         null=True, help_text="Most that one act of theirs may cost; NULL: no limit."
     )
     monthly_limit_micro = models.BigIntegerField(null=True, help_text="Of all acts of a month.")
-    alias_slot = models.BigIntegerField(
-        null=True, unique=True, help_text="Slot of the key of the alias; it goes with the person."
+    sealed_alias = models.BinaryField(
+        null=True, help_text="What colleagues call them, sealed under the participant's key."
     )
-    sealed_alias = models.BinaryField(null=True, help_text="What colleagues call them.")
 
     class Meta:
         constraints = [

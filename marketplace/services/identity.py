@@ -6,7 +6,7 @@ from django.db.models import Max, Model
 
 from marketplace.domain.identity import IdentityKey
 from marketplace.errors import N_, AlreadyErased
-from marketplace.models import Application, Invitation, Membership, Participant, User
+from marketplace.models import Application, Participant, User
 from marketplace.queries.identity import identity_keys
 
 # Every column that names a slot: none of them may get one that another has.
@@ -14,8 +14,6 @@ _SLOTS: Final[tuple[tuple[type[Model], str], ...]] = (
     (User, "identity_slot"),
     (Participant, "identity_slot"),
     (Application, "identity_slot"),
-    (Membership, "alias_slot"),
-    (Invitation, "alias_slot"),
 )
 
 
