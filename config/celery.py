@@ -114,6 +114,12 @@ app.conf.update(
             "schedule": schedule(10.0),
             "options": {"expires": 10},
         },
+        # Somebody looks at the progress, and it may be long: not in the markets' queue.
+        "compute asked what-ifs": {
+            "task": "marketplace.tasks.compute_asked_what_ifs",
+            "schedule": schedule(3.0),
+            "options": {"expires": 3, "queue": "data"},
+        },
         "roll up settled intervals": {
             "task": "analytics.tasks.roll_up_settled_intervals",
             "schedule": schedule(15.0),

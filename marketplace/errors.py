@@ -33,7 +33,13 @@ MarketplaceError
 ├── CertificatesDiffer     verification found certificates that are not what befell them
 ├── CertificatesGone       certificates were used, handed on or withdrawn meanwhile
 ├── TermsBroken            stored terms are not what was signed; names them
+├── WhatIfBusy             another what-if of the community is being computed
 ├── UnknownZone            a zone that the community has not
+├── ApplicationClosed      the application is not open to this step any more
+├── ApplicationUnfit       the application cannot be approved as it is; says why
+├── LastOwner              nobody would be left to manage the organisation
+├── LimitExceeded          more than the person may commit the participant to (HTTP 403)
+├── TooManyPeople          as many people act for the participant as may
 ├── AgreementClosed        the agreement is not open to this step any more
 ├── TooManyPartners        a metering point has three partners on this side
 ├── TooManyProposals       as many of a member's proposals wait as may
@@ -212,10 +218,46 @@ class BookDiffers(MarketplaceError):
     code = "book_differs"
 
 
+class WhatIfBusy(MarketplaceError):
+    """One what-if of a community is computed at a time, and another one is."""
+
+    code = "what_if_busy"
+
+
 class UnknownZone(MarketplaceError):
     """A zone that the community has not."""
 
     code = "zone_unknown"
+
+
+class ApplicationClosed(MarketplaceError):
+    """A step that an application is not open to: sent, decided or withdrawn before."""
+
+    code = "application_closed"
+
+
+class ApplicationUnfit(MarketplaceError):
+    """An application that cannot be approved as it is."""
+
+    code = "application_unfit"
+
+
+class LastOwner(MarketplaceError):
+    """A change after which nobody could manage the organisation."""
+
+    code = "last_owner"
+
+
+class LimitExceeded(MarketplaceError):
+    """More than the person may commit the participant to, at once or in a month."""
+
+    code = "limit_exceeded"
+
+
+class TooManyPeople(MarketplaceError):
+    """As many people act for the participant, or are invited to, as may."""
+
+    code = "too_many_people"
 
 
 class AgreementClosed(MarketplaceError):

@@ -14,6 +14,7 @@ from marketplace.services import (
     order_answers,
     pricing_comparison,
     settlement,
+    what_if_days,
 )
 from marketplace.services.data import (
     catalogue,
@@ -32,6 +33,7 @@ from marketplace.services.data import (
 # Less than from one scan to the next; and what the settlement worker takes for a block or so.
 _AT_IT_S = 8.0
 _BOOKING_S = 0.2
+_WHAT_IF_S = 20.0
 
 
 @shared_task(ignore_result=True)
@@ -113,6 +115,15 @@ def close_due_gates(**_: object) -> None:
 def compute_asked_comparisons(**_: object) -> None:
     """Compute months again under each pricing, as asked for. Safe twice, late, or on two hosts."""
     pricing_comparison.compute_asked_comparisons(now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def compute_asked_what_ifs(**_: object) -> None:
+    """Compute past days again under other rules, as asked for. Safe twice, late, or on two hosts.
+
+    What is not done in time goes on with the next run.
+    """
+    what_if_days.compute_asked_what_ifs(now=timezone.now(), seconds=_WHAT_IF_S)
 
 
 @shared_task(ignore_result=True)

@@ -16,10 +16,9 @@ import numpy.typing as npt
 
 from marketplace.domain.agreement_matching import Agreements
 from marketplace.domain.auction import Metered, Terms
+from marketplace.domain.clear_by_rules import clear_by_rules
 from marketplace.domain.clearing import Int64Array
 from marketplace.domain.interval_book import IntervalBook
-from marketplace.domain.interval_rules import IntervalRules
-from marketplace.domain.market import clear_market
 from marketplace.domain.market_rules import FORWARD_KEYS
 from marketplace.domain.money import amounts_micro
 from marketplace.domain.pool import SHARING_STATIC
@@ -56,6 +55,14 @@ def rules_under(document: Mapping[str, Any], pricing: str) -> Rules | None:
     Rules or None
         None where the tariffs leave the pricing without a price.
     """
+    try:
+        return load_rules(document_under(document, pricing))
+    except RulesInvalid:
+        return None
+
+
+def document_under(document: Mapping[str, Any], pricing: str) -> dict[str, Any]:
+    """Return the document of `rules_under`, which may be none that holds together."""
     changed = {key: value for key, value in document.items() if key not in FORWARD_KEYS}
     changed.update(
         form=2,
@@ -69,10 +76,7 @@ def rules_under(document: Mapping[str, Any], pricing: str) -> Rules | None:
         sharing_price_micro_per_kwh=document.get("sharing_price_micro_per_kwh"),
         estimation="none",
     )
-    try:
-        return load_rules(changed)
-    except RulesInvalid:
-        return None
+    return changed
 
 
 def _fees_of_one_zone(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,21 +107,24 @@ def nets_under(
     agreements: Agreements,
     accounts: CommunityAccounts,
 ) -> Nets:
-    """Clear and settle an interval under a rule set; return what it comes to for everybody.
-
-    Where energy is shared by fixed keys and no metering point has one, all have the same.
-    """
-    places = terms.places
-    if rules.pricing == SHARING_STATIC and places is not None and not places.weights.any():
-        terms = replace(terms, places=replace(places, weights=np.ones_like(places.weights)))
-    cleared = clear_market(
-        rules=IntervalRules.of(rules, starts_at),
-        terms=terms,
+    """Clear and settle an interval under a rule set; return what it comes to for everybody."""
+    cleared = clear_by_rules(
+        rules=rules,
+        starts_at=starts_at,
+        terms=with_keys(terms, rules),
         metered=metered,
         over_limit=over_limit,
         agreements=agreements,
     )
     return nets_of(entries_of(cleared.book, accounts))
+
+
+def with_keys(terms: Terms, rules: Rules) -> Terms:
+    """Give everybody the same key where energy is shared by fixed keys and nobody has one."""
+    places = terms.places
+    if rules.pricing == SHARING_STATIC and places is not None and not places.weights.any():
+        return replace(terms, places=replace(places, weights=np.ones_like(places.weights)))
+    return terms
 
 
 def nets_of(entries: Entries) -> Nets:

@@ -14,11 +14,11 @@ from ledger.domain.commands import Command
 from ledger.queries import get_balances
 from ledger.services import submit
 from marketplace.domain.agreement_matching import Agreements
-from marketplace.domain.auction import Cleared, Matches, Metered, Terms, clear_interval_book
+from marketplace.domain.auction import Cleared, Matches, Metered, Terms
 from marketplace.domain.book_rows import book_document
+from marketplace.domain.clear_by_rules import clear_by_rules
 from marketplace.domain.interval_book import IntervalBook, LateReadings, pack
 from marketplace.domain.interval_rules import IntervalRules
-from marketplace.domain.market import clear_market
 from marketplace.domain.market_part import MarketPart
 from marketplace.domain.readings.late import late_readings
 from marketplace.domain.rules import Rules, load_rules
@@ -166,23 +166,15 @@ def _clear(
         )
         return _Outcome(interval, Clearing.Reason.AFTER_DEADLINE, _amend(interval, late))
     over_limit = _kept_out(interval, terms, _credit_limits(terms, rules))
-    interval_rules = market.interval_rules(interval)
-    if interval_rules is None:
-        cleared = clear_interval_book(
-            terms=terms,
-            metered=metered,
-            prices=rules.prices_at(interval.starts_at),
-            over_limit=over_limit,
-        )
-    else:
-        cleared = clear_market(
-            rules=interval_rules,
-            terms=terms,
-            metered=metered,
-            over_limit=over_limit,
-            agreements=market.agreements_at(interval.starts_at),
-            auction=market.auctions.get(interval.id),
-        )
+    cleared = clear_by_rules(
+        rules=rules,
+        starts_at=interval.starts_at,
+        terms=terms,
+        metered=metered,
+        over_limit=over_limit,
+        agreements=market.agreements_at(interval.starts_at),
+        auction=market.auctions.get(interval.id),
+    )
     return _Outcome(interval, _reason(interval, cleared.book), cleared)
 
 

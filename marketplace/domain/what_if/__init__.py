@@ -1,0 +1,1 @@
+"""What a past period would have come to under other rules; pure, and never settled."""

@@ -1,0 +1,203 @@
+"""A period that is computed again: what all its days share, read once, and one day at a time."""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+import numpy as np
+
+from marketplace.domain.clearing import Int64Array
+from marketplace.domain.forward.delivery import HeldAuction
+from marketplace.domain.interval_book import IntervalBook
+from marketplace.domain.keyed_sums import summed_by
+from marketplace.domain.pricing_comparison import Nets
+from marketplace.domain.what_if.change import ChangedRules, changed_rules, solar_of
+from marketplace.domain.what_if.figures import Side, ZoneMap, sums_of
+from marketplace.domain.what_if.interval import (
+    SettledInterval,
+    as_it_might_have_been,
+    as_it_was,
+)
+from marketplace.domain.what_if.solar import Roofs
+from marketplace.models import (
+    Clearing,
+    DeliveryInterval,
+    MeteringPoint,
+    RuleSet,
+    WhatIf,
+    WhatIfDay,
+)
+from marketplace.queries.agreements import AgreementsInForce
+from marketplace.queries.auctions import list_held_auctions
+from marketplace.queries.documents import community_accounts
+from marketplace.queries.intervals import IS_BOOKED
+from marketplace.queries.terms import TermsInForce
+from marketplace.queries.what_ifs import list_roofs, settled_intervals_between
+
+_AT_ONCE = 50
+
+
+class Period:
+    """A what-if's community, rules, terms, agreements and roofs."""
+
+    def __init__(self, what_if: WhatIf) -> None:
+        self._community = what_if.community
+        self._accounts = community_accounts(what_if.community)
+        self._terms = TermsInForce(community_id=what_if.community_id)
+        self._agreements = AgreementsInForce(community_id=what_if.community_id)
+        self._rules = _rules_of(what_if)
+        self._solar = solar_of(what_if.change)
+        self._zones = _zone_map(what_if.community_id)
+        with_roof: list[int] = []
+        if what_if.roof_ids:
+            intervals = settled_intervals_between(
+                community=what_if.community,
+                first_day=what_if.first_day,
+                last_day=what_if.last_day,
+            )
+            with_roof = list_roofs(intervals)
+        self._roofs = Roofs(
+            known=np.array(with_roof, dtype=np.int64),
+            new=np.array(what_if.roof_ids, dtype=np.int64),
+        )
+
+    def day(self, day: date) -> WhatIfDay:
+        """Return a civil day computed again, not stored yet."""
+        actual, changed = Side(), Side()
+        nets: tuple[list[Nets], list[Nets]] = ([], [])
+        intervals = settled_intervals_between(
+            community=self._community, first_day=day, last_day=day
+        )
+        ids = list(intervals.order_by("starts_at").values_list("id", flat=True))
+        for at in range(0, len(ids), _AT_ONCE):
+            for interval, settled in self._settled(ids[at : at + _AT_ONCE]):
+                sides = self._sides(settled, self._rules[interval.rule_set_id])
+                for sums, so_far, kept in zip(sides, (actual, changed), nets, strict=True):
+                    so_far.add(sums[0])
+                    kept.append(sums[1])
+        return WhatIfDay(
+            day=day,
+            interval_count=actual.zones.get("", {}).get("interval_count", 0),
+            figures={"actual": actual.document(), "changed": changed.document()},
+            members=self._packed(*nets),
+        )
+
+    def _sides(
+        self, settled: SettledInterval, changed: ChangedRules
+    ) -> tuple[tuple[Side, Nets], tuple[Side, Nets]]:
+        """Return what an interval came to, and what it might have."""
+        outcomes = (
+            (as_it_was(settled, changed.base), changed.base),
+            (as_it_might_have_been(settled, changed, self._roofs, self._solar), changed.rules),
+        )
+        actual, might = (
+            sums_of(
+                outcome,
+                zone_map=self._zones,
+                accounts=self._accounts,
+                minutes=settled.minutes,
+                limits_wh=[link.limit_wh for link in rules.market.links],
+            )
+            for outcome, rules in outcomes
+        )
+        return actual, might
+
+    def _settled(
+        self, interval_ids: Sequence[int]
+    ) -> Iterator[tuple[DeliveryInterval, SettledInterval]]:
+        intervals = DeliveryInterval.objects.filter(IS_BOOKED, id__in=interval_ids)
+        latest, cleared = _books(list(intervals.values_list("id", "revision")))
+        auctions = self._auctions(list(intervals))
+        for interval in intervals.order_by("starts_at"):
+            book = latest[interval.pk]
+            yield (
+                interval,
+                SettledInterval(
+                    starts_at=interval.starts_at,
+                    minutes=int((interval.ends_at - interval.starts_at).total_seconds()) // 60,
+                    book=book,
+                    cleared_book=cleared.get(interval.pk, book),
+                    terms=self._terms.at(interval.starts_at),
+                    agreements=self._agreements.at(interval.starts_at),
+                    auction=auctions.get(interval.pk),
+                ),
+            )
+
+    def _auctions(self, intervals: Sequence[DeliveryInterval]) -> dict[int, HeldAuction]:
+        """Return what was traded ahead, in the zones of the rules of then."""
+        bases = {each.pk: self._rules[each.rule_set_id].base for each in intervals}
+        forward = {id_: rules for id_, rules in bases.items() if rules.market.forward is not None}
+        return dict(list_held_auctions(rules_of=forward)) if forward else {}
+
+    def _packed(self, actual: Sequence[Nets], changed: Sequence[Nets]) -> bytes:
+        """Return what each member's account came to on both sides, without the other parties."""
+        columns = []
+        for nets in (actual, changed):
+            ids = [each.accounts for each in nets]
+            amounts = [each.amounts for each in nets]
+            columns.append((_joined(ids), _joined(amounts)))
+        accounts = np.unique(np.concatenate([ids for ids, _ in columns]))
+        others = self._accounts
+        accounts = np.setdiff1d(
+            accounts,
+            [others.pool, others.supplier, others.platform, others.rounding, others.grid],
+        )
+        rows = [accounts, *(summed_by(accounts, ids, amounts) for ids, amounts in columns)]
+        return zlib.compress(np.stack(rows).astype("<i8").tobytes(), 1)
+
+
+def unpacked_members(packed: bytes) -> Int64Array:
+    """Return a day's accounts, what they came to, and what they might have; three rows."""
+    numbers = np.frombuffer(zlib.decompress(packed), dtype="<i8")
+    return numbers.astype(np.int64).reshape(3, -1)
+
+
+def _joined(parts: Sequence[Int64Array]) -> Int64Array:
+    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+
+
+def _rules_of(what_if: WhatIf) -> dict[int, ChangedRules]:
+    rule_sets = RuleSet.objects.filter(community=what_if.community_id)
+    asked = {each["id"] for each in what_if.rules}
+    return {
+        each.pk: changed_rules(each.document, what_if.change)
+        for each in rule_sets
+        if each.pk in asked
+    }
+
+
+def _zone_map(community_id: int) -> ZoneMap:
+    points = MeteringPoint.objects.filter(community_id=community_id).order_by("id")
+    rows = list(points.values_list("id", "site__zone__code"))
+    zones = sorted({zone for _, zone in rows})
+    at = {zone: index for index, zone in enumerate(zones)}
+    return ZoneMap(
+        zones=zones,
+        ids=np.array([id_ for id_, _ in rows], dtype=np.int64),
+        zone_of=np.array([at[zone] for _, zone in rows], dtype=np.int64),
+    )
+
+
+def _books(
+    revisions: Sequence[tuple[int, int]],
+) -> tuple[dict[int, IntervalBook], dict[int, IntervalBook]]:
+    """Return the latest books of intervals; and the last that was cleared, where it is another."""
+    latest, cleared = {}, {}
+    wanted = dict(revisions)
+    found = Clearing.objects.filter(interval__in=wanted).only(
+        "interval_id", "revision", "reason", "book"
+    )
+    last = {}
+    kept = found.exclude(reason=Clearing.Reason.AFTER_DEADLINE)
+    for interval_id, revision in kept.values_list("interval_id", "revision").order_by("revision"):
+        if revision <= wanted[interval_id]:
+            last[interval_id] = revision
+    for interval_id, revision in revisions:
+        numbers = {revision, last[interval_id]}
+        for clearing in found.filter(interval=interval_id, revision__in=numbers):
+            book = IntervalBook.unpacked(bytes(clearing.book))
+            if clearing.revision == revision:
+                latest[interval_id] = book
+            else:
+                cleared[interval_id] = book
+    return latest, cleared

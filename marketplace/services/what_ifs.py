@@ -1,0 +1,184 @@
+"""Ask what a past period would have come to under other rules; one answer is enough for all."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from marketplace.domain.rule_schema import RulesInvalid, rules_hash
+from marketplace.domain.what_if.change import changed_rules, read_change, solar_of
+from marketplace.domain.what_if.solar import draw_roofs
+from marketplace.errors import N_, Invalid, WhatIfBusy
+from marketplace.models import (
+    Clearing,
+    Community,
+    DeliveryInterval,
+    MeteringPoint,
+    RuleSet,
+    WhatIf,
+)
+from marketplace.queries.what_ifs import (
+    get_group_sizes,
+    get_minimum,
+    list_roofs,
+    settled_intervals_between,
+)
+
+DAYS_MAX: Final = 92
+
+
+@transaction.atomic
+def ask_for_what_if(
+    *,
+    community_id: int,
+    asked_by_id: int,
+    first_day: date,
+    last_day: date,
+    change: Mapping[str, Any],
+    sees_members: bool,
+    now: datetime,
+) -> WhatIf:
+    """Ask what a period would have come to; the same question again has the same answer.
+
+    Parameters
+    ----------
+    first_day, last_day : date
+        Civil days of the community, both included, in the past.
+    change : mapping
+        See `marketplace.domain.what_if.change`; empty: what happened, computed again.
+    sees_members : bool
+        Whether the asker may see members one by one, as an operator may. Others may not ask what
+        would tell of a group below the minimum size.
+
+    Raises
+    ------
+    Invalid
+        If the period or the change cannot be; the field names the key.
+    WhatIfBusy
+        If another what-if of the community is being computed.
+    """
+    community = Community.objects.select_for_update(no_key=True).get(id=community_id)
+    _check_period(community, first_day, last_day, now)
+    intervals = settled_intervals_between(
+        community=community, first_day=first_day, last_day=last_day
+    )
+    count = intervals.count()
+    if not count:
+        raise Invalid("first_day", N_("No interval of this time is settled."))
+    change, rules = _checked(intervals, change)
+    if not sees_members:
+        _check_groups(community_id, change)
+    clearing_count = Clearing.objects.filter(interval__in=intervals).count()
+    sha256 = rules_hash(
+        {
+            "community": community_id,
+            "first_day": first_day.isoformat(),
+            "last_day": last_day.isoformat(),
+            "change": change,
+        }
+    )
+    known = WhatIf.objects.filter(community=community, sha256=sha256, failed_at__isnull=True)
+    newest = known.order_by("-id").first()
+    if newest is not None and (
+        newest.computed_at is None or newest.clearing_count == clearing_count
+    ):
+        return newest
+    if WhatIf.objects.filter(
+        community=community, computed_at__isnull=True, failed_at__isnull=True
+    ).exists():
+        raise WhatIfBusy(N_("Another what-if is being computed; ask again when it is done."))
+    return WhatIf.objects.create(
+        community=community,
+        asked_by_id=asked_by_id,
+        first_day=first_day,
+        last_day=last_day,
+        change=change,
+        sha256=sha256,
+        asked_at=now,
+        interval_count=count,
+        clearing_count=clearing_count,
+        roof_ids=_roof_ids(intervals, community_id, change),
+        rules=rules,
+    )
+
+
+def _check_period(community: Community, first_day: date, last_day: date, now: datetime) -> None:
+    if first_day > last_day:
+        raise Invalid("last_day", N_("The last day is before the first one."))
+    if last_day - first_day >= timedelta(days=DAYS_MAX):
+        raise Invalid("last_day", N_("At most {days} days can be asked about."), days=DAYS_MAX)
+    if last_day >= now.astimezone(ZoneInfo(community.timezone)).date():
+        raise Invalid("last_day", N_("The last day must be over."))
+
+
+def _checked(
+    intervals: "QuerySet[DeliveryInterval]", change: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the change and the rule sets it changes; each is tried, so none fails later."""
+    rule_sets = RuleSet.objects.filter(id__in=intervals.values("rule_set_id").distinct()).order_by(
+        "version"
+    )
+    try:
+        checked = read_change(change)
+        rules = [
+            {
+                "id": each.pk,
+                "version": each.version,
+                "sha256": each.sha256,
+                "changed_sha256": changed_rules(each.document, checked).sha256,
+            }
+            for each in rule_sets
+        ]
+    except RulesInvalid as error:
+        path = error.path or "change"
+        raise Invalid(
+            path,
+            N_("{path}: {what}; {remedy}"),
+            path=path,
+            what=error.what,
+            remedy=error.remedy,
+        ) from error
+    return checked, rules
+
+
+def _check_groups(community_id: int, change: Mapping[str, Any]) -> None:
+    """Refuse what would set a few members apart from all others.
+
+    Whoever sees sums only could set a price for a zone or a voltage level of one member, and read
+    that member's energy off the difference.
+    """
+    sizes, minimum = get_group_sizes(community_id=community_id), get_minimum(community_id)
+    if sizes.members < minimum:
+        raise Invalid("community", N_("Figures cover at least {minimum} members."), minimum=minimum)
+    parts = {"preset", "rules"} & change.keys()
+    links = {"link_fee_micro_per_kwh", "link_limit_percent"} & change.keys()
+    small = [*sizes.zones.values(), *sizes.levels.values()] if parts else []
+    if links:
+        small += sizes.zones.values()
+    if any(size < minimum for size in small):
+        raise Invalid(
+            min(parts | links),
+            N_(
+                "A zone or voltage level has fewer than {minimum} members: change tariffs, fees "
+                "or the pricing for all alike."
+            ),
+            minimum=minimum,
+        )
+
+
+def _roof_ids(
+    intervals: "QuerySet[DeliveryInterval]", community_id: int, change: Mapping[str, Any]
+) -> list[int]:
+    """Draw who gets a roof, once: a correction meanwhile must not draw others."""
+    solar = solar_of(change)
+    if not solar.roofs_percent:
+        return []
+    points = MeteringPoint.objects.filter(community_id=community_id)
+    return draw_roofs(
+        dict(points.values_list("id", "code")),
+        with_roof=list_roofs(intervals),
+        solar=solar,
+    )
