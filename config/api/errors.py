@@ -18,6 +18,7 @@ from ledger.errors import LedgerError
 from marketplace.domain.readings.file import ReadingsInvalid
 from marketplace.errors import (
     Invalid,
+    LimitExceeded,
     MarketplaceError,
     NotFound,
     RoleNotAllowed,
@@ -26,6 +27,7 @@ from marketplace.errors import (
 
 STATUS_OF: Final[dict[type[Exception], int]] = {
     Invalid: 400,
+    LimitExceeded: 403,
     NotFound: 404,
     RoleNotAllowed: 403,
     UploadTooLarge: 413,

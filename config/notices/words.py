@@ -125,6 +125,7 @@ WORDS: Final[Mapping[NoticeKind, Words]] = {
     K.RULES_CHANGE: Words(
         gettext_lazy("The rules of {place} change on {day}."), "community", "community"
     ),
+    K.JOINED: Words(gettext_lazy("Welcome: you are a member of {place}."), "join_state"),
 }
 T = Topic
 TOPICS: Final[Mapping[Topic, str | Promise]] = {

@@ -72,8 +72,6 @@ _NEXT: Final[Mapping[tuple[ApplicationState, ApplicationStep], ApplicationState]
     (_S.REFUSED, _T.REVISE): _S.DRAFT,
     (_S.REFUSED, _T.WITHDRAW): _S.WITHDRAWN,
 }
-# States in which nothing of what was said is needed any more.
-CLOSED: Final = (_S.APPROVED, _S.WITHDRAWN)
 
 
 def next_state(state: str, step: ApplicationStep) -> ApplicationState | None:

@@ -34,6 +34,7 @@ class NoticeKind(StrEnum):
     STATEMENT_FINAL = "statement_final"
     UNUSUAL_PRICE = "unusual_price"
     RULES_CHANGE = "rules_change"
+    JOINED = "joined"
 
 
 class Topic(StrEnum):
@@ -66,7 +67,7 @@ _KINDS: Final[Mapping[Topic, tuple[NoticeKind, ...]]] = {
     Topic.READINGS: (NoticeKind.READING_GAP,),
     Topic.STATEMENTS: (NoticeKind.STATEMENT_FINAL,),
     Topic.PRICES: (NoticeKind.UNUSUAL_PRICE,),
-    Topic.RULES: (NoticeKind.RULES_CHANGE,),
+    Topic.RULES: (NoticeKind.RULES_CHANGE, NoticeKind.JOINED),
     Topic.CONTRACTS: (
         NoticeKind.CONTRACT_PROPOSED,
         NoticeKind.CONTRACT_AGREED,

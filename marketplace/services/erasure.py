@@ -21,6 +21,7 @@ from ledger.services import submit
 from marketplace.errors import N_, AlreadyErased
 from marketplace.models import (
     IdempotencyKey,
+    Invitation,
     MailPreference,
     Membership,
     MeteringPoint,
@@ -31,8 +32,10 @@ from marketplace.models import (
     SigningKey,
     User,
 )
+from marketplace.queries.applications import APPLICATIONS
 from marketplace.queries.identity import MEMBERSHIPS, WRITES, identity_keys
 from marketplace.services.agreements import end_all_agreements
+from marketplace.services.applications import erase_applications
 from marketplace.services.data.contract_ends import end_all_contracts
 from marketplace.services.data.products import withdraw_all_products
 from marketplace.services.data.wishes import end_all_wishes
@@ -139,6 +142,7 @@ def _end_participation(*, participant_id: int, now: datetime) -> None:
         site__participant_id=participant_id,
     )
     points.update(active_until=Greatest(F("active_from") + _SHORTEST_USE, now))
+    Invitation.objects.filter(participant=participant_id).delete()
     SigningKey.objects.filter(participant=participant_id, ended_at__isnull=True).update(
         ended_at=now
     )
@@ -161,7 +165,8 @@ def _rekey(*, user_id: int, leaving: Iterable[int]) -> None:
     own.update(user_tag=key.tag(MEMBERSHIPS))
     old = identity_keys().get([old_slot])[old_slot]
     IdempotencyKey.objects.filter(user_tag=old.tag(WRITES)).delete()
-    identity_keys().destroy([old_slot])
+    applied = erase_applications(user_tag=old.tag(APPLICATIONS))
+    identity_keys().destroy([old_slot, *applied])
 
 
 @transaction.atomic
@@ -173,6 +178,7 @@ def _end_sign_in(*, user_id: int) -> None:
     if key is not None:
         Membership.objects.filter(user_tag=key.tag(MEMBERSHIPS)).delete()
         IdempotencyKey.objects.filter(user_tag=key.tag(WRITES)).delete()
+        identity_keys().destroy(erase_applications(user_tag=key.tag(APPLICATIONS)))
     Token.objects.filter(user=user).delete()
     MailPreference.objects.filter(user=user).delete()
     NoticeMail.objects.filter(user=user).delete()
