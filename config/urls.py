@@ -38,6 +38,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("config.web.operator_urls")),
     path("", include("config.web.city_urls")),
     path("", include("config.web.expected_urls")),
+    path("", include("config.web.household_urls")),
     path("", include("config.web.gap_urls")),
     path("", include("config.web.receipt_urls")),
     path("", include("config.web.certificate_urls")),

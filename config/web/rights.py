@@ -66,6 +66,9 @@ _MANAGE: Final = (
     "organisation_key",
     "organisation_person",
     "organisation_uninvite",
+    "forget",
+    "keep",
+    "erasures",
 )
 RIGHTS: Final[Mapping[str, Right]] = {
     **dict.fromkeys(_LOOK, Right.LOOK),

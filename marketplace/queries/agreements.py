@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 import numpy as np
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.lookups import IsNull
 
 from ledger.domain.documents import Document
@@ -25,7 +25,7 @@ from marketplace.domain.agreement_text import (
 from marketplace.domain.rules import Rules, load_rules
 from marketplace.domain.terms_document import check_signature, sha256_of
 from marketplace.errors import N_, Invalid, TermsBroken
-from marketplace.models import Agreement, MeteringPoint, RuleSet
+from marketplace.models import Agreement, Match, MeteringPoint, RuleSet
 
 AGREEMENT_KIND = "agreement"
 _BATCH = 1000
@@ -250,6 +250,36 @@ def find_agreement(*, participant_id: int, agreement_id: int) -> AgreementLine |
     key = agreement_log_key(found.pk)
     answer = get_answers(keys=[key]).get(key)
     return _line(found, participant_id, {key} if answer and answer.state == "booked" else set())
+
+
+def get_agreed_wh(*, agreement_ids: Sequence[int], since: datetime) -> dict[int, int]:
+    """Return what was delivered by each agreement in intervals that start since then. [Wh]"""
+    rows = (
+        Match.objects.filter(
+            agreement__in=agreement_ids,
+            interval__starts_at__gte=since,
+            revision=F("interval__revision"),
+        )
+        .values_list("agreement")
+        .annotate(wh=Sum("quantity"))
+        .order_by()
+    )
+    return dict(rows)
+
+
+def count_agreements(*, participant_id: int) -> int:
+    """Return how many agreements of a participant are signed by both and not ended."""
+    own = Q(seller_id=participant_id) | Q(buyer_id=participant_id)
+    return Agreement.objects.filter(own, agreed_at__isnull=False, ended_at__isnull=True).count()
+
+
+def count_proposals_to_sign(*, participant_id: int) -> int:
+    """Return how many proposals wait for a participant's own signature."""
+    to_sell = Q(seller_id=participant_id, seller_signature__isnull=True)
+    to_buy = Q(buyer_id=participant_id, buyer_signature__isnull=True)
+    return Agreement.objects.filter(
+        to_sell | to_buy, agreed_at__isnull=True, closed_at__isnull=True
+    ).count()
 
 
 def _with_all(agreements: QuerySet[Agreement]) -> QuerySet[Agreement]:

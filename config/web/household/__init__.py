@@ -1,0 +1,1 @@
+"""A household's own pages: home, day, month and year, sharing, rule with a preview, privacy."""
