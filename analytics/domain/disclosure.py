@@ -75,7 +75,9 @@ class Contributions:
 
     def fewest(self) -> int:
         """Return how many members there are in the hour with fewest of them."""
-        hours = (self.member_ids[self.is_present[:, hour]] for hour in range(self.hour_count))
+        # Of an hour that no interval of is settled there is nothing to show.
+        used = self.is_present.any(axis=0) | self.values.any(axis=(0, 2))
+        hours = (self.member_ids[self.is_present[:, hour]] for hour in np.flatnonzero(used))
         return min((len(np.unique(each)) for each in hours), default=0)
 
     @property
