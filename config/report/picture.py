@@ -13,6 +13,7 @@ import cssselect2
 from defusedxml.ElementTree import fromstring
 
 from config.report.style import Sheet, Style, chart_sheet, pixels
+from config.web.chart_cards import LegendItem
 
 if TYPE_CHECKING:
     from fpdf import FPDF
@@ -134,16 +135,15 @@ def height_mm(pdf: FPDF, markup: str) -> float:
     return picture.height * pdf.epw / picture.width
 
 
-def colour_of(css: str) -> tuple[int, int, int]:
-    """Return the colour that a class gives a shape, for a legend."""
-    markup = (
-        f'<svg class="chart legend" height="1"><rect class="{css}" width="1" height="1"/></svg>'
-    )
-    [shape] = resolve(markup).shapes
-    found = re.search(r'fill="(#[0-9a-fA-F]+)"', shape)
-    stroke = re.search(r'stroke="(#[0-9a-fA-F]+)"', shape)
-    chosen = found or stroke
-    return _rgb(chosen.group(1)) if chosen else (0, 0, 0)
+def colour_of(item: LegendItem) -> tuple[int, int, int]:
+    """Return the colour of what a legend names."""
+    if item.is_line:
+        shape, name = f'<g class="stairs {item.css}"><line x1="0" x2="1"/></g>', "stroke"
+    else:
+        shape, name = f'<rect class="{item.css}" width="1" height="1"/>', "fill"
+    [drawn] = resolve(f'<svg class="chart" height="1">{shape}</svg>').shapes
+    found = re.search(rf'{name}="(#[0-9a-fA-F]+)"', drawn)
+    return _rgb(found.group(1)) if found else (0, 0, 0)
 
 
 class _Drawer:

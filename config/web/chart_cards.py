@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LegendItem:
-    """What a colour stands for."""
+    """What a colour stands for; of a line, its dashes as well."""
 
     label: str
     css: str
+    is_line: bool = False
 
 
 @dataclass(frozen=True)
