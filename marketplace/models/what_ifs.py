@@ -25,6 +25,10 @@ class WhatIf(models.Model):
     clearing_count = models.IntegerField(
         help_text="Clearings then; more by now: readings were corrected since."
     )
+    revisions = models.JSONField(
+        null=True,
+        help_text="Interval to revision, where the asker may not see the latest; NULL: the latest.",
+    )
     roof_ids = models.JSONField(
         default=list, help_text="Metering points that get a hypothetical roof; drawn once."
     )
