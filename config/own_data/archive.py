@@ -12,7 +12,8 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from ledger.queries import TransferLine, list_transfers
 from marketplace.domain.spreadsheet import plain_text
 from marketplace.domain.transfer_codes import TransferCode
-from marketplace.queries.own_data import LEFT_OUT, PARTS, Row, iterate_part
+from marketplace.queries.own_data import Row, iterate_part
+from marketplace.queries.own_data_parts import LEFT_OUT, PARTS
 from marketplace.queries.pages import Persona
 
 _ROWS_A_PIECE: Final = 2_000
