@@ -10,7 +10,11 @@ from celery.schedules import schedule
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-app = Celery("heliopolis", broker=os.environ.get("REDIS_URL"))
+app = Celery(
+    "heliopolis",
+    broker=os.environ.get("REDIS_URL"),
+    task_cls="config.task_runs:NotedTask",
+)
 app.conf.update(
     # Seconds until the message of a killed worker is given again; the schedule is faster anyway.
     broker_transport_options={"visibility_timeout": 300},
@@ -125,6 +129,11 @@ app.conf.update(
             "schedule": schedule(15.0),
             "options": {"expires": 15},
         },
+        "note final days": {
+            "task": "analytics.tasks.note_final_days",
+            "schedule": schedule(3600.0),
+            "options": {"expires": 3600},
+        },
         "refresh indicators": {
             "task": "analytics.tasks.refresh_indicators",
             "schedule": schedule(60.0),
@@ -132,6 +141,11 @@ app.conf.update(
         },
         "mail notices": {
             "task": "config.notices.tasks.mail_notices",
+            "schedule": schedule(60.0),
+            "options": {"expires": 60},
+        },
+        "watch market": {
+            "task": "marketplace.tasks.watch_market",
             "schedule": schedule(60.0),
             "options": {"expires": 60},
         },

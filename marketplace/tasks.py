@@ -14,6 +14,7 @@ from marketplace.services import (
     order_answers,
     pricing_comparison,
     settlement,
+    surveillance,
     what_if_days,
 )
 from marketplace.services.data import (
@@ -33,6 +34,8 @@ from marketplace.services.data import (
 # Less than from one scan to the next; and what the settlement worker takes for a block or so.
 _AT_IT_S = 8.0
 _BOOKING_S = 0.2
+# Watching may wait: markets come first.
+_WATCH_S = 20.0
 _WHAT_IF_S = 20.0
 
 
@@ -201,3 +204,22 @@ def answer_questions(**_: object) -> None:
 def refresh_catalogue(**_: object) -> None:
     """Bring ages and badges of what is listed up to date. Safe twice, late, or on two hosts."""
     catalogue.refresh_measured(now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def watch_market(**_: object) -> None:
+    """Look at days that changed: gaps, unusual things. Safe twice, late, or on two hosts."""
+    until = time.monotonic() + _WATCH_S
+    failures = []
+    for community_id in list_community_ids():
+        try:
+            while surveillance.watch_community(
+                community_id=community_id, now=timezone.now(), limit=1
+            ):
+                if time.monotonic() > until:
+                    break
+        except Exception as failure:  # one bad community must not hold up the others
+            failures.append(failure)
+    surveillance.watch_feeds(now=timezone.now())
+    if failures:
+        raise ExceptionGroup("communities that could not be watched", failures)

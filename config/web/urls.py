@@ -8,14 +8,12 @@ from config.web import (
     comparison,
     enterprise,
     member,
-    operator,
     signing,
 )
 
 urlpatterns = [
     path("household/<int:participant_id>/", member.household, name="household"),
     path("enterprise/<int:participant_id>/", enterprise.enterprise, name="enterprise"),
-    path("operator/<int:participant_id>/", operator.operator, name="operator"),
     path("community/<int:community_id>/", community.community, name="community"),
     path("member/<int:participant_id>/rule/<int:metering_point_id>/", member.rule, name="rule"),
     path(

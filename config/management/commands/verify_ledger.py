@@ -8,11 +8,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 from tqdm import tqdm
 
 from config.log.keys import KeyMissing, read_policy
 from config.log.remote import check_log, read_policy_of
 from ledger.errors import LedgerError
+from ledger.queries import get_worker_health
 from ledger.services import verify_book
 from ledger.services.log_folder import LogFolder
 from ledger.services.log_verification import verify_log
@@ -27,6 +29,7 @@ from marketplace.services.data.charge_verification import verify_charges
 from marketplace.services.data.month_verification import verify_months
 from marketplace.services.data.question_verification import verify_questions
 from marketplace.services.data.version_verification import verify_versions
+from marketplace.services.health import note_verification
 from marketplace.services.verification import verify_clearings
 
 Progress = Callable[[int, int], None]
@@ -63,10 +66,29 @@ class Command(BaseCommand):
             if options["log"]:
                 self._check_remote(options["log"], options["policy"], options["openings"])
             else:
-                self._verify_own()
+                self._verify_and_note()
         except (LedgerError, MarketplaceError) as error:
             self.stderr.write(f"the ledger is broken: {error}")
             sys.exit(1)
+
+    def _verify_and_note(self) -> None:
+        """Verify, and leave a line for the operator's pages, whatever was found."""
+        started_at, last_block = timezone.now(), get_worker_health().last_block
+        problems: list[str] = []
+        try:
+            self._verify_own()
+        except (LedgerError, MarketplaceError) as error:
+            problems.append(str(error))
+            raise
+        finally:
+            # Something that is no finding, such as Ctrl-C, says nothing about the book.
+            if problems or sys.exc_info()[0] is None:
+                note_verification(
+                    started_at=started_at,
+                    now=timezone.now(),
+                    last_block=last_block,
+                    problems=problems,
+                )
 
     def _verify_own(self) -> None:
         with self._bar("book", " blocks") as progress:

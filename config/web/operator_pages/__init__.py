@@ -1,0 +1,1 @@
+"""The operator's pages: health, exceptions, meters, surveillance, the ledger."""

@@ -1,0 +1,120 @@
+"""The operator's pages: lights, what needs somebody, meters with gaps, alerts, the ledger."""
+
+from datetime import date, timedelta
+
+from django.utils import timezone
+
+from marketplace.models import Alert, MeterDay, MeteringPoint, MeterState, Notice, WatchedDay
+from marketplace.services.health import note_task_run, note_verification
+from marketplace.services.surveillance import watch_community
+from tests.web.city import NOW, City, signed_in
+
+DAY = date(2026, 6, 15)
+
+
+def watch(city: City) -> int:
+    return watch_community(community_id=city.community_id, now=timezone.now())
+
+
+def page(city: City, path: str = "", **query: str) -> str:
+    answer = signed_in("olga").get(f"/operator/{city.participant_ids['olga']}/{path}", query)
+    assert answer.status_code == 200, answer.status_code
+    return answer.content.decode()
+
+
+def test_lights_say_what_is_wrong_and_what_needs_somebody(city: City) -> None:
+    watch(city)
+    text = page(city)
+
+    assert "nobody writes" in text  # no worker runs in a test
+    assert "1 of 6 meters" in text
+    assert "with gaps, 1 reading missing" in text
+    assert "no task has ended yet" in text
+    assert "1 meter lacks readings" in text
+    assert "June 2026 is over and not billed" in text
+
+
+def test_tasks_are_late_failed_or_well(city: City) -> None:
+    now = timezone.now()
+    note_task_run(name="marketplace.tasks.match_wishes", now=now)
+    note_task_run(name="marketplace.tasks.advance_orders", now=now - timedelta(hours=1))
+    note_task_run(name="marketplace.tasks.close_due_gates", now=now - timedelta(seconds=1))
+    note_task_run(
+        name="marketplace.tasks.close_due_gates", now=now, failure="ValueError: no such gate"
+    )
+    note_verification(started_at=now, now=now, last_block=7, problems=["block 7 lies"])
+    text = page(city)
+
+    assert "ValueError: no such gate" in text
+    assert "2 scheduled tasks fail or are late" in text
+    assert "The last verification found something that does not follow" in text
+    assert "block 7 lies" in page(city, "ledger/")
+
+
+def test_the_live_part_says_nothing_twice(city: City) -> None:
+    path = f"/operator/{city.participant_ids['olga']}/health"
+    client = signed_in("olga")
+    first = client.get(path)
+    seen = first.content.decode().partition("?seen=")[2][:16]
+
+    assert "hx-swap-oob" in first.content.decode()
+    again = client.get(path, {"seen": seen})
+    assert again.status_code == 204 or "hx-swap-oob" not in again.content.decode()
+    assert signed_in("alice").get(path).status_code == 404
+
+
+def test_meters_are_found_by_gap_and_code(city: City) -> None:
+    watch(city)
+    everyone, gaps = page(city, "meters/"), page(city, "meters/", show="gaps")
+
+    assert everyone.count('data-label="Last reading"') == 6
+    assert "2026-06-15 23:00" in gaps  # the last home's last reading ended there
+    assert gaps.count('data-label="Last reading"') == 1
+    assert "95.8" in gaps  # 23 of 24, never rounded up
+    assert page(city, "meters/", search="m3").count('data-label="Last reading"') == 1
+    table = page(city, "meters.csv", show="gaps").splitlines()
+    assert len(table) == 2
+    assert table[1].startswith("m5,")
+
+
+def test_a_day_is_added_up_again_only_when_it_changed(city: City) -> None:
+    assert watch(city) == 1
+    assert watch(city) == 0
+    state = MeterState.objects.get(metering_point__code="m5")
+    assert (state.expected_count, state.missing_count) == (24, 1)
+    day = MeterDay.objects.get(metering_point__code="m0", day=DAY)
+    assert (day.expected_count, day.reading_count, day.night_export_wh) == (24, 24, 0)
+    assert day.import_wh == sum((900 + 11 * hour) for hour in range(24) if not 9 <= hour < 16)
+    assert day.export_wh == sum(700 + 17 * hour for hour in range(9, 16))
+
+
+def test_an_alert_is_judged_with_words_and_stays_so(city: City) -> None:
+    client, path = signed_in("olga"), f"/operator/{city.participant_ids['olga']}/surveillance/"
+    alert = Alert.objects.create(
+        key="night", rule="night_export", community_id=city.community_id, day=DAY,
+        participant_id=city.participant_ids["alice"],
+        figures={"energy": 900, "threshold": 500}, found_at=timezone.now(),
+        changed_at=timezone.now(),
+    )  # fmt: skip
+    text = client.get(path).content.decode()
+    assert "0.90" in text
+    assert "looked at from 0.50" in text
+
+    client.post(f"{path}{alert.pk}", {"state": "closed", "note": " "})
+    assert Alert.objects.get(pk=alert.pk).state == Alert.State.OPEN
+    client.post(f"{path}{alert.pk}", {"state": "explained", "note": "A battery, registered now."})
+    assert "Nothing unusual is open" in client.get(path).content.decode()
+    explained = client.get(path, {"state": "explained"}).content.decode()
+    assert "A battery, registered now." in explained
+    assert "Hall office" in explained
+    assert signed_in("bob").post(f"{path}{alert.pk}").status_code == 404
+
+
+def test_members_are_told_of_a_gap_of_their_own_while_it_is_news(city: City) -> None:
+    watch(city)
+    assert not Notice.objects.filter(kind="reading_gap").exists()  # of last summer: no news
+    WatchedDay.objects.all().delete()
+    watch_community(community_id=city.community_id, now=NOW)
+    told = Notice.objects.filter(kind="reading_gap").values_list("participant", flat=True)
+    sixth = MeteringPoint.objects.get(code="m5").site.participant_id
+    assert list(told) == [sixth]
