@@ -10,6 +10,13 @@ from analytics import services
 def roll_up_settled_intervals(**_: object) -> None:
     """Roll up what has settled since the last time; the rest waits for the next message."""
     services.roll_up_settled()
+    services.roll_up_due_days(now=timezone.now())
+
+
+@shared_task(name="analytics.tasks.note_final_days", ignore_result=True)
+def note_final_days(**_: object) -> None:
+    """Note which days no correction is possible of any more."""
+    services.note_final_days(now=timezone.now())
 
 
 @shared_task(name="analytics.tasks.make_due_forecasts", ignore_result=True)

@@ -52,13 +52,13 @@ class MarketRollup(models.Model):
     meter_count = models.IntegerField()
     missing_count = models.IntegerField()
     left_out_count = models.IntegerField()
-    seller_count = models.IntegerField(help_text="Metering points that sold.")
-    buyer_count = models.IntegerField(help_text="Metering points that bought.")
-    offered_wh = models.BigIntegerField(help_text="Surplus that could have been sold.")
-    wanted_wh = models.BigIntegerField(help_text="Demand that could have been bought.")
+    seller_count = models.IntegerField(help_text="Members that sold.")
+    buyer_count = models.IntegerField(help_text="Members that bought.")
+    offered_wh = models.BigIntegerField(help_text="Surplus of all meters.")
+    wanted_wh = models.BigIntegerField(help_text="Demand of all meters.")
     traded_wh = models.BigIntegerField(help_text="Bought, agreements included.")
     agreed_wh = models.BigIntegerField(help_text="Of it by agreements.")
-    value_micro = models.BigIntegerField(help_text="What buyers pay for it, without fees.")
+    value_micro = models.BigIntegerField(help_text="What it costs, without fees.")
     lost_wh = models.BigIntegerField(help_text="Sold and lost on the way between zones.")
     rent_micro = models.BigIntegerField(help_text="Congestion rent; 0 without zones.")
     congested_links = models.SmallIntegerField()
@@ -288,6 +288,7 @@ class SavingsMonth(models.Model):
         help_text="Savings over the bill alone at 10 % … 90 % of members, in millionths."
     )
     gini_ppm = models.IntegerField(null=True, help_text="Of savings; NULL: nothing to spread.")
+    computed_at = models.DateTimeField()
 
     class Meta:
         constraints = [

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from fractions import Fraction
+from typing import Final
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -12,11 +11,18 @@ from django.db.models import QuerySet
 from marketplace.models import DeliveryInterval
 from marketplace.queries.intervals import IS_BOOKED
 
+# Of a trade's ``nano``, its energy times its price: the amount, half to even, as domain.money does.
+_REST = "mod(mod(nano, 1000) + 1000, 1000)"
+AMOUNT_MICRO: Final = (
+    f"((nano - {_REST}) / 1000 + CASE WHEN {_REST} > 500"
+    f" OR {_REST} = 500 AND mod((nano - 500) / 1000, 2) <> 0 THEN 1 ELSE 0 END)"
+)
+
 # Of what was traded ahead only what was delivered counts.
 # One statement is one snapshot: state, readings and trades of an interval belong together. Each
 # zone of the community has its row, so that an interval without any reading is told from one
 # that was not looked at.
-_ZONE_TOTALS = """
+_ZONE_TOTALS: Final = """
 WITH chosen AS MATERIALIZED (
     SELECT i.id, i.community_id, i.starts_at, i.revision
     FROM marketplace_deliveryinterval i
@@ -37,9 +43,10 @@ WITH chosen AS MATERIALIZED (
     FROM current_reading r JOIN point p ON p.id = r.metering_point_id
     GROUP BY r.interval_id, p.zone_id
 ), trade AS MATERIALIZED (
-    SELECT t.interval_id, t.seller_point_id, t.buyer_point_id, t.price_micro,
+    SELECT t.interval_id, t.seller_point_id, t.buyer_point_id,
            t.agreement_id IS NULL AS is_of_pool,
-           coalesce(t.delivered_wh, t.quantity) AS quantity
+           coalesce(t.delivered_wh, t.quantity) AS quantity,
+           coalesce(t.delivered_wh, t.quantity) * t.price_micro AS nano
     FROM chosen c
     JOIN marketplace_match t ON t.interval_id = c.id AND t.revision = c.revision
 ), sold AS (
@@ -48,13 +55,13 @@ WITH chosen AS MATERIALIZED (
 ), bought AS (
     SELECT t.interval_id, b.zone_id, sum(t.quantity)::bigint AS wh,
            sum(t.quantity) FILTER (WHERE t.is_of_pool)::bigint AS pool_wh,
-           sum(t.quantity::numeric * t.price_micro) FILTER (WHERE t.is_of_pool) AS pool_nano
+           sum(AMOUNT_MICRO) FILTER (WHERE t.is_of_pool)::bigint AS pool_micro
     FROM trade t JOIN point b ON b.id = t.buyer_point_id GROUP BY t.interval_id, b.zone_id
 )
 SELECT c.id, z.id, c.community_id, c.starts_at, c.revision, coalesce(metered.meter_count, 0),
        coalesce(metered.import_wh, 0), coalesce(metered.export_wh, 0),
        coalesce(bought.wh, 0), coalesce(sold.wh, 0),
-       coalesce(bought.pool_wh, 0), coalesce(bought.pool_nano, 0),
+       coalesce(bought.pool_wh, 0), coalesce(bought.pool_micro, 0),
        CASE WHEN k.prices IS NULL THEN k.price_micro_per_kwh
            ELSE (k.prices ->> z.code)::bigint END
 FROM chosen c
@@ -64,7 +71,7 @@ LEFT JOIN metered ON metered.interval_id = c.id AND metered.zone_id = z.id
 LEFT JOIN sold ON sold.interval_id = c.id AND sold.zone_id = z.id
 LEFT JOIN bought ON bought.interval_id = c.id AND bought.zone_id = z.id
 ORDER BY c.id, z.id
-"""
+""".replace("AMOUNT_MICRO", AMOUNT_MICRO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ class ZoneTotals:
     """One settled interval in one zone. [Wh] and [micro/kWh]
 
     ``priced_wh`` was bought in the pool, agreements aside, and costs ``priced_micro`` without fees,
-    each trade at its price.
+    each trade at its price and rounded as money is.
     """
 
     interval_id: int
@@ -116,10 +123,4 @@ def list_zone_totals(*, interval_ids: Sequence[int]) -> list[ZoneTotals]:
     """
     with connection.cursor() as cursor:
         cursor.execute(_ZONE_TOTALS, {"intervals": list(interval_ids)})
-        rows = cursor.fetchall()
-    return [ZoneTotals(*row[:-2], _to_micro(row[-2]), row[-1]) for row in rows]
-
-
-def _to_micro(nano: Decimal) -> int:
-    """Round a sum of energies times prices, which may pass 64 bits, to whole micro-units."""
-    return round(Fraction(int(nano), 1000))
+        return [ZoneTotals(*row) for row in cursor.fetchall()]
