@@ -88,7 +88,7 @@ def indicators(request: HttpRequest) -> HttpResponse:
         "day": day,
         "months": months,
         "month": month,
-        "sources": _sources(topic),
+        "sources": list_source_rows(topic),
     }
     if topic in BY_HOUR:
         shown = [line for line in lines if isinstance(line, PlaceHours)][:PLACES_SHOWN]
@@ -96,7 +96,7 @@ def indicators(request: HttpRequest) -> HttpResponse:
             "places": shown,
             "hours": [f"{hour:02d}" for hour in range(24)],
             "chart": _heat(topic, shown),
-            "finding": _finding(topic, shown),
+            "finding": finding(topic, shown),
             "place_count": len(lines),
         }
     else:
@@ -108,7 +108,7 @@ def indicators(request: HttpRequest) -> HttpResponse:
             (_labels(line), _size(line), 100 * abs(_size(line)) // most)
             for line in of_month[:FLOWS_SHOWN]
         ]
-        context["finding"] = _flow_finding(of_month)
+        context["finding"] = flow_finding(of_month)
         context["place_count"] = len(of_month)
     return render(request, "pages/indicators.html", context)
 
@@ -128,7 +128,7 @@ def indicators_json(request: HttpRequest, topic: str) -> HttpResponse:
                 "computed_at": row.line.computed_at.isoformat(),
                 **(asdict(row.name) if row.name else {}),
             }
-            for row in _sources(topic)
+            for row in list_source_rows(topic)
         ],
         "figures": [asdict(line) for line in _lines(topic, day)],
     }
@@ -175,7 +175,7 @@ def _lines(topic: str, day: str) -> Sequence[Line]:
     return flows if topic == "flows" else list_balance(flows)
 
 
-def _sources(topic: str) -> list[SourceRow]:
+def list_source_rows(topic: str) -> list[SourceRow]:
     lines = list_sources(kind=_KINDS[topic])
     names = names_of_products(product_ids=[line.product_id for line in lines])
     return [SourceRow(line, names.get(line.product_id)) for line in lines]
@@ -197,10 +197,10 @@ def _heat(topic: str, places: Sequence[PlaceHours]) -> str:
         )
         for line in places
     ]
-    return heat_map(rows, title=str(TOPICS[topic]), description=_finding(topic, places))
+    return heat_map(rows, title=str(TOPICS[topic]), description=finding(topic, places))
 
 
-def _finding(topic: str, places: Sequence[PlaceHours]) -> str:
+def finding(topic: str, places: Sequence[PlaceHours]) -> str:
     """Return what the chart shows, in a sentence."""
     if not places:
         return ""
@@ -219,7 +219,7 @@ def _finding(topic: str, places: Sequence[PlaceHours]) -> str:
     )
 
 
-def _flow_finding(lines: Sequence[Line]) -> str:
+def flow_finding(lines: Sequence[Line]) -> str:
     if not lines:
         return ""
     first = lines[0]

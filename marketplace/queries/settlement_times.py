@@ -58,7 +58,12 @@ def get_settlement_times(
     *, community_id: int, start: datetime, end: datetime, now: datetime
 ) -> SettlementTimes:
     """Return the times of the intervals that start in ``[start, end)``."""
-    values: dict[str, int | datetime] = {"community": community_id, "start": start, "end": end, "now": now}
+    values: dict[str, int | datetime] = {
+        "community": community_id,
+        "start": start,
+        "end": end,
+        "now": now,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_TIMES, values)
         row = cursor.fetchone()

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
+from analytics.queries.disclosed import get_released_days
 from marketplace.domain.civil_day import day_bounds
 from marketplace.queries.pages import MarketDays, Place, get_market_days
 
@@ -152,7 +153,11 @@ def _date(text: str | None) -> date | None:
 
 
 def _known(places: Sequence[Place]) -> MarketDays | None:
-    found = [days for days in (get_market_days(place=place) for place in places) if days]
+    """Return between which days there is anything to see; without any, where there will be."""
+    released = [get_released_days(community_id=place.community_id) for place in places]
+    found = [MarketDays(*days) for days in released if days]
+    if not found:
+        found = [days for days in (get_market_days(place=place) for place in places) if days]
     if not found:
         return None
     return MarketDays(min(each.first for each in found), max(each.last for each in found))
