@@ -1,10 +1,11 @@
 """A period that is computed again: what all its days share, read once, and one day at a time."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 import numpy as np
+from django.db.models import Q
 
 from marketplace.domain.clearing import Int64Array
 from marketplace.domain.forward.delivery import HeldAuction
@@ -47,6 +48,8 @@ class Period:
         self._agreements = AgreementsInForce(community_id=what_if.community_id)
         self._rules = _rules_of(what_if)
         self._solar = solar_of(what_if.change)
+        seen = what_if.revisions
+        self._revisions = None if seen is None else {int(id_): n for id_, n in seen.items()}
         self._zones = _zone_map(what_if.community_id)
         with_roof: list[int] = []
         if what_if.roof_ids:
@@ -69,6 +72,8 @@ class Period:
             community=self._community, first_day=day, last_day=day
         )
         ids = list(intervals.order_by("starts_at").values_list("id", flat=True))
+        if self._revisions is not None:
+            ids = [id_ for id_ in ids if id_ in self._revisions]
         for at in range(0, len(ids), _AT_ONCE):
             for interval, settled in self._settled(ids[at : at + _AT_ONCE]):
                 sides = self._sides(settled, self._rules[interval.rule_set_id])
@@ -106,7 +111,10 @@ class Period:
         self, interval_ids: Sequence[int]
     ) -> Iterator[tuple[DeliveryInterval, SettledInterval]]:
         intervals = DeliveryInterval.objects.filter(IS_BOOKED, id__in=interval_ids)
-        latest, cleared = _books(list(intervals.values_list("id", "revision")))
+        revisions = dict(intervals.values_list("id", "revision"))
+        if self._revisions is not None:
+            revisions = {id_: self._revisions[id_] for id_ in revisions}
+        latest, cleared = _books(revisions)
         auctions = self._auctions(list(intervals))
         for interval in intervals.order_by("starts_at"):
             book = latest[interval.pk]
@@ -179,25 +187,24 @@ def _zone_map(community_id: int) -> ZoneMap:
 
 
 def _books(
-    revisions: Sequence[tuple[int, int]],
+    revisions: Mapping[int, int],
 ) -> tuple[dict[int, IntervalBook], dict[int, IntervalBook]]:
-    """Return the latest books of intervals; and the last that was cleared, where it is another."""
-    latest, cleared = {}, {}
-    wanted = dict(revisions)
-    found = Clearing.objects.filter(interval__in=wanted).only(
-        "interval_id", "revision", "reason", "book"
-    )
-    last = {}
+    """Return the books of intervals' revisions; and the last that was cleared, if it is another."""
+    found = Clearing.objects.filter(interval__in=list(revisions)).order_by("interval", "revision")
+    last: dict[int, int] = {}
     kept = found.exclude(reason=Clearing.Reason.AFTER_DEADLINE)
-    for interval_id, revision in kept.values_list("interval_id", "revision").order_by("revision"):
-        if revision <= wanted[interval_id]:
+    for interval_id, revision in kept.values_list("interval_id", "revision"):
+        if revision <= revisions[interval_id]:
             last[interval_id] = revision
-    for interval_id, revision in revisions:
-        numbers = {revision, last[interval_id]}
-        for clearing in found.filter(interval=interval_id, revision__in=numbers):
-            book = IntervalBook.unpacked(bytes(clearing.book))
-            if clearing.revision == revision:
-                latest[interval_id] = book
-            else:
-                cleared[interval_id] = book
+    wanted = Q()
+    for interval_id, revision in revisions.items():
+        wanted |= Q(interval=interval_id, revision__in={revision, last[interval_id]})
+    latest, cleared = {}, {}
+    rows = found.filter(wanted).values_list("interval_id", "revision", "book")
+    for interval_id, revision, packed in rows.iterator(chunk_size=_AT_ONCE):
+        book = IntervalBook.unpacked(bytes(packed))
+        if revision == revisions[interval_id]:
+            latest[interval_id] = book
+        else:
+            cleared[interval_id] = book
     return latest, cleared

@@ -1,6 +1,7 @@
 """Ask what a past period would have come to under other rules; one answer is enough for all."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -30,6 +31,22 @@ from marketplace.queries.what_ifs import (
 DAYS_MAX: Final = 92
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What somebody may see of a period.
+
+    Attributes
+    ----------
+    revisions : mapping of int to int, or None
+        Intervals and which revision of each; None: all of them, the latest, as operators may.
+    is_whole : bool
+        Whether no hour and no zone of it is withheld.
+    """
+
+    revisions: Mapping[int, int] | None = None
+    is_whole: bool = True
+
+
 @transaction.atomic
 def ask_for_what_if(
     *,
@@ -38,7 +55,7 @@ def ask_for_what_if(
     first_day: date,
     last_day: date,
     change: Mapping[str, Any],
-    sees_members: bool,
+    seen: Seen,
     now: datetime,
 ) -> WhatIf:
     """Ask what a period would have come to; the same question again has the same answer.
@@ -49,9 +66,8 @@ def ask_for_what_if(
         Civil days of the community, both included, in the past.
     change : mapping
         See `marketplace.domain.what_if.change`; empty: what happened, computed again.
-    sees_members : bool
-        Whether the asker may see members one by one, as an operator may. Others may not ask what
-        would tell of a group below the minimum size.
+    seen : Seen
+        What the asker may see; nobody learns more by asking what if.
 
     Raises
     ------
@@ -65,12 +81,15 @@ def ask_for_what_if(
     intervals = settled_intervals_between(
         community=community, first_day=first_day, last_day=last_day
     )
+    if seen.revisions is not None:
+        intervals = intervals.filter(id__in=list(seen.revisions))
     count = intervals.count()
     if not count:
         raise Invalid("first_day", N_("No interval of this time is settled."))
     change, rules = _checked(intervals, change)
-    if not sees_members:
-        _check_groups(community_id, change)
+    roof_ids = _roof_ids(intervals, community_id, change, seen)
+    if seen.revisions is not None:
+        _check_groups(community_id, change, seen)
     clearing_count = Clearing.objects.filter(interval__in=intervals).count()
     sha256 = rules_hash(
         {
@@ -78,12 +97,15 @@ def ask_for_what_if(
             "first_day": first_day.isoformat(),
             "last_day": last_day.isoformat(),
             "change": change,
+            "revisions": _written(seen),
         }
     )
     known = WhatIf.objects.filter(community=community, sha256=sha256, failed_at__isnull=True)
     newest = known.order_by("-id").first()
     if newest is not None and (
-        newest.computed_at is None or newest.clearing_count == clearing_count
+        newest.computed_at is None
+        or newest.clearing_count == clearing_count
+        or seen.revisions is not None
     ):
         return newest
     if WhatIf.objects.filter(
@@ -100,7 +122,8 @@ def ask_for_what_if(
         asked_at=now,
         interval_count=count,
         clearing_count=clearing_count,
-        roof_ids=_roof_ids(intervals, community_id, change),
+        roof_ids=roof_ids,
+        revisions=_written(seen),
         rules=rules,
     )
 
@@ -144,23 +167,39 @@ def _checked(
     return checked, rules
 
 
-def _check_groups(community_id: int, change: Mapping[str, Any]) -> None:
-    """Refuse what would set a few members apart from all others.
+def _written(seen: Seen) -> dict[str, int] | None:
+    """Return the revisions as they are stored: JSON has no numbers for keys."""
+    if seen.revisions is None:
+        return None
+    return {str(interval): number for interval, number in sorted(seen.revisions.items())}
 
-    Whoever sees sums only could set a price for a zone or a voltage level of one member, and read
-    that member's energy off the difference.
+
+def _check_groups(community_id: int, change: Mapping[str, Any], seen: Seen) -> None:
+    """Refuse what would set a few members, or an hour, apart from all others.
+
+    Whoever sees sums only could set a price for a zone, a voltage level or an hour in which one
+    member stands alone, and read that member's energy off the difference.
     """
     sizes, minimum = get_group_sizes(community_id=community_id), get_minimum(community_id)
     if sizes.members < minimum:
         raise Invalid("community", N_("Figures cover at least {minimum} members."), minimum=minimum)
-    parts = {"preset", "rules"} & change.keys()
+    own_tables = {"rules", "retail_tariff", "feed_in_tariff"} & change.keys()
+    if own_tables and not seen.is_whole:
+        raise Invalid(
+            min(own_tables),
+            N_(
+                "Some hours or zones of this time are not shown, so that rules and tariffs of your "
+                "own are not possible: change them by percent, or choose other days."
+            ),
+        )
+    by_place = {"preset", "rules"} & change.keys()
     links = {"link_fee_micro_per_kwh", "link_limit_percent"} & change.keys()
-    small = [*sizes.zones.values(), *sizes.levels.values()] if parts else []
+    small = [*sizes.zones.values(), *sizes.levels.values()] if by_place else []
     if links:
         small += sizes.zones.values()
     if any(size < minimum for size in small):
         raise Invalid(
-            min(parts | links),
+            min(by_place | links),
             N_(
                 "A zone or voltage level has fewer than {minimum} members: change tariffs, fees "
                 "or the pricing for all alike."
@@ -170,15 +209,26 @@ def _check_groups(community_id: int, change: Mapping[str, Any]) -> None:
 
 
 def _roof_ids(
-    intervals: "QuerySet[DeliveryInterval]", community_id: int, change: Mapping[str, Any]
+    intervals: QuerySet[DeliveryInterval],
+    community_id: int,
+    change: Mapping[str, Any],
+    seen: Seen,
 ) -> list[int]:
     """Draw who gets a roof, once: a correction meanwhile must not draw others."""
     solar = solar_of(change)
     if not solar.roofs_percent:
         return []
+    with_roof = list_roofs(intervals)
+    fewest = get_minimum(community_id) if seen.revisions is not None else 1
+    if len(with_roof) < fewest:
+        raise Invalid(
+            "roofs_percent",
+            N_("New roofs are like the median roof, and fewer than {fewest} gave anything."),
+            fewest=fewest,
+        )
     points = MeteringPoint.objects.filter(community_id=community_id)
     return draw_roofs(
         dict(points.values_list("id", "code")),
-        with_roof=list_roofs(intervals),
+        with_roof=with_roof,
         solar=solar,
     )

@@ -1,5 +1,6 @@
 """What-ifs: without a change they are the ledger to the unit; with one, energy is conserved."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,15 @@ from marketplace.domain.what_if.figures import PARTIES
 from marketplace.domain.what_if.interval import SettledInterval, as_it_might_have_been, as_it_was
 from marketplace.domain.what_if.solar import Roofs, draw_roofs, with_sun
 from marketplace.errors import Invalid, WhatIfBusy
-from marketplace.models import Community, MeteringPoint, Participant, WhatIf, WhatIfDay
+from marketplace.models import (
+    Clearing,
+    Community,
+    DeliveryInterval,
+    MeteringPoint,
+    Participant,
+    WhatIf,
+    WhatIfDay,
+)
 from marketplace.queries.what_ifs import WhatIfAnswer, get_answer
 from marketplace.services.agreements import accept_agreement, draft_agreement, propose_agreement
 from marketplace.services.market_day import advance_community
@@ -30,11 +39,12 @@ from marketplace.services.readings import import_readings
 from marketplace.services.standing import set_standing_rule
 from marketplace.services.what_if_days import ATTEMPTS_MAX, compute_asked_what_ifs
 from marketplace.services.what_if_period import Period
-from marketplace.services.what_ifs import ask_for_what_if
+from marketplace.services.what_ifs import Seen, ask_for_what_if
 from tests.market.form_2 import START as MOMENT
 from tests.market.form_2 import Town, readings, towns
 from tests.market.street import flat_rules
 
+OPERATOR = Seen()
 NOBODY = Roofs(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 START = datetime.fromisoformat("2026-06-14T16:00:00+00:00")  # midnight in the community
 FIRST, LAST = date(2026, 6, 15), date(2026, 6, 17)
@@ -150,9 +160,9 @@ def build(name: str, rules: dict[str, Any]) -> Community:
         agree(community)
     rows = [row for hour in range(0, 72, 6) for row in rows_of(hour)]
     send(community, rows, START)
-    run(community, START + timedelta(days=3, minutes=1))
+    run(community, START + timedelta(days=4))
     send(
-        community, [ReadingRow("home-1", at(66), 77, 3), ReadingRow("home-2", at(66), 0, 9)], START
+        community, [ReadingRow("home-1", at(66), 77, 0), ReadingRow("home-2", at(66), 0, 9)], START
     )
     run(community, START + timedelta(days=30))
     return community
@@ -223,7 +233,7 @@ def run(community: Community, now: datetime) -> None:
     worker.give_back()
 
 
-def ask(community: Community, change: dict[str, Any], *, sees_members: bool = False) -> WhatIf:
+def ask(community: Community, change: dict[str, Any], seen: Seen = OPERATOR) -> WhatIf:
     planner = Participant.objects.filter(role="planner").first()
     asked_by = (
         planner.pk if planner else add_participant(role="planner", name="P", community_id=None)
@@ -234,7 +244,7 @@ def ask(community: Community, change: dict[str, Any], *, sees_members: bool = Fa
         first_day=FIRST,
         last_day=LAST,
         change=change,
-        sees_members=sees_members,
+        seen=seen,
         now=START + timedelta(days=31),
     )
 
@@ -346,6 +356,31 @@ def test_what_cannot_be_asked_is_refused_by_name(db: None) -> None:
     MeteringPoint.objects.filter(community=community, code="home-3").update(voltage_level="10 kV")
     alone = {**FEE_LINE, "level": "10 kV", "price_micro_per_kwh": 0}
     probing = {**flat_rules(**TWO_ZONES), "grid_fees": {"formula": "table", "lines": [alone]}}
+    intervals = DeliveryInterval.objects.filter(community=community)
+    planner = Seen(revisions=dict.fromkeys(intervals.values_list("id", flat=True), 1))
     with pytest.raises(Invalid, match="fewer than 5 members"):
-        ask(community, {"rules": probing})
-    assert ask(community, {"rules": probing}, sees_members=True).pk
+        ask(community, {"rules": probing}, planner)
+    with pytest.raises(Invalid, match="fewer than 5 gave anything"):
+        ask(community, {"roofs_percent": 10}, planner)
+    hidden = replace(planner, is_whole=False)
+    with pytest.raises(Invalid, match="are not shown"):
+        ask(community, {"retail_tariff": flat_rules()["retail_tariff"]}, hidden)
+    assert ask(community, {"rules": probing}).pk
+
+
+def test_a_planner_is_told_of_the_revisions_that_were_released(db: None) -> None:
+    community = build("Here", flat_rules(correction_deadline_days=3))
+    last = DeliveryInterval.objects.get(community=community, starts_at=at(66))
+    assert last.revision == 2
+    intervals = DeliveryInterval.objects.filter(community=community)
+    released = dict.fromkeys(intervals.exclude(starts_at=at(60)).values_list("id", flat=True), 1)
+    asked = ask(community, {}, Seen(revisions=released))
+    compute_asked_what_ifs(now=START, seconds=60)
+    told = get_answer(what_if_id=asked.pk).total
+    assert told.actual == told.changed
+    assert told.actual.zones[""]["interval_count"] == 11
+    books = Clearing.objects.filter(interval__in=released, revision=1)
+    imported = sum(IntervalBook.unpacked(bytes(each.book)).import_wh.sum() for each in books)
+    assert told.actual.zones[""]["import_wh"] == imported
+    latest = answer(community, {}).total
+    assert latest.actual.zones[""]["import_wh"] != imported
