@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from config.templatetags.figures import kwh, share
+from config.templatetags.figures import energy_unit, kwh, share
 from config.web import charts
 from config.web.certificate_forms import TECHNOLOGY_WORDS
 from config.web.certificate_matching import HourOfDay, ScoredDay
@@ -55,7 +55,7 @@ def clock_chart(hours: Sequence[HourOfDay], title: str) -> SafeString:
             ],
             below=[],
             words=charts.Words(
-                title, _("Consumption by hour of the day, its certified part below."), "kWh"
+                title, _("Consumption by hour of the day, its certified part below."), energy_unit()
             ),
         )
     )

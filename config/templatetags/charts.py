@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from config.templatetags.figures import kwh
+from config.templatetags.figures import energy_unit, kwh
 from config.web import charts
 
 register = template.Library()
@@ -79,7 +79,9 @@ def energy_chart(rows: Sequence[EnergyRow], title: str) -> SafeString:
                 charts.Series("", "grid", [_kwh(row.grid_import_wh) for row in rows]),
             ],
             words=charts.Words(
-                title, _("Sold above the line, bought below it; the table has the figures."), "kWh"
+                title,
+                _("Sold above the line, bought below it; the table has the figures."),
+                energy_unit(),
             ),
         )
     )
@@ -117,7 +119,7 @@ def flow_chart(totals: FlowTotals, title: str) -> SafeString:
     told = ", ".join(f"{name} {figure}" for name, figure in zip(names, figures, strict=True))
     return _picture(
         charts.flows(
-            charts.Words(title, told, "kWh"),
+            charts.Words(title, told, energy_unit()),
             names=names,
             figures=figures,
             values=[max(0, shared), max(0, fed), max(0, drawn)],

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from analytics.queries import Expected
 from config.templatetags.charts import interval_slots
+from config.templatetags.figures import energy_unit
 from config.web import charts
 
 register = template.Library()
@@ -41,7 +42,7 @@ def surplus_chart(rows: Sequence[BothSides], title: str) -> SafeString:
             charts.Words(
                 title,
                 _("Surplus above the line, demand below it; the table has the figures."),
-                "kWh",
+                energy_unit(),
             ),
         )
     )

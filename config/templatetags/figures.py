@@ -28,12 +28,22 @@ def _number(value: Decimal, places: int, *, signed: bool = False) -> str:
 
 @register.filter
 def kwh(energy_wh: int | None) -> str:
-    """Write an energy in kWh, three figures or so, with its unit."""
+    """Write an energy in kWh, three figures or so, with its unit in the reader's language."""
     if energy_wh is None:
         return NOTHING
     value = Decimal(energy_wh) / 1000
     places = 2 if abs(value) < 10 else 1 if abs(value) < 1000 else 0
-    return f"{_number(value, places)}{NO_BREAK}kWh"
+    return f"{_number(value, places)}{NO_BREAK}{energy_unit()}"
+
+
+def is_chinese() -> bool:
+    """Return whether the reader's language is Chinese."""
+    return (get_language() or "").startswith("zh")
+
+
+def energy_unit() -> str:
+    """Return the unit of energies beside a figure and on an axis; bills in Chinese say 度."""
+    return "度" if is_chinese() else "kWh"
 
 
 @register.filter
@@ -102,8 +112,9 @@ def price_figure(price_micro_per_kwh: int | None) -> str:
 
 @register.filter
 def unit_symbol(currency: str) -> str:
-    """Write the unit of a price axis."""
-    return f"{SYMBOLS.get(currency, currency)}/kWh"
+    """Write the unit of a price, also of an axis: ¥/kWh, and in Chinese 元/度."""
+    symbol = SYMBOLS.get(currency, currency)
+    return f"{'元' if is_chinese() and currency == 'CNY' else symbol}/{energy_unit()}"
 
 
 @register.filter
@@ -115,8 +126,7 @@ def share(value: Fraction | float | None) -> str:
 @register.filter
 def day_name(day: date) -> str:
     """Write a civil day with its weekday, in the reader's language."""
-    chinese = (get_language() or "").startswith("zh")
-    return date_format(day, "Y年n月j日 l" if chinese else "l, j F Y")
+    return date_format(day, "Y年n月j日 l" if is_chinese() else "l, j F Y")
 
 
 def with_currency(figure: str, currency: str) -> str:

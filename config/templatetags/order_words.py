@@ -5,7 +5,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.templatetags.figures import unit_symbol
+from config.templatetags.figures import energy_unit, unit_symbol
 from config.web import depth_chart as drawing
 from config.web.charts import Words
 from marketplace.errors import ORDER_REFUSALS
@@ -55,5 +55,5 @@ def depth_chart(depth: ZoneDepth, title: str, currency: str) -> SafeString:
         _("Bids fall from the left, offers rise; the table has the figures."),
         unit_symbol(currency).partition("/")[0],
     )
-    svg = drawing.depth_chart(bids, offers, price, words)
+    svg = drawing.depth_chart(bids, offers, price, words, energy_unit=energy_unit())
     return mark_safe(svg)  # noqa: S308 - charts escapes every word it writes

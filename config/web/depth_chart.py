@@ -11,7 +11,9 @@ Levels = Sequence[tuple[float, float]]
 TICKS: Final = 4
 
 
-def depth_chart(bids: Levels, offers: Levels, price: float | None, words: Words) -> str:
+def depth_chart(
+    bids: Levels, offers: Levels, price: float | None, words: Words, *, energy_unit: str = "kWh"
+) -> str:
     """Draw both sides as stairs over the energy that stands at a price or better.
 
     Parameters
@@ -21,7 +23,9 @@ def depth_chart(bids: Levels, offers: Levels, price: float | None, words: Words)
     price : float, optional
         Where an auction would clear now; drawn as a line. [currency/kWh]
     words : Words
-        What the picture says to those who cannot see it.
+        What the picture says to those who cannot see it; the unit is that of prices.
+    energy_unit : str
+        How the reader's language writes kWh.
     """
     known = [level for level, _ in (*bids, *offers)]
     scale = Scale.around([*known, *([] if price is None else [price])], from_zero=False)
@@ -45,7 +49,7 @@ def depth_chart(bids: Levels, offers: Levels, price: float | None, words: Words)
         f'<svg class="chart-axis" width="44" height="{height}" aria-hidden="true">'
         f"{_prices(scale, words.unit)}</svg>"
         f'<svg class="chart-plot" width="100%" height="{height}" aria-hidden="true">'
-        f"{grid}{''.join(marks)}{_energies(widest)}</svg></div>"
+        f"{grid}{''.join(marks)}{_energies(widest, energy_unit)}</svg></div>"
     )
 
 
@@ -74,7 +78,7 @@ def _prices(scale: Scale, unit: str) -> str:
     return "".join(parts)
 
 
-def _energies(widest: float) -> str:
+def _energies(widest: float, unit: str) -> str:
     step = round_step(widest / TICKS)
     count = int(widest / step + 1e-9)
     parts = []
@@ -84,6 +88,6 @@ def _energies(widest: float) -> str:
         anchor = "start" if number == 0 else "end" if x > 92 else "middle"
         parts.append(
             f'<text class="tick" x="{x:.3f}%" y="{PLOT_HEIGHT + 21}" text-anchor="{anchor}">'
-            f"{number * step:.6g} kWh</text>"
+            f"{number * step:.6g} {escape(unit)}</text>"
         )
     return "".join(parts)
