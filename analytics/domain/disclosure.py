@@ -131,12 +131,8 @@ def shape_of(day: Contributions, minimum: int) -> Shape | None:
     minimum : int
         Members that a shown figure covers at least, in every hour.
     """
-    if not _is_safe(day, minimum):
-        return None
-    open_zones = _open_zones(day, minimum)
-    split = frozenset(zone for zone in open_zones if _may_split(day, zone, minimum))
-    shape = Shape(open_zones, split, frozenset())
-    return replace(shape, hidden_hours=_hidden_hours(day, shape))
+    zones = frozenset(int(zone) for zone in np.unique(day.zone_ids))
+    return _shape(day, Shape(zones, zones, frozenset()), minimum)
 
 
 def reshaped(
@@ -145,7 +141,8 @@ def reshaped(
     """Decide what of a corrected day may be shown to who has seen it before; None: not yet.
 
     The difference of two showings of a figure is a figure about the corrected members alone. It
-    must itself be one over enough of them, in each block of both showings.
+    must itself be one over enough of them, in each block. Blocks only ever grow: what was in one
+    sum with another would otherwise come out beside what is shown of it later.
 
     Parameters
     ----------
@@ -154,21 +151,18 @@ def reshaped(
     shown : Shape
         What was shown of ``before``.
     """
-    shape = shape_of(after, minimum)
-    if shape is None:
-        return None
-    both = Shape(
-        shape.open_zones | shown.open_zones, shape.split_zones | shown.split_zones, frozenset()
-    )
     change = after.values - before.values
-    groups = [(after.member_ids[rows], change[rows]) for rows in _groups(after, both)]
+    groups = [(after.member_ids[rows], change[rows]) for rows in _groups(after, shown)]
     refused = frozenset(
         hour
         for hour in range(after.hour_count)
         if not all(_may_differ(ids, changed[:, hour], minimum) for ids, changed in groups)
     )
-    shape = replace(shape, hidden_hours=_hidden_hours(after, shape, (refused - shown.hidden_hours)))
-    merged = sorted(shape.hidden_hours | shown.hidden_hours)
+    widest = replace(shown, hidden_hours=shown.hidden_hours | refused)
+    shape = _shape(after, widest, minimum)
+    if shape is None:
+        return None
+    merged = sorted(shape.hidden_hours)
     for ids, changed in groups:
         for part in (changed[:, merged], changed):
             if not _may_differ(ids, part.sum(axis=1), minimum):
@@ -202,6 +196,18 @@ def shown_groups(sizes: Mapping[int, int], minimum: int) -> frozenset[int]:
     return frozenset(sizes.keys() - hidden)
 
 
+def _shape(day: Contributions, widest: Shape, minimum: int) -> Shape | None:
+    """Return the most that may be shown of a day within what ``widest`` shows."""
+    if not _is_safe(day, minimum):
+        return None
+    open_zones = _open_zones(day, widest.open_zones, minimum)
+    split = frozenset(
+        zone for zone in open_zones & widest.split_zones if _may_split(day, zone, minimum)
+    )
+    shape = Shape(open_zones, split, widest.hidden_hours)
+    return replace(shape, hidden_hours=_hidden_hours(day, shape))
+
+
 def _is_safe(part: Contributions, minimum: int) -> bool:
     """Return whether a day's figures of some rows may be shown."""
     return part.fewest() >= minimum and _are_concealed(part.member_ids, part.values.sum(axis=1))
@@ -220,24 +226,32 @@ def _by_member(member_ids: Int64Array, values: Int64Array) -> Int64Array:
     return summed
 
 
-def _open_zones(day: Contributions, minimum: int) -> frozenset[int]:
-    zones = [int(zone) for zone in np.unique(day.zone_ids)]
+def _open_zones(day: Contributions, allowed: frozenset[int], minimum: int) -> frozenset[int]:
+    """Return the zones that stand alone, so that the others together are no less safe."""
+    zones = {int(zone) for zone in np.unique(day.zone_ids)}
     size = {zone: int((day.zone_ids == zone).sum()) for zone in zones}
-    closed = {zone for zone in zones if not _is_safe(day.of_rows(day.zone_ids == zone), minimum)}
-    for zone in sorted(set(zones) - closed, key=lambda each: (size[each], each)):
+    closed = (zones - allowed) | {
+        zone for zone in zones if not _is_safe(day.of_rows(day.zone_ids == zone), minimum)
+    }
+    for zone in sorted(zones - closed, key=lambda each: (size[each], each)):
         rest = np.isin(day.zone_ids, sorted(closed))
         if not closed or _is_safe(day.of_rows(rest), minimum):
             break
         closed.add(zone)
-    return frozenset(zones) - closed
+    return frozenset(zones - closed)
 
 
 def _may_split(day: Contributions, zone: int, minimum: int) -> bool:
+    """Return whether each role in a zone is safe, and in each hour: hours of the zone are shown."""
     roles = np.array(day.roles)
     in_zone = day.zone_ids == zone
+    parts = [day.of_rows(in_zone & (roles == role)) for role in np.unique(roles[in_zone])]
     return all(
-        _is_safe(day.of_rows(in_zone & (roles == role)), minimum)
-        for role in np.unique(roles[in_zone])
+        _is_safe(part, minimum)
+        and all(
+            _are_concealed(part.member_ids, part.values[:, hour]) for hour in range(part.hour_count)
+        )
+        for part in parts
     )
 
 
@@ -249,10 +263,8 @@ def _groups(day: Contributions, shape: Shape) -> list[BoolArray]:
     return [np.array([each == key for each in keys]) for key in sorted(set(keys))]
 
 
-def _hidden_hours(
-    day: Contributions, shape: Shape, refused: frozenset[int] = frozenset()
-) -> frozenset[int]:
-    """Return the hours to hide, so that together they are no less safe than those shown."""
+def _hidden_hours(day: Contributions, shape: Shape) -> frozenset[int]:
+    """Return these and more hours to hide: together they are no less safe than those shown."""
     parts = [
         (day.member_ids[rows], day.values[rows])
         for rows in _groups(day, replace(shape, split_zones=frozenset()))
@@ -261,7 +273,9 @@ def _hidden_hours(
     def is_safe(hours: list[int]) -> bool:
         return all(_are_concealed(ids, values[:, hours].sum(axis=1)) for ids, values in parts)
 
-    hidden = {hour for hour in range(day.hour_count) if not is_safe([hour])} | refused
+    hidden = set(shape.hidden_hours) | {
+        hour for hour in range(day.hour_count) if not is_safe([hour])
+    }
     size = np.abs(day.values[:, :, :2]).sum(axis=(0, 2))
     # Hours in which nothing happened would conceal nothing.
     others = [hour for hour in range(day.hour_count) if hour not in hidden and size[hour]]

@@ -88,7 +88,7 @@ def read_days(of: str, rows: Iterable[Sequence[Any]]) -> list[EnergyBucket]:
 
 def read_flows(rows: Iterable[Sequence[Any]]) -> list[Flow]:
     """Read back what `flow_rows` wrote; how many members an end has is not published."""
-    return [Flow(*row, 0, 0) for row in rows]
+    return [Flow(*[*row, 0, 0]) for row in rows]
 
 
 def read_savings(month: date, rows: Iterable[dict[str, Any]]) -> list[SavingsSpread]:

@@ -266,27 +266,29 @@ def _days(community_id: int, start: datetime, end: datetime) -> "QuerySet[Releas
 
 
 def _energies(found: "QuerySet[ReleasedEnergies]") -> list[Energies]:
-    rows: Iterable[dict[str, Any]] = (
+    sums = {f"sum_of_{name}": Sum(name) for name in _SUMS}
+    rows: Iterable[tuple[Any, ...]] = (
         found.values("community_id", "zone_id")
         .annotate(
             first=Min("starts_at"),
             last=Max("ends_at"),
             intervals=Sum("interval_count"),
             meters=Min("meters_min"),
-            **{f"sum_of_{name}": Sum(name) for name in _SUMS},
+            **sums,
         )
         .order_by("zone_id")
+        .values_list(
+            *("community_id", "zone_id", "first", "last", "intervals", "meters"), *sums.keys()
+        )
     )
     return [
         Energies(
-            f"zone:{row['zone_id']}" if row["zone_id"] else f"community:{row['community_id']}",
-            row["first"],
-            row["last"],
-            int(row["intervals"]),
-            row["meters"],
-            *(int(row[f"sum_of_{name}"]) for name in _SUMS),
+            f"zone:{zone}" if zone else f"community:{of}",
+            first,
+            last,
+            *(int(value) for value in values),
         )
-        for row in rows
+        for of, zone, first, last, *values in rows
     ]
 
 
