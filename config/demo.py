@@ -10,6 +10,8 @@ from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 
+from analytics.services import publish_due_figures, release_due_days
+from analytics.services.carbon import import_carbon
 from config import demo_forward, demo_market
 from config.demo_yesterday import live_yesterday
 from config.replay.agreeing import agree
@@ -29,6 +31,8 @@ from marketplace.services.wallets import open_wallet
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 HOMES = FIXTURES / "homes_summer_week.csv"
+CARBON = FIXTURES / "carbon_intensity_synthetic.csv"
+CARBON_SOURCE = "synthetic, made by fixtures/build_carbon.py: no grid was measured"
 CURRENCY = "CNY"
 # Nobody knows how large the homes' roofs are; a common size stands for each.
 ROOF_CAPACITY_W = 6_000
@@ -117,9 +121,13 @@ def build_city(
         )
         replayed.append((community, done))
         _certificates(done.community_id, now)
+    import_carbon(CARBON, source=CARBON_SOURCE)
     demo_forward.order_ahead(community_id=quarter_id, now=now)
     communities = {each.name: done.community_id for each, done in replayed}
     participants = _people(password, {**communities, demo_forward.NAME: quarter_id})
+    # The homes' month is over long since: the public's figures of it are due.
+    release_due_days(now=now)
+    publish_due_figures(now=now)
     demo_market.trade(
         provider_id=participants["bikes"],
         buyer_id=participants["baker"],

@@ -6,10 +6,10 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
-class HourOfUse:
-    """Energies of one hour. [Wh]"""
+class Use:
+    """Energies of one hour, or of several that are only known together. [Wh]"""
 
-    starts_at: datetime
+    hours: tuple[datetime, ...]
     bought_wh: int
     grid_import_wh: int
 
@@ -49,7 +49,7 @@ class Carbon:
 
 
 def count_carbon(
-    hours: Iterable[HourOfUse],
+    uses: Iterable[Use],
     grams_per_kwh: Mapping[datetime, int],
     *,
     of: str,
@@ -57,11 +57,11 @@ def count_carbon(
     end: datetime,
     sources: Iterable[str],
 ) -> Carbon:
-    """Add up hours of use, each with the intensity of its own hour.
+    """Add up uses, each with the intensity of its own hour, or the mean of its own hours.
 
     Parameters
     ----------
-    hours : iterable of HourOfUse
+    uses : iterable of Use
         Each hour once.
     grams_per_kwh : mapping of datetime to int
         Intensity by start of the hour; an hour that is absent is unknown, never zero. [g/kWh]
@@ -73,7 +73,7 @@ def count_carbon(
     Returns
     -------
     Carbon
-        Sums without rounding.
+        Sums without rounding, but for uses of several hours: these are rounded down.
 
     Notes
     -----
@@ -83,17 +83,17 @@ def count_carbon(
     """
     sums = dict.fromkeys(("avoided_mg", "drawn_mg", "bought_wh", "grid_import_wh", "unknown_wh"), 0)
     known = unknown = 0
-    for hour in hours:
-        intensity = grams_per_kwh.get(hour.starts_at)
-        if intensity is None:
-            unknown += 1
-            sums["unknown_wh"] += hour.bought_wh + hour.grid_import_wh
+    for use in uses:
+        grams = [grams_per_kwh[hour] for hour in use.hours if hour in grams_per_kwh]
+        known += len(grams)
+        unknown += len(use.hours) - len(grams)
+        if not grams:
+            sums["unknown_wh"] += use.bought_wh + use.grid_import_wh
             continue
-        known += 1
-        sums["avoided_mg"] += hour.bought_wh * intensity
-        sums["drawn_mg"] += hour.grid_import_wh * intensity
-        sums["bought_wh"] += hour.bought_wh
-        sums["grid_import_wh"] += hour.grid_import_wh
+        sums["avoided_mg"] += use.bought_wh * sum(grams) // len(grams)
+        sums["drawn_mg"] += use.grid_import_wh * sum(grams) // len(grams)
+        sums["bought_wh"] += use.bought_wh
+        sums["grid_import_wh"] += use.grid_import_wh
     return Carbon(
         of=of,
         start=start,

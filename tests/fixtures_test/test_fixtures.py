@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.make_city import make_city
+from fixtures.build_carbon import build_carbon
 from fixtures.build_homes import HOMES_WITH_GAPS
 from fixtures.build_mobility import build_mobility
 from marketplace.domain.readings.file import read_readings
@@ -55,8 +56,9 @@ def test_the_sun_of_the_homes_shines_by_day_and_weeks_begin_on_monday(season: st
     assert (days + 3) % 7 == 0  # day 0 of the epoch was a Thursday
 
 
-def test_mobility_is_the_same_each_time(tmp_path: Path) -> None:
+def test_what_is_synthetic_is_the_same_each_time(tmp_path: Path) -> None:
     build_mobility(tmp_path)
+    build_carbon(tmp_path)
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (FIXTURES / path.name).read_bytes()
     assert {path.name for path in tmp_path.iterdir()} == {

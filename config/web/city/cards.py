@@ -21,12 +21,14 @@ MICRO: Final = 1_000_000
 class Column:
     """A column: its head for people, its name with the unit for programs, how a value is written.
 
-    A value that is None is missing: people read so, programs find nothing between the commas.
+    A value that is None is missing: people read so, in the column's own words where it has some,
+    and programs find nothing between the commas.
     """
 
     label: str
     name: str
     write: Callable[[Any], str] = str
+    absent: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,10 @@ def make_card(
     legend: Sequence[LegendItem] = (),
 ) -> CityCard:
     """Return a card whose table says the same as its file."""
-    missing = _("missing")
+    missing = absent()
     rows = [
         [
-            missing if value is None else column.write(value)
+            (column.absent or missing) if value is None else column.write(value)
             for column, value in zip(columns, row, strict=True)
         ]
         for row in values
@@ -90,6 +92,11 @@ def make_card(
         legend=legend,
     )
     return CityCard(chart, columns, values)
+
+
+def absent() -> str:
+    """Say that there is no figure, whichever the reason: it is never zero."""
+    return _("missing or withheld")
 
 
 def made_from(look: Look) -> str:

@@ -12,7 +12,7 @@ from config.web import charts
 from config.web.chart_cards import LegendItem
 from config.web.chart_kinds.bars import Bar, ranked_bars
 from config.web.city import findings
-from config.web.city.cards import CityCard, Column, kilo, made_from, make_card, short_day
+from config.web.city.cards import CityCard, Column, absent, kilo, made_from, make_card, short_day
 from config.web.city.look import Look, sum_of, zone_id_of
 
 # A long row of days has room for so many names.
@@ -82,7 +82,7 @@ def communities_card(looks: Sequence[Look]) -> CityCard:
     bars = [
         Bar(
             place_name(look.place),
-            share(look.energies.self_sufficiency) if look.energies else _("missing"),
+            share(look.energies.self_sufficiency) if look.energies else absent(),
             _percent(look.energies.self_sufficiency) if look.energies else None,
         )
         for look in looks

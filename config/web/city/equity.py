@@ -1,12 +1,11 @@
 """Who has what from the market: sufficiency, carbon, savings and how evenly, participation."""
 
-from collections import defaultdict
 from datetime import date
 
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from analytics.domain.carbon import HourOfUse
+from analytics.domain.carbon import count_carbon
 from analytics.domain.figures import SavingsSpread
 from config.templatetags.figures import kwh, money_change, share
 from config.web import charts
@@ -53,27 +52,28 @@ def carbon_card(look: Look) -> CityCard:
     sources = "; ".join(carbon.sources) or _("none was imported")
     note = _(
         "Local energy times the grid's mean intensity of the same hour: what the grid would have"
-        " stood for. It attributes; which power plant ran less, losses, and what the surplus would"
-        " have replaced elsewhere are not in it. {unknown} had no known intensity and are left out."
-        " Source: {sources}."
+        " stood for. Hours that may not be shown alone count with the mean of theirs in a day. It"
+        " attributes; which power plant ran less, losses, and what the surplus would have replaced"
+        " elsewhere are not in it. {unknown} had no known intensity and are left out. Source:"
+        " {sources}."
     ).format(unknown=kwh(carbon.unknown_wh), sources=sources)
     return make_card("carbon", title, svg, columns, rows, note=f"{note} {made_from(look)}")
 
 
 def _avoided_by_day(look: Look) -> dict[date, int]:
     """Return avoided carbon by civil day, of the days with any known hour. [mg]"""
-    days: dict[date, list[HourOfUse]] = defaultdict(list)
-    for each in look.hours:
-        use = HourOfUse(each.at, each.energies.bought_wh, each.energies.grid_import_wh)
-        days[each.day].append(use)
-    grams = look.intensities.by_hour
-    return {
-        day: sum(
-            hour.bought_wh * grams[hour.starts_at] for hour in hours if hour.starts_at in grams
+    found = {
+        day: count_carbon(
+            uses,
+            look.intensities.by_hour,
+            of=look.carbon.of,
+            start=look.start,
+            end=look.end,
+            sources=(),
         )
-        for day, hours in days.items()
-        if any(hour.starts_at in grams for hour in hours)
+        for day, uses in look.uses.items()
     }
+    return {day: each.avoided_mg for day, each in found.items() if each.known_hours}
 
 
 def savings_cards(look: Look) -> list[CityCard]:

@@ -6,13 +6,13 @@ module of these pages reads a figure of energy or money from anywhere else.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Final, TypedDict
 
 from django.utils import timezone
 
-from analytics.domain.carbon import Carbon, HourOfUse, count_carbon
+from analytics.domain.carbon import Carbon, Use, count_carbon
 from analytics.domain.disclosure import Audience
 from analytics.domain.figures import (
     Basis,
@@ -34,6 +34,7 @@ from marketplace.queries.rule_versions import RuleSetName, list_rule_sets
 from marketplace.queries.settlement_times import SettlementTimes, get_settlement_times
 
 CITY: Final = "city"
+HOUR: Final = timedelta(hours=1)
 _SUMS: Final = (
     "interval_count",
     "import_wh",
@@ -171,15 +172,34 @@ class Look:
         return get_intensities(**self._time)
 
     @cached_property
+    def uses(self) -> dict[date, list[Use]]:
+        """Energies by day: of each hour that may be shown, and of the day's others together."""
+        found: dict[date, list[Use]] = {day: [] for day in self.by_day}
+        for each in self.hours:
+            if each.day in found:
+                values = each.energies
+                use = Use((each.at,), values.bought_wh, values.grid_import_wh)
+                found[each.day].append(use)
+        for day, uses in found.items():
+            whole = self.by_day[day].energies
+            shown = {hour for use in uses for hour in use.hours}
+            first = whole.start.replace(minute=0)
+            count = int((whole.end - first) / HOUR)
+            others = tuple(
+                hour for hour in (first + HOUR * n for n in range(count)) if hour not in shown
+            )
+            bought = whole.bought_wh - sum(use.bought_wh for use in uses)
+            drawn = whole.grid_import_wh - sum(use.grid_import_wh for use in uses)
+            if others and (bought or drawn):
+                uses.append(Use(others, bought, drawn))
+        return found
+
+    @cached_property
     def carbon(self) -> Carbon:
         """What trading spared the air, of the hours that may be shown."""
         known = self.intensities
-        hours = [
-            HourOfUse(each.at, each.energies.bought_wh, each.energies.grid_import_wh)
-            for each in self.hours
-        ]
         return count_carbon(
-            hours,
+            [use for uses in self.uses.values() for use in uses],
             known.by_hour,
             of=f"community:{self.place.community_id}",
             start=self.start,

@@ -96,8 +96,8 @@ def _prices() -> list[tuple[str, str]]:
         (
             _("Spread"),
             _(
-                "Retail tariff less the mean price, and the mean price less the feed-in tariff,"
-                " each tariff weighted by the same energy."
+                "Retail tariff less the mean price, and the mean price less the feed-in tariff;"
+                " of each day its mean tariffs, weighted by what was traded on it."
             ),
         ),
         (

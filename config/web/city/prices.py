@@ -19,6 +19,7 @@ from config.web.city.cards import (
     CityCard,
     Column,
     Section,
+    absent,
     made_from,
     make_card,
     moment_words,
@@ -83,7 +84,7 @@ def _course(
     rows: Sequence[tuple[object, EnergyBucket | None]],
     column: Column,
 ) -> CityCard:
-    means = means_of(look.hours)
+    means = means_of(look.by_day.values())
     title = findings.price_level(look.energies, means.retail, means.feed_in, look.currency)
     values = [
         (
@@ -144,9 +145,9 @@ def shape_card(look: Look) -> CityCard:
     unit = unit_symbol(look.currency)
     columns = [
         Column(_("Hour of the day"), "hour", "{:02d}:00".format),
-        Column(_("Lowest ({unit})").format(unit=unit), "lowest_micro_per_kwh", price_figure),
-        Column(_("Mean ({unit})").format(unit=unit), "mean_micro_per_kwh", price_figure),
-        Column(_("Highest ({unit})").format(unit=unit), "highest_micro_per_kwh", price_figure),
+        _column(_("Lowest ({unit})"), "lowest_micro_per_kwh", unit),
+        _column(_("Mean ({unit})"), "mean_micro_per_kwh", unit),
+        _column(_("Highest ({unit})"), "highest_micro_per_kwh", unit),
         Column(_("Hours"), "hours"),
     ]
     rows = [
@@ -180,7 +181,7 @@ def calendar_card(look: Look) -> CityCard:
     )
     columns = [
         Column(_("Day"), "day", short_day),
-        Column(_("Mean ({unit})").format(unit=unit), "price_micro_per_kwh", price_figure),
+        _column(_("Mean ({unit})"), "price_micro_per_kwh", unit),
     ]
     return make_card(
         "calendar",
@@ -189,7 +190,7 @@ def calendar_card(look: Look) -> CityCard:
         columns,
         list(prices.items()),
         note=f"{unit}. {made_from(look)}",
-        legend=ramp.legend(lambda value: f"{value:.3g}", _("missing")),
+        legend=ramp.legend(lambda value: f"{value:.3g}", absent()),
     )
 
 
@@ -238,7 +239,7 @@ def hours_card(look: Look) -> CityCard:
         columns,
         [(day, *own) for day, own in cells.items()],
         note=f"{unit}. {_('Hatched: nothing was traded, or shown.')} {made_from(look)}",
-        legend=ramp.legend(lambda value: f"{value:.3g}", _("missing")),
+        legend=ramp.legend(lambda value: f"{value:.3g}", absent()),
     )
 
 
@@ -260,7 +261,7 @@ def duration_card(look: Look) -> CityCard:
     )
     columns = [
         Column(_("Share of the hours"), "share_of_hours", "{:.0%}".format),
-        Column(_("Price reached ({unit})").format(unit=unit), "price_micro_per_kwh", price_figure),
+        _column(_("Price reached ({unit})"), "price_micro_per_kwh", unit),
     ]
     note = _("{count} hours with trades, of {all} that may be shown.").format(
         count=len(prices), all=len(look.hours)
@@ -271,7 +272,7 @@ def duration_card(look: Look) -> CityCard:
 
 def spread_card(look: Look) -> CityCard:
     """Show how far the price lay from both tariffs."""
-    means = means_of(look.hours)
+    means = means_of(look.by_day.values())
     title = findings.spreads(means.to_retail, means.to_feed_in, look.currency)
     days = {day: means_of([each] if each else []) for day, each in look.days}
     unit = unit_symbol(look.currency)
@@ -285,14 +286,8 @@ def spread_card(look: Look) -> CityCard:
     )
     columns = [
         Column(_("Day"), "day", short_day),
-        Column(
-            _("Below retail ({unit})").format(unit=unit), "below_retail_micro_per_kwh", price_figure
-        ),
-        Column(
-            _("Above feed-in ({unit})").format(unit=unit),
-            "above_feed_in_micro_per_kwh",
-            price_figure,
-        ),
+        _column(_("Below retail ({unit})"), "below_retail_micro_per_kwh", unit),
+        _column(_("Above feed-in ({unit})"), "above_feed_in_micro_per_kwh", unit),
     ]
     note = _("Clearing price against each tariff, weighted by what was traded; fees are not in it.")
     return make_card(
@@ -325,11 +320,7 @@ def volatility_card(look: Look) -> CityCard:
     )
     columns = [
         Column(_("Day"), "day", short_day),
-        Column(
-            _("Standard deviation ({unit})").format(unit=unit),
-            "standard_deviation_micro_per_kwh",
-            price_figure,
-        ),
+        _column(_("Standard deviation ({unit})"), "standard_deviation_micro_per_kwh", unit),
     ]
     note = _(
         "Volatility is the standard deviation of a day's hourly mean prices around the mean of that"
@@ -357,7 +348,7 @@ def zones_card(look: Look) -> CityCard:
     svg = ranked_bars(bars, charts.Words(title, _("Mean price by zone."), unit))
     columns = [
         Column(_("Zone"), "zone"),
-        Column(_("Mean ({unit})").format(unit=unit), "price_micro_per_kwh", price_figure),
+        _column(_("Mean ({unit})"), "price_micro_per_kwh", unit),
     ]
     note = _("A zone of fewer than {minimum} meters is not shown.").format(minimum=look.minimum)
     return make_card("zones", title, svg, columns, rows, note=f"{note} {made_from(look)}")
@@ -366,9 +357,9 @@ def zones_card(look: Look) -> CityCard:
 def _price_columns(look: Look) -> list[Column]:
     unit = unit_symbol(look.currency)
     return [
-        Column(_("Clearing price ({unit})").format(unit=unit), "price_micro_per_kwh", price_figure),
-        Column(_("Retail ({unit})").format(unit=unit), "retail_micro_per_kwh", price_figure),
-        Column(_("Feed-in ({unit})").format(unit=unit), "feed_in_micro_per_kwh", price_figure),
+        _column(_("Clearing price ({unit})"), "price_micro_per_kwh", unit),
+        _column(_("Retail ({unit})"), "retail_micro_per_kwh", unit),
+        _column(_("Feed-in ({unit})"), "feed_in_micro_per_kwh", unit),
     ]
 
 
@@ -382,3 +373,8 @@ def _hours(look: Look, known: dict[datetime, EnergyBucket]) -> list[datetime]:
     moments = [(start + HOUR * number).astimezone(UTC) for number in range(count)]
     days = {day for day, _each in look.days}
     return [at for at in moments if look.local(at).date() in days]
+
+
+def _column(label: str, name: str, unit: str) -> Column:
+    """Return a column of prices; a day may be shown and still have none."""
+    return Column(label.format(unit=unit), name, price_figure, _("no trade, or withheld"))
