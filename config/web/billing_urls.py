@@ -9,7 +9,6 @@ _RUNS = "operator/<int:participant_id>/billing/"
 _RUN = f"{_RUNS}<int:run_id>/"
 
 urlpatterns = [
-    path(_MONTH, statements.month, name="month"),
     path(f"{_MONTH}<str:month>/statement.pdf", statements.pdf, name="statement_pdf"),
     path(f"{_MONTH}<str:month>/statement.csv", statements.csv, name="statement_csv"),
     path(_RUNS, billing.runs, name="billing"),

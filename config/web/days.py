@@ -34,14 +34,19 @@ class ChosenDay:
 
 def chosen_day(request: HttpRequest, place: Place, now: datetime) -> ChosenDay:
     """Return the day a request asks for, as near to it as the market has days."""
-    known = get_market_days(place=place)
-    today = now.astimezone(place.zone).date()
-    first, last = (known.first, known.last) if known else (today, today)
     try:
         asked = date.fromisoformat(request.GET.get("day", ""))
     except ValueError:
-        asked = last
-    day = min(max(asked, first), last)
+        return day_near(None, place, now)
+    return day_near(asked, place, now)
+
+
+def day_near(asked: date | None, place: Place, now: datetime) -> ChosenDay:
+    """Return a day, as near to the one asked for as the market has days; else the last one."""
+    known = get_market_days(place=place)
+    today = now.astimezone(place.zone).date()
+    first, last = (known.first, known.last) if known else (today, today)
+    day = min(max(asked or last, first), last)
     start, end = day_bounds(day, place.zone)
     return ChosenDay(day=day, start=start, end=end, first=first, last=last)
 

@@ -1,4 +1,4 @@
-"""A household's and an enterprise's own pages: home, rule, statement."""
+"""A member's own pages: a day's figures, rule, statement."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from config.web.days import chosen_day, render_in
+from config.web.days import ChosenDay, chosen_day, render_in
 from config.web.personas import place_or_404, use_persona
 from config.web.rule_form import RuleForm
 from config.web.signing import RULE_SAVED, micros_since_epoch, to_sign, translated
@@ -32,21 +32,16 @@ FIELDS_OF_SERVICE = {
 }
 
 
-@require_safe
-def household(request: HttpRequest, participant_id: int) -> HttpResponse:
-    """What I earned, saved, and why; my rule."""
-    persona = use_persona(request, participant_id, "household")
-    place = place_or_404(persona)
-    now = timezone.now()
-    context = day_context(request, persona, place, now)
-    return render_in(request, place, "pages/household.html", context)
-
-
 def day_context(
     request: HttpRequest, persona: Persona, place: Place, now: datetime
 ) -> dict[str, object]:
-    """Return what a member's home shows of a day, and their rules."""
+    """Return what an enterprise's home shows of a day, and their rules."""
     chosen = chosen_day(request, place, now)
+    return day_figures(persona, place, chosen) | {"rules": rule_cards(persona, place, now)}
+
+
+def day_figures(persona: Persona, place: Place, chosen: ChosenDay) -> dict[str, object]:
+    """Return a member's day, interval by interval."""
     lines = statements.list_statement_lines(
         persona=persona, place=place, start=chosen.start, end=chosen.end
     )
@@ -56,7 +51,6 @@ def day_context(
         "lines": lines,
         "intervals": [line.interval for line in lines],
         "totals": statements.total_of(lines),
-        "rules": rule_cards(persona, place, now),
     }
 
 

@@ -1,4 +1,4 @@
-"""A member's month: what it came to, its final statement, and both as files."""
+"""A member's final statements as files, and which month a page is about."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -10,12 +10,10 @@ from django.views.decorators.http import require_safe
 from config.web.billing_files import statement_csv
 from config.web.billing_pdf import statement_pdf
 from config.web.billing_words import WordedStatement, worded_statement
-from config.web.days import render_in
 from config.web.personas import place_or_404, use_persona
 from marketplace.domain.billing.month import (
     month_after,
     month_before,
-    month_bounds,
     month_of,
     read_month,
 )
@@ -26,7 +24,6 @@ from marketplace.queries.billing import (
     list_items,
 )
 from marketplace.queries.pages import Persona, Place, get_market_days
-from marketplace.queries.statement_days import StatementDay, list_statement_days
 
 ROLES = ("household", "enterprise")
 
@@ -40,57 +37,6 @@ class ChosenMonth:
     next: date | None
     first: date
     last: date
-
-
-@dataclass(frozen=True)
-class MonthSums:
-    """What the days of a month came to so far. [Wh], [micro]"""
-
-    import_wh: int
-    export_wh: int
-    bought_wh: int
-    sold_wh: int
-    net_micro: int
-    alone_micro: int
-    waiting_count: int
-
-    @classmethod
-    def of(cls, days: list[StatementDay]) -> "MonthSums":
-        """Add up days."""
-        return cls(
-            import_wh=sum(day.import_wh for day in days),
-            export_wh=sum(day.export_wh for day in days),
-            bought_wh=sum(day.bought_wh for day in days),
-            sold_wh=sum(day.sold_wh for day in days),
-            net_micro=sum(day.net_micro for day in days),
-            alone_micro=sum(day.alone_micro for day in days),
-            waiting_count=sum(day.waiting_count for day in days),
-        )
-
-    @property
-    def saved_micro(self) -> int:
-        """What the market was worth, against the grid alone."""
-        return self.net_micro - self.alone_micro
-
-
-@require_safe
-def month(request: HttpRequest, participant_id: int) -> HttpResponse:
-    """Show a month's days as booked, and its statement once that is final."""
-    persona = use_persona(request, participant_id, *ROLES)
-    place = place_or_404(persona)
-    chosen = _chosen(request, place)
-    start, end = month_bounds(chosen.month, place.zone)
-    days = list_statement_days(persona=persona, place=place, start=start, end=end)
-    worded = _final(persona, place, chosen.month)
-    context: dict[str, object] = {
-        "persona": persona,
-        "chosen": chosen,
-        "days": days,
-        "sums": MonthSums.of(days),
-        "worded": worded,
-        "before": _compared(persona, place, month_before(chosen.month)),
-    }
-    return render_in(request, place, "pages/month.html", context)
 
 
 @require_safe
@@ -127,13 +73,14 @@ def _own_final(request: HttpRequest, participant_id: int, asked: str) -> WordedS
     persona = use_persona(request, participant_id, *ROLES)
     place = place_or_404(persona)
     month = read_month(asked)
-    worded = _final(persona, place, month) if month else None
+    worded = final_statement(persona, place, month) if month else None
     if worded is None:
         raise Http404
     return worded
 
 
-def _final(persona: Persona, place: Place, month: date) -> WordedStatement | None:
+def final_statement(persona: Persona, place: Place, month: date) -> WordedStatement | None:
+    """Return a member's final statement of a month in words; None while there is none."""
     run = find_final(community_id=place.community_id, month=month)
     if run is None:
         return None
@@ -144,15 +91,15 @@ def _final(persona: Persona, place: Place, month: date) -> WordedStatement | Non
     return worded_statement(run, found, items, place)
 
 
-def _compared(persona: Persona, place: Place, month: date) -> StatementLine | None:
+def statement_before(persona: Persona, place: Place, month: date) -> StatementLine | None:
     """Return the final statement of the month before."""
-    run = find_final(community_id=place.community_id, month=month)
+    run = find_final(community_id=place.community_id, month=month_before(month))
     if run is None:
         return None
     return find_statement(run_id=run.id, participant_id=persona.participant_id)
 
 
-def _chosen(request: HttpRequest, place: Place) -> ChosenMonth:
+def chosen_month(request: HttpRequest, place: Place) -> ChosenMonth:
     """Return the month a request asks for, as near to it as the market has months."""
     known = get_market_days(place=place)
     today = timezone.now().astimezone(place.zone).date()

@@ -6,14 +6,13 @@ from config.web import (
     agreements,
     community,
     comparison,
-    enterprise,
     member,
     signing,
 )
+from config.web.enterprise_pages import home
 
 urlpatterns = [
-    path("household/<int:participant_id>/", member.household, name="household"),
-    path("enterprise/<int:participant_id>/", enterprise.enterprise, name="enterprise"),
+    path("enterprise/<int:participant_id>/", home.enterprise, name="enterprise"),
     path("community/<int:community_id>/", community.community, name="community"),
     path("member/<int:participant_id>/rule/<int:metering_point_id>/", member.rule, name="rule"),
     path(

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Min, QuerySet, Sum
 
 from marketplace.domain.civil_day import day_bounds
 from marketplace.domain.readings.gap_days import IntervalLength, expected_intervals
-from marketplace.models import MeteringPoint, ReadingReport, RuleSet
+from marketplace.models import MeteringPoint, MeterState, ReadingReport, RuleSet
 from marketplace.queries.pages import Place
 
 # The current reading of an interval is its highest version.
@@ -181,6 +181,22 @@ def list_own_meters(*, participant_id: int) -> list[Meter]:
     """Return a member's metering points."""
     found = MeteringPoint.objects.filter(site__participant=participant_id)
     return _meters(found.order_by("code"))
+
+
+@dataclass(frozen=True)
+class OwnGap:
+    """Readings of a member's meters that are missing of late, and since which day."""
+
+    missing_count: int
+    since: date
+
+
+def find_own_gap(*, participant_id: int) -> OwnGap | None:
+    """Return what is missing of a member's readings of the last weeks; None if nothing is."""
+    found = MeterState.objects.filter(
+        metering_point__site__participant=participant_id, gap_since__isnull=False
+    ).aggregate(missing=Sum("missing_count"), since=Min("gap_since"))
+    return OwnGap(found["missing"], found["since"]) if found["since"] else None
 
 
 def _meters(found: QuerySet[MeteringPoint]) -> list[Meter]:

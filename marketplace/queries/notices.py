@@ -27,19 +27,26 @@ def list_notices(
     found = Notice.objects.filter(participant__in=participant_ids)
     if before_id is not None:
         found = found.filter(id__lt=before_id)
-    return [
-        NoticeLine(
-            each.id,
-            each.participant_id,
-            each.kind,
-            each.subject,
-            each.at,
-            each.read_at is not None,
-        )
-        for each in found.order_by("-id")[:limit]
-    ]
+    return [_line(each) for each in found.order_by("-id")[:limit]]
+
+
+def list_unread(*, participant_id: int, limit: int) -> list[NoticeLine]:
+    """Return the newest notices to a participant that nobody has looked at."""
+    found = Notice.objects.filter(participant=participant_id, read_at__isnull=True)
+    return [_line(each) for each in found.order_by("-id")[:limit]]
 
 
 def count_unread(*, participant_ids: Collection[int]) -> int:
     """Return how many notices nobody has looked at."""
     return Notice.objects.filter(participant__in=participant_ids, read_at__isnull=True).count()
+
+
+def _line(notice: Notice) -> NoticeLine:
+    return NoticeLine(
+        notice.id,
+        notice.participant_id,
+        notice.kind,
+        notice.subject,
+        notice.at,
+        notice.read_at is not None,
+    )
