@@ -149,7 +149,7 @@ def likely(slots: Sequence[Slot], bands: Sequence[Band], words: Words) -> str:
     ]
     scale = Scale.around([value for values in signed for value in values if value is not None])
     width = 100 / max(1, len(slots))
-    marks: list[str] = []
+    marks = [held_bands(slots, width)]
     for band, expected in zip(bands, signed[1::3], strict=True):
         edges = [band.pixels(scale, index) for index in range(len(slots))]
         marks.extend(

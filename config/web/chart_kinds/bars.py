@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final, Literal
 
-from config.web.chart_kinds.marks import hatch, picture
+from config.web.chart_kinds.marks import hatch, picture, text_width, wrap
 from config.web.charts import HATCH_ID, PLOT_HEIGHT, Scale, Slot, Words, framed, held_bands
 
-ROW: Final = 42.0
-WORDS_AT: Final = 14.0
-BAR_AT: Final = 20.0
+LINE: Final = 17.0
 BAR: Final = 14.0
+# Below a row's words, and from bar to bar beside them. [px]
+GAP: Final = 6.0
+AIR: Final = 11.0
+# A small telephone's picture, less room between name and figure. [px]
+ROOM: Final = 240.0
 
 
 @dataclass(frozen=True)
@@ -43,28 +46,41 @@ class Bin:
     figure: str
 
 
+@dataclass(frozen=True)
+class _Row:
+    """A row's words as SVG text, where its bar begins, and how tall it is. [px]"""
+
+    words: str
+    bar_at: float
+    end: float
+
+
 def ranked_bars(bars: Sequence[Bar], words: Words) -> str:
     """Draw a row for each bar from one line of zero, in the order given."""
     low, high = _reach([bar.value for bar in bars if bar.value is not None])
-    rows = []
-    for index, bar in enumerate(bars):
+    parts = []
+    rows = _rows([(bar.name, bar.figure) for bar in bars])
+    for bar, row in zip(bars, rows, strict=True):
         mark = (
-            _bar(bar.css, (0.0, bar.value), (low, high), index)
+            _bar(bar.css, (0.0, bar.value), (low, high), row.bar_at)
             if bar.value is not None
             else f'<rect class="held" fill="url(#{HATCH_ID})" x="0" width="100%" '
-            f'y="{index * ROW + BAR_AT:g}" height="{BAR:g}"/>'
+            f'y="{row.bar_at:g}" height="{BAR:g}"/>'
         )
-        rows.append(_words(bar.name, bar.figure, index) + mark + _zero(low, high, index))
+        parts.append(
+            row.words + mark + _upright("axis", _x(0.0, low, high), row.bar_at - 2, BAR + 4)
+        )
     needed = hatch() if any(bar.value is None for bar in bars) else ""
-    return picture(needed + "".join(rows), words, height=ROW * len(bars), css="rows")
+    height = rows[-1].end if rows else 0
+    return picture(needed + "".join(parts), words, height=height, css="rows")
 
 
 def waterfall(steps: Sequence[Step], words: Words) -> str:
     """Draw how one total becomes another: a row a step, from above to below.
 
-    A change that takes away is drawn as a gain (``less``), one that adds as ``more``; each begins
-    where the one above it ended, and a thin line joins them. Names and figures stand above the
-    bars, so that it reads on a telephone as on a desk.
+    A change that takes away is drawn as ``less``, one that adds as ``more``; each begins where the
+    one above it ended, and a thin line joins them. Names and figures stand above the bars, so that
+    it reads on a telephone as on a desk.
 
     Parameters
     ----------
@@ -81,19 +97,16 @@ def waterfall(steps: Sequence[Step], words: Words) -> str:
         reached = start + step.value
         spans.append((start, reached))
     low, high = _reach([edge for span in spans for edge in span])
-    rows = []
-    for index, (step, (start, end)) in enumerate(zip(steps, spans, strict=True)):
-        css = "whole" if step.kind == "total" else "less" if end < start else "more"
-        rows.append(
-            _words(step.name, step.figure, index) + _bar(css, (start, end), (low, high), index)
-        )
-        if index + 1 < len(steps):
-            x, top = _x(end, low, high), index * ROW + BAR_AT
-            rows.append(
-                f'<line class="joint" x1="{x:.2f}%" x2="{x:.2f}%" y1="{top + BAR:g}" '
-                f'y2="{top + ROW:g}"/>'
-            )
-    return picture("".join(rows), words, height=ROW * len(steps), css="rows waterfall")
+    rows = _rows([(step.name, step.figure) for step in steps])
+    parts = []
+    for index, (step, span, row) in enumerate(zip(steps, spans, rows, strict=True)):
+        css = "whole" if step.kind == "total" else "less" if step.value < 0 else "more"
+        parts.append(row.words + _bar(css, span, (low, high), row.bar_at))
+        if index + 1 < len(rows):
+            top = row.bar_at + BAR
+            x = _x(span[1], low, high)
+            parts.append(_upright("joint", x, top, rows[index + 1].bar_at - top))
+    return picture("".join(parts), words, height=rows[-1].end if rows else 0, css="rows waterfall")
 
 
 def histogram(bins: Sequence[Bin], words: Words, *, css: str = "pool") -> str:
@@ -130,27 +143,35 @@ def _x(value: float, low: float, high: float) -> float:
     return (value - low) / (high - low) * 100
 
 
-def _bar(css: str, span: tuple[float, float], reach: tuple[float, float], index: int) -> str:
+def _bar(css: str, span: tuple[float, float], reach: tuple[float, float], top: float) -> str:
     left, right = sorted(_x(value, *reach) for value in span)
     return (
         f'<rect class="{css}" x="{left:.2f}%" width="{right - left:.2f}%" '
-        f'y="{index * ROW + BAR_AT:g}" height="{BAR:g}" rx="2"/>'
+        f'y="{top:g}" height="{BAR:g}" rx="2"/>'
     )
 
 
-def _zero(low: float, high: float, index: int) -> str:
-    x, top = _x(0.0, low, high), index * ROW + BAR_AT
-    return (
-        f'<line class="axis" x1="{x:.2f}%" x2="{x:.2f}%" y1="{top - 2:g}" y2="{top + BAR + 2:g}"/>'
-    )
+def _upright(css: str, x: float, top: float, length: float) -> str:
+    return f'<line class="{css}" x1="{x:.2f}%" x2="{x:.2f}%" y1="{top:g}" y2="{top + length:g}"/>'
 
 
-def _words(name: str, figure: str, index: int) -> str:
-    y = index * ROW + WORDS_AT
-    return (
-        f'<text class="row-name" y="{y:g}">{escape(name)}</text>'
-        f'<text class="row-figure" x="100%" text-anchor="end" y="{y:g}">{escape(figure)}</text>'
-    )
+def _rows(words: Sequence[tuple[str, str]]) -> list[_Row]:
+    """Return the rows one below the other; a long name takes a second line, as on a telephone."""
+    rows, top = [], 0.0
+    for name, figure in words:
+        lines = wrap(name, ROOM - text_width(figure))
+        texts = [
+            f'<text class="row-name" y="{top + LINE * (number + 0.8):g}">{escape(line)}</text>'
+            for number, line in enumerate(lines)
+        ]
+        bottom = top + LINE * len(lines)
+        texts.append(
+            f'<text class="row-figure" x="100%" text-anchor="end" y="{bottom - LINE * 0.2:g}">'
+            f"{escape(figure)}</text>"
+        )
+        rows.append(_Row("".join(texts), bottom + GAP, bottom + GAP + BAR + AIR))
+        top = rows[-1].end
+    return rows
 
 
 def _above(figure: str, index: int, width: float, y: float) -> str:
@@ -163,7 +184,9 @@ def _above(figure: str, index: int, width: float, y: float) -> str:
 def _below(name: str, index: int, width: float) -> str:
     # A telephone has room for every second word only.
     css = "tick minor" if index % 2 else "tick"
+    # The first stands beside the unit of the axis, and must not run into it.
+    x, anchor = (0.0, "start") if index == 0 else ((index + 0.5) * width, "middle")
     return (
-        f'<text class="{css}" x="{(index + 0.5) * width:.2f}%" y="{PLOT_HEIGHT + 21}" '
-        f'text-anchor="middle">{escape(name)}</text>'
+        f'<text class="{css}" x="{x:.2f}%" y="{PLOT_HEIGHT + 21}" '
+        f'text-anchor="{anchor}">{escape(name)}</text>'
     )

@@ -83,12 +83,18 @@ def _line(points: Sequence[tuple[float, float]], css: str, scale: Scale) -> str:
 
 
 def _labels(ends: Sequence[tuple[Series, float]], scale: Scale) -> str:
-    """Write each curve's label above its right end, apart from the others."""
-    wanted = [scale.y(value) - 6 for _, value in ends]
-    places = spread(wanted, gap=LABEL_GAP, low=TOP + 10, high=PLOT_HEIGHT - 4)
-    return "".join(
-        f'<text class="label {line.css}" x="99%" y="{y:.1f}" text-anchor="end">'
-        f"{escape(line.label)}</text>"
-        for (line, _), y in zip(ends, places, strict=True)
-        if line.label
+    """Write each curve's label above its right end, apart from the others, with its colour."""
+    named = [(line, value) for line, value in ends if line.label]
+    places = spread(
+        [scale.y(value) - 6 for _, value in named],
+        gap=LABEL_GAP,
+        low=TOP + 10,
+        high=PLOT_HEIGHT - 4,
     )
+    labels = "".join(
+        f'<text class="label" x="-18" y="{y:.1f}" text-anchor="end">{escape(line.label)}</text>'
+        f'<rect class="swatch {line.css}" x="-14" y="{y - 6:.1f}" width="14" height="4"/>'
+        for (line, _), y in zip(named, places, strict=True)
+    )
+    # A drawing of its own at the right edge: pixels count from there.
+    return f'<svg class="edge" x="100%" width="1" height="{PLOT_HEIGHT}">{labels}</svg>'

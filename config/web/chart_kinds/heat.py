@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from config.web.chart_cards import LegendItem
-from config.web.chart_kinds.marks import hatch, picture, told
+from config.web.chart_kinds.marks import hatch, told
 from config.web.charts import HATCH_ID, Words, round_step
 
 SHADES: Final = 5
@@ -17,7 +17,6 @@ CELL: Final = 26.0
 MONTH_TOP: Final = 22.0
 ROW: Final = 18.0
 ROWS_TOP: Final = 20.0
-LABEL_PERCENT: Final = 14.0
 TICK_HOURS: Final = 6
 WEEK: Final = 7
 
@@ -121,23 +120,26 @@ def day_hours(rows: Sequence[HourRow], ramp: Ramp, words: Words) -> str:
         What the picture says to those who cannot see it.
     """
     count = max((len(row.values) for row in rows), default=0) or 1
-    width = (100 - LABEL_PERCENT) / count
-    parts = [hatch()]
+    width = 100 / count
+    labels, parts = [], [hatch()]
     for hour in range(0, count, TICK_HOURS):
-        parts.append(
-            f'<text x="{LABEL_PERCENT + hour * width:.2f}%" y="{ROWS_TOP - 7:g}">{hour:02d}</text>'
-        )
+        parts.append(f'<text x="{hour * width:.2f}%" y="{ROWS_TOP - 7:g}">{hour:02d}</text>')
     for index, row in enumerate(rows):
         y = ROWS_TOP + index * ROW
-        parts.append(f'<text x="0" y="{y + 13:g}">{escape(row.label)}</text>')
+        labels.append(f'<text x="100%" y="{y + 13:g}" text-anchor="end">{escape(row.label)}</text>')
         for hour, (value, name) in enumerate(zip(row.values, row.names, strict=True)):
             parts.append(
-                f'<rect {_fill(value, ramp)} x="{LABEL_PERCENT + hour * width:.2f}%" y="{y:g}" '
+                f'<rect {_fill(value, ramp)} x="{hour * width:.2f}%" y="{y:g}" '
                 f'width="{width * 0.94:.2f}%" height="{ROW - 1.5:g}">'
                 f"<title>{escape(name)}</title></rect>"
             )
     height = ROWS_TOP + len(rows) * ROW + 4
-    return picture("".join(parts), words, height=height, css="days-hours")
+    return (
+        f'<div class="chart days-hours" role="img" aria-label="{told(words)}">'
+        f'<svg class="chart-axis" width="44" height="{height:g}" aria-hidden="true">'
+        f'{"".join(labels)}</svg><svg class="chart-plot" width="100%" height="{height:g}" '
+        f'aria-hidden="true">{"".join(parts)}</svg></div>'
+    )
 
 
 def _fill(value: float | None, ramp: Ramp) -> str:

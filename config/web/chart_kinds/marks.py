@@ -1,5 +1,6 @@
 """What pictures have in common: their frame, the hatch of what is missing, words with room."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from html import escape
@@ -48,6 +49,17 @@ def text_width(text: str) -> float:
     return LETTER_WIDTH * (len(text) + wide)
 
 
+def wrap(text: str, room: float) -> list[str]:
+    """Return a text in lines that fit in so many pixels; Chinese may break anywhere."""
+    lines, line = [], ""
+    for piece in re.findall(r"[\u3000-\uffef]|[^\s\u3000-\uffef]+\s*", text):
+        if line and text_width((line + piece).rstrip()) > room:
+            lines.append(line.rstrip())
+            line = ""
+        line += piece
+    return [*lines, line.rstrip()]
+
+
 def shorten(text: str, room: float) -> str:
     """Return a text that fits in so many pixels, its end left out where it would not."""
     if text_width(text) <= room:
@@ -56,6 +68,18 @@ def shorten(text: str, room: float) -> str:
     while kept and text_width(kept) > room - 2 * LETTER_WIDTH:
         kept = kept[:-1]
     return f"{kept.rstrip()}\N{HORIZONTAL ELLIPSIS}"
+
+
+def fitted(text: str, css: str, attributes: str, room: float) -> str:
+    """Return a text element; where a telephone has no room for it, a short one stands there."""
+    short = shorten(text, room)
+    if short == text:
+        return f'<text class="{css}" {attributes}>{escape(text)}</text>'
+    return (
+        f'<text class="{css} wide-only" {attributes}>{escape(text)}</text>'
+        f'<text class="{css} narrow-only" {attributes}>{escape(short)}'
+        f"<title>{escape(text)}</title></text>"
+    )
 
 
 def spread(places: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from config.web.chart_kinds.marks import picture, shorten
+from config.web.chart_kinds.marks import fitted, picture
 from config.web.charts import Words
 
-HEIGHT: Final = 340.0
+HEIGHT: Final = 360.0
 RADIUS: Final = 20.0
 WIDEST: Final = 14.0
 THINNEST: Final = 1.5
-LABEL_WIDTH: Final = 120.0
+LABEL_WIDTH: Final = 110.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def network(nodes: Sequence[Node], links: Sequence[Link], words: Words) -> str:
         What the picture says to those who cannot see it.
     """
     places = [node.at or _on_ellipse(index, len(nodes)) for index, node in enumerate(nodes)]
-    pixels = [(8 + 84 * x, 38 + (HEIGHT - 86) * y) for x, y in places]
+    pixels = [(8 + 84 * x, 58 + (HEIGHT - 110) * y) for x, y in places]
     widest = max((max(link.sent, link.received) for link in links), default=0.0) or 1.0
     lines = "".join(_halves(link, pixels[link.source], pixels[link.sink], widest) for link in links)
     figures = "".join(_figure(link, pixels[link.source], pixels[link.sink]) for link in links)
@@ -102,15 +102,16 @@ def _figure(link: Link, source: tuple[float, float], sink: tuple[float, float]) 
 
 
 def _circle(node: Node, place: tuple[float, float]) -> str:
-    """Draw a zone with its words below it, on the side that has room."""
+    """Draw a zone; its words stand above it in the upper half, so that no link runs into them."""
     x, y = place
     anchor = "start" if x < 25 else "end" if x > 75 else "middle"
     at = max(0.0, x - 7) if anchor == "start" else min(100.0, x + 7) if anchor == "end" else x
+    first = y - RADIUS - 20 if y < HEIGHT / 2 - 10 else y + RADIUS + 14
+    words = f'x="{at:.2f}%" text-anchor="{anchor}"'
+    name = fitted(node.name, "flow-name", f'y="{first:.1f}" {words}', LABEL_WIDTH)
     return (
         f"<g><title>{escape(f'{node.name}: {node.figure}')}</title>"
         f'<circle class="node {node.css}" cx="{x:.2f}%" cy="{y:.1f}" r="{RADIUS:g}"/>'
-        f'<text class="flow-name" x="{at:.2f}%" y="{y + RADIUS + 14:.1f}" text-anchor="{anchor}">'
-        f"{escape(shorten(node.name, LABEL_WIDTH))}</text>"
-        f'<text class="flow-figure" x="{at:.2f}%" y="{y + RADIUS + 28:.1f}" '
-        f'text-anchor="{anchor}">{escape(node.figure)}</text></g>'
+        + name
+        + f'<text class="flow-figure" y="{first + 14:.1f}" {words}>{escape(node.figure)}</text></g>'
     )

@@ -6,7 +6,7 @@ from html import escape
 from itertools import accumulate
 from typing import Final
 
-from config.web.chart_kinds.marks import picture, shorten, stretched
+from config.web.chart_kinds.marks import fitted, picture, stretched
 from config.web.charts import Words
 
 TOP: Final = 8.0
@@ -14,8 +14,8 @@ TOP: Final = 8.0
 ROOM_OF_WORDS: Final = 40.0
 ROOM_OF_BANDS: Final = 200.0
 BAR: Final = 3.0
-# Half of a small telephone's picture. [px]
-LABEL_WIDTH: Final = 128.0
+# Half of a small telephone's picture, in letters that are bold. [px]
+LABEL_WIDTH: Final = 98.0
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,6 @@ def _end(end: End, top: float, height: float, *, is_right: bool) -> str:
     return (
         f'<rect class="end {end.css}" x="{x:g}%" y="{top:.1f}" width="{BAR:g}%" '
         f'height="{max(height, 1.5):.1f}" rx="2"/>'
-        f'<text class="flow-name" {place} y="{middle - 3:.1f}">'
-        f"{escape(shorten(end.name, LABEL_WIDTH))}<title>{escape(end.name)}</title></text>"
-        f'<text class="flow-figure" {place} y="{middle + 12:.1f}">{escape(end.figure)}</text>'
+        + fitted(end.name, "flow-name", f'{place} y="{middle - 3:.1f}"', LABEL_WIDTH)
+        + f'<text class="flow-figure" {place} y="{middle + 12:.1f}">{escape(end.figure)}</text>'
     )
