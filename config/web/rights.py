@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from marketplace.domain.organisations import Right
 
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
-_LOOK: Final = ("comparison",)
+_LOOK: Final = ("comparison", "organisation_leave")
 _TRADE: Final = (
     "rule",
     "accept_rule",
@@ -83,7 +83,6 @@ PERSONAL: Final = (
     "join_step",
     "join_state",
     "join_try",
-    "organisation_leave",
     "invitation",
     "log_cosignatures",
     "log_objections",

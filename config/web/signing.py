@@ -54,7 +54,7 @@ def accept(request: HttpRequest, participant_id: int, metering_point_id: int) ->
 
     def act() -> None:
         accept_standing_terms(
-            metering_point_id=metering_point_id, **_sent(request), now=timezone.now()
+            metering_point_id=metering_point_id, **sent_text(request), now=timezone.now()
         )
         messages.success(request, RULE_SAVED)
 
@@ -66,7 +66,7 @@ def revoke(request: HttpRequest, participant_id: int, metering_point_id: int) ->
     """End the rule in force; with a key of one's own, sign that first."""
     persona = _owner(request, participant_id, metering_point_id)
     now = timezone.now()
-    sent = _sent(request) if "signature" in request.POST else {}
+    sent = sent_text(request) if "signature" in request.POST else {}
     try:
         revoke_standing_rule(metering_point_id=metering_point_id, now=now, **sent)
     except SignatureNeeded:
@@ -90,7 +90,7 @@ def key(request: HttpRequest, participant_id: int, metering_point_id: int) -> Ht
             use_hall_key(participant_id=participant_id, now=now)
             messages.success(request, _("From now on the hall signs for you, with a new key."))
             return
-        use_own_key(participant_id=participant_id, **_sent(request), now=now)
+        use_own_key(participant_id=participant_id, **sent_text(request), now=now)
         messages.success(request, _("From now on only this browser can sign for you."))
 
     return _tried(request, persona, metering_point_id, act)
@@ -156,7 +156,7 @@ def _site(persona: Persona, metering_point_id: int) -> str:
     return names.get(metering_point_id, "")
 
 
-def _sent(request: HttpRequest) -> dict[str, bytes]:
+def sent_text(request: HttpRequest) -> dict[str, bytes]:
     """Return the text and the signature that a browser sent; what is none fails as one."""
     try:
         signature = base64.b64decode(request.POST.get("signature", ""), validate=True)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 from marketplace.domain.applications import ApplicationState, Details
 from marketplace.domain.identity import IdentityKey
@@ -13,9 +13,12 @@ from marketplace.models import (
     MeteringPoint,
     Participant,
     Reading,
+    RuleSet,
     TextConsent,
+    Zone,
 )
 from marketplace.queries.identity import find_user_key, identity_keys, names_of
+from marketplace.queries.pages import Place, place_of
 
 # Purposes of seals and tags.
 APPLICATIONS: Final = "applications"
@@ -54,6 +57,14 @@ class Consent:
     language: str
     sha256: str
     agreed_on: date
+
+
+@dataclass(frozen=True)
+class OpenCommunity:
+    """A community that one may apply to, with codes and names of its zones."""
+
+    place: Place
+    zones: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -148,9 +159,16 @@ def list_meter_starts(*, participant_id: int) -> list[MeterStart]:
     ]
 
 
-def list_open_communities() -> list[Community]:
-    """Return the communities that one may apply to."""
-    return list(Community.objects.order_by("name").prefetch_related("zones"))
+def list_open_communities() -> list[OpenCommunity]:
+    """Return the communities that one may apply to, by name."""
+    communities = Community.objects.order_by("name").prefetch_related("zones")
+    return [
+        OpenCommunity(
+            place_of(each),
+            tuple((zone.code, zone.name) for zone in sorted(each.zones.all(), key=_by_id)),
+        )
+        for each in communities
+    ]
 
 
 def is_name_taken(*, role: str, community_id: int | None, name: str) -> bool:
@@ -158,9 +176,20 @@ def is_name_taken(*, role: str, community_id: int | None, name: str) -> bool:
     return name in names_of(Participant.objects.filter(role=role, community=community_id)).values()
 
 
+def get_rules_document(*, community_id: int, now: datetime) -> dict[str, Any] | None:
+    """Return the rule set in force, or the first to come; None without any."""
+    rules = RuleSet.objects.filter(community=community_id).order_by("-effective_from")
+    found = rules.filter(effective_from__lte=now).first() or rules.last()
+    return None if found is None else found.document
+
+
 def key_of(application: Application) -> IdentityKey | None:
     """Return the key that an application is sealed under; None once it was destroyed."""
     return identity_keys().get([application.identity_slot]).get(application.identity_slot)
+
+
+def _by_id(zone: Zone) -> int:
+    return zone.id
 
 
 def _consents(**of: int) -> list[Consent]:

@@ -87,6 +87,8 @@ def approve_application(
     ------
     ApplicationClosed
         If it was decided or withdrawn, or the operator runs another community.
+    Invalid
+        If readings would be expected from before now.
     ApplicationUnfit
         If the meter is taken by now, the zone is gone, or the applicant was erased.
     """
@@ -94,6 +96,9 @@ def approve_application(
     community = row.community
     assert community is not None  # it was sent to one
     starts = active_from or next_midnight(now, community.timezone)
+    if starts < now:
+        # What is settled would have to wait for readings of somebody who was no member then.
+        raise Invalid("first_day", N_("Choose a day that has not begun yet."))
     if row.role in ENERGY_ROLES:
         participant_id = _add_energy_member(row, details, starts, now)
     else:

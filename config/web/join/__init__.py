@@ -1,0 +1,1 @@
+"""How somebody becomes a member: an address, an application, its answer; and a try before."""
