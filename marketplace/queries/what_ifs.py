@@ -1,7 +1,7 @@
 """What-ifs as pages and files show them, and how large groups of members are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -35,7 +35,7 @@ class GroupSizes:
 
 @dataclass(frozen=True)
 class WhatIfLine:
-    """A what-if in a list."""
+    """A what-if in a list; ``is_released`` where it tells of released revisions only."""
 
     id: int
     first_day: date
@@ -46,6 +46,7 @@ class WhatIfLine:
     done_count: int
     computed_at: datetime | None
     failed_at: datetime | None
+    is_released: bool
 
     @property
     def is_open(self) -> bool:
@@ -80,6 +81,8 @@ class WhatIfAnswer:
         Of the period and of each civil day that has settled intervals.
     zones : tuple of str
         Codes of the zones that may be shown; none where one is smaller than the minimum.
+    is_forward : bool
+        Whether there was trading before delivery.
     is_outdated : bool
         Whether intervals of the period were cleared again since.
     """
@@ -93,7 +96,12 @@ class WhatIfAnswer:
     zones: tuple[str, ...]
     spread: Spread
     roof_count: int
+    is_forward: bool
     is_outdated: bool
+
+    def without_zones(self) -> "WhatIfAnswer":
+        """Return the answer for somebody who may not see zones."""
+        return replace(self, zones=())
 
 
 def settled_intervals_between(
@@ -134,10 +142,12 @@ def get_group_sizes(*, community_id: int) -> GroupSizes:
     return GroupSizes(members, sizes("site__zone__code"), sizes("voltage_level"))
 
 
-def list_what_ifs(*, community_id: int, limit: int = 20) -> list[WhatIfLine]:
-    """Return the newest what-ifs of a community."""
-    found = WhatIf.objects.filter(community=community_id).order_by("-id")[:limit]
-    return [_line(each) for each in found]
+def list_what_ifs(*, community_id: int, is_released: bool, limit: int = 20) -> list[WhatIfLine]:
+    """Return the newest what-ifs of a community: of released revisions, or of the latest."""
+    found = WhatIf.objects.filter(
+        community=community_id, revisions__isnull=not is_released
+    ).order_by("-id")
+    return [_line(each) for each in found[:limit]]
 
 
 def find_what_if(*, what_if_id: int, community_ids: Sequence[int]) -> WhatIfLine | None:
@@ -173,6 +183,7 @@ def get_answer(*, what_if_id: int) -> WhatIfAnswer:
         zones=_shown_zones(found.community_id, total.actual),
         spread=Spread.read(found.spread or {}),
         roof_count=len(found.roof_ids),
+        is_forward=any(each["is_forward"] for each in found.rules),
         is_outdated=Clearing.objects.filter(interval__in=intervals).count() != found.clearing_count,
     )
 
@@ -203,4 +214,5 @@ def _line(found: WhatIf) -> WhatIfLine:
         done_count=found.done_count,
         computed_at=found.computed_at,
         failed_at=found.failed_at,
+        is_released=found.revisions is not None,
     )

@@ -152,6 +152,7 @@ def _checked(
                 "version": each.version,
                 "sha256": each.sha256,
                 "changed_sha256": changed_rules(each.document, checked).sha256,
+                "is_forward": each.document["mode"] == "forward",
             }
             for each in rule_sets
         ]

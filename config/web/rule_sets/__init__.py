@@ -1,0 +1,1 @@
+"""Rule sets as people read and change them: versions, differences, drafts, effects."""
