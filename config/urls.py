@@ -39,6 +39,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("config.web.operator_urls")),
     path("", include("config.web.provider_urls")),
     path("", include("config.web.city_urls")),
+    path("", include("config.web.what_if_urls")),
+    path("", include("config.web.rule_set_urls")),
     path("", include("config.web.expected_urls")),
     path("", include("config.web.household_urls")),
     path("", include("config.web.gap_urls")),

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from marketplace.domain.organisations import Right
 
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
-_LOOK: Final = ("comparison", "organisation_leave")
+_LOOK: Final = ("comparison", "what_if", "organisation_leave")
 _TRADE: Final = (
     "rule",
     "accept_rule",
@@ -58,6 +58,8 @@ _PAY: Final = (
     "market_dispute_decide",
 )
 _MANAGE: Final = (
+    "rule_sets",
+    "rule_draft",
     "signing_key",
     "market_signing_key",
     "applications",

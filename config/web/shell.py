@@ -76,8 +76,11 @@ def _links(request: HttpRequest) -> list[Link]:
     if persona.role == "enterprise" and persona.place is not None:
         places.append((_("Order book"), reverse("order_book", args=[persona.participant_id])))
     if persona.role == "operator":
+        places.append((_("Rule sets"), reverse("rule_sets", args=[persona.participant_id])))
         places.append((_("Halts"), reverse("trading_halts", args=[persona.participant_id])))
         places.append((_("Billing"), reverse("billing", args=[persona.participant_id])))
+    if persona.role in ("planner", "operator"):
+        places.append((_("What if"), reverse("what_if", args=[persona.participant_id])))
     if persona.place is not None:
         places.append((_("Community"), reverse("community", args=[persona.place.community_id])))
     places.append((_("Data market"), reverse("market")))
