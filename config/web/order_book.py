@@ -17,8 +17,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from config.web.days import render_in
 from config.web.order_forms import FIELD_OF_REFUSAL, OrderForm
 from config.web.personas import place_or_404, use_persona
+from config.web.signing import translated
 from marketplace.domain.civil_day import day_bounds
-from marketplace.errors import ORDER_REFUSALS
+from marketplace.domain.forward.orders import most_micro
+from marketplace.errors import ORDER_REFUSALS, LimitExceeded
 from marketplace.queries.forward import (
     RulesInForce,
     closes_at,
@@ -38,6 +40,7 @@ from marketplace.queries.order_book import (
 from marketplace.queries.pages import Persona, Place
 from marketplace.queries.pages_member import list_meters
 from marketplace.services.orders import cancel_orders, place_orders
+from marketplace.services.organisations import committing
 
 TRADERS: Final = ("enterprise",)
 OWN_SHOWN: Final = 50
@@ -134,9 +137,19 @@ def order_cancel(request: HttpRequest, participant_id: int, order_id: int) -> Ht
 
 
 def _placed(persona: Persona, gate: Gate, form: OrderForm, now: datetime) -> bool:
-    placed = place_orders(
-        participant_id=persona.participant_id, orders=form.columns(gate.starts_at), now=now
-    )
+    orders = form.columns(gate.starts_at)
+    try:
+        with committing(
+            acts_as=persona.membership,
+            key=f"order:{form.cleaned_data['token']}",
+            amount_micro=most_micro(orders),
+            now=now,
+        ) as counted:
+            placed = place_orders(participant_id=persona.participant_id, orders=orders, now=now)
+            counted.amount_micro = most_micro(orders, refusals=placed.refusals)
+    except LimitExceeded as above:
+        form.add_error(None, translated(above))
+        return False
     refusal = placed.refusals[0]
     if not refusal:
         return True

@@ -148,3 +148,12 @@ def member_of(reach: Reach, participant_id: int | None) -> Persona:
         what=AccessKind.BOOKS,
     )
     return found
+
+
+def own_member(request: Request, participant_id: int | None) -> Persona:
+    """Return the member to act for: operators read others' orders, but place none for them."""
+    reach = reach_of(request)
+    member = member_of(reach, participant_id)
+    if member.participant_id not in reach.own_ids:
+        raise Http404
+    return member

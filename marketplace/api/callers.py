@@ -6,7 +6,7 @@ from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.request import Request
 
 from marketplace.api.rights import right_of
-from marketplace.queries.pages import Persona, list_personas
+from marketplace.queries.pages import ActsAs, Persona, list_personas
 
 
 def caller_id(request: Request) -> int:
@@ -53,3 +53,11 @@ def acting_as(request: Request, roles: Collection[str], participant_id: int | No
         if persona.role in roles and participant_id in (None, persona.participant_id):
             return persona.participant_id
     raise PermissionDenied("You act for no such participant in a role that does this.")
+
+
+def seat_of(request: Request, participant_id: int) -> ActsAs:
+    """Return what the person is among those who act for a participant of theirs."""
+    for persona in personas_of(request):
+        if persona.participant_id == participant_id:
+            return persona.membership
+    raise PermissionDenied("You act for no such participant.")

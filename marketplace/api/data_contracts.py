@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from marketplace.api.callers import acting_as, own_ids
+from marketplace.api.callers import acting_as, own_ids, seat_of
 from marketplace.api.idempotency import idempotent
 from marketplace.api.paging import PAGE_PARAMETERS, page_of, pages
 from marketplace.domain.data.contract import MONTHS_MAX, ContractRevocation, ContractText
@@ -34,6 +34,7 @@ from marketplace.services.data.contracts import (
     close_proposal,
     propose_contract,
 )
+from marketplace.services.organisations import committing
 from marketplace.services.signed_terms import use_hall_key, use_own_key
 
 STATES = ("proposed", "agreed", "declined", "revoked", "ended")
@@ -183,12 +184,19 @@ class ContractList(APIView):
         form.is_valid(raise_exception=True)
         asked = form.validated_data
         buyer_id = acting_as(request, BUYERS, asked.get("participant_id"))
-        made = propose_contract(
-            text=ContractText.read(asked["body"].encode()),
-            participant_id=buyer_id,
-            signature=_signature(asked["signature"]),
-            now=timezone.now(),
-        )
+        text, now = ContractText.read(asked["body"].encode()), timezone.now()
+        with committing(
+            acts_as=seat_of(request, buyer_id),
+            key=f"contract:{text.bound.contract}",
+            amount_micro=text.whole_micro,
+            now=now,
+        ):
+            made = propose_contract(
+                text=text,
+                participant_id=buyer_id,
+                signature=_signature(asked["signature"]),
+                now=now,
+            )
         return Response(_body(_line(made.pk, [buyer_id])), status=status.HTTP_201_CREATED)
 
 

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, get_args
+from uuid import uuid4
 
 import msgspec
 import numpy as np
-from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -19,6 +19,7 @@ from marketplace.api.asked import (
     id_field,
     is_possible,
     member_of,
+    own_member,
     reach_of,
 )
 from marketplace.api.idempotency import idempotent
@@ -30,6 +31,7 @@ from marketplace.domain.forward.orders import (
     SELL,
     OrderColumns,
     microseconds,
+    most_micro,
 )
 from marketplace.errors import N_, Invalid, NotFound, OrderRefused
 from marketplace.queries.order_book import (
@@ -41,6 +43,7 @@ from marketplace.queries.order_book import (
     list_orders,
 )
 from marketplace.services.orders import cancel_orders, place_orders
+from marketplace.services.organisations import committing
 
 ORDERS_MAX: Final = 10_000
 STATES: Final = get_args(OrderState)
@@ -248,11 +251,16 @@ class OrderList(APIView):
         auction only if its hold was booked before gate closure.
         """
         body = decode_orders(request.data)
-        placed = place_orders(
-            participant_id=_own_member(request, body.participant),
-            orders=order_columns(body.orders),
-            now=timezone.now(),
-        )
+        member, now = own_member(request, body.participant), timezone.now()
+        orders = order_columns(body.orders)
+        with committing(
+            acts_as=member.membership,
+            key=f"orders:{uuid4()}",
+            amount_micro=most_micro(orders),
+            now=now,
+        ) as counted:
+            placed = place_orders(participant_id=member.participant_id, orders=orders, now=now)
+            counted.amount_micro = most_micro(orders, refusals=placed.refusals)
         results = [
             {"id": id_ or None, "refusal": code}
             for id_, code in zip(placed.ids.tolist(), placed.refusals, strict=True)
@@ -274,7 +282,9 @@ class OrderCancellation(APIView):
         form = CancelIn(data=request.data)
         form.is_valid(raise_exception=True)
         outcomes = cancel_orders(
-            participant_ids=[_own_member(request, form.validated_data.get("participant"))],
+            participant_ids=[
+                own_member(request, form.validated_data.get("participant")).participant_id
+            ],
             order_ids=form.validated_data["ids"],
             now=timezone.now(),
         )
@@ -330,15 +340,6 @@ class OrderBook(APIView):
             "auction": auction,
         }
         return Response(OrderBookOut(values).data)
-
-
-def _own_member(request: Request, participant_id: int | None) -> int:
-    """Return the member to act for: operators read others' orders, but place none for them."""
-    reach = reach_of(request)
-    member = member_of(reach, participant_id)
-    if member.participant_id not in reach.own_ids:
-        raise Http404
-    return member.participant_id
 
 
 def _own_order(request: Request, order_id: int) -> OrderLine:

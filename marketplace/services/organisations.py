@@ -232,8 +232,15 @@ def leave(*, participant_id: int, membership_id: int) -> None:
     row.delete()
 
 
+@dataclass
+class Counted:
+    """What an act counts for; whoever does it lowers the amount where less came of it. [micro]"""
+
+    amount_micro: int
+
+
 @contextmanager
-def committing(*, acts_as: ActsAs, key: str, amount_micro: int, now: datetime) -> Iterator[None]:
+def committing(*, acts_as: ActsAs, key: str, amount_micro: int, now: datetime) -> Iterator[Counted]:
     """Count what an act commits a participant to against its person's limits, and do it.
 
     Count and act are one transaction: an act that fails counts nothing, and two at once take
@@ -251,16 +258,16 @@ def committing(*, acts_as: ActsAs, key: str, amount_micro: int, now: datetime) -
     LimitExceeded
         If it is more than the person may commit the participant to, at once or in this month.
     """
+    counted = Counted(max(amount_micro, 0))
     if not acts_as.is_limited or acts_as.id is None:
-        yield
+        yield counted
         return
-    amount = max(amount_micro, 0)
     with transaction.atomic():
         seat = Membership.objects.select_for_update().get(id=acts_as.id)
         known = Commitment.objects.filter(membership=seat).exclude(key=key)
         spent = known.filter(at__gte=month_start(now)).aggregate(sum=Sum("amount_micro"))["sum"]
         if not is_within(
-            amount_micro=amount,
+            amount_micro=counted.amount_micro,
             limit_micro=seat.limit_micro,
             spent_micro=spent or 0,
             monthly_limit_micro=seat.monthly_limit_micro,
@@ -268,10 +275,11 @@ def committing(*, acts_as: ActsAs, key: str, amount_micro: int, now: datetime) -
             raise LimitExceeded(
                 N_("This is above your limit in this organisation. Ask one of its owners.")
             )
-        Commitment.objects.get_or_create(
-            membership=seat, key=key, defaults={"amount_micro": amount, "at": now}
-        )
-        yield
+        yield counted
+        if counted.amount_micro:
+            Commitment.objects.get_or_create(
+                membership=seat, key=key, defaults={"amount_micro": counted.amount_micro, "at": now}
+            )
 
 
 def _locked_seats(participant_id: int, membership_id: int) -> Membership:

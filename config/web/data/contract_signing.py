@@ -29,6 +29,7 @@ from marketplace.services.data.contracts import (
     close_proposal,
     propose_contract,
 )
+from marketplace.services.organisations import committing
 from marketplace.services.signed_terms import use_hall_key, use_own_key
 
 
@@ -67,13 +68,19 @@ def propose(request: HttpRequest) -> HttpResponse:
     """Take in a contract that its buyer signs: in the browser, or here in their name."""
     persona = buyer_of(request)
     try:
-        text = ContractText.read(request.POST.get("body", "").encode())
-        made = propose_contract(
-            text=text,
-            participant_id=persona.participant_id,
-            signature=_signature(request),
-            now=timezone.now(),
-        )
+        text, now = ContractText.read(request.POST.get("body", "").encode()), timezone.now()
+        with committing(
+            acts_as=persona.membership,
+            key=f"contract:{text.bound.contract}",
+            amount_micro=text.whole_micro,
+            now=now,
+        ):
+            made = propose_contract(
+                text=text,
+                participant_id=persona.participant_id,
+                signature=_signature(request),
+                now=now,
+            )
     except NotFound as missing:
         raise Http404 from missing
     except MarketplaceError as refusal:

@@ -129,6 +129,11 @@ class ContractText:
         return 0 if self.price.is_free else self.price.monthly_micro
 
     @property
+    def whole_micro(self) -> int:
+        """What the file, or all months of the feed together, cost at most. [micro]"""
+        return self.most_micro * (self.months if self.kind == "feed" else 1)
+
+    @property
     def bound(self) -> Bound:
         """What binds the policy to this contract."""
         parts = (self.product_id, self.seller.participant_id, self.buyer.participant_id)

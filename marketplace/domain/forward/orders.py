@@ -106,6 +106,23 @@ class OrderColumns:
         return len(self.metering_point_ids)
 
 
+def most_micro(orders: OrderColumns, refusals: Sequence[str] = ()) -> int:
+    """Return what the buying orders cost at most by their limit prices, fees left aside. [micro]
+
+    Parameters
+    ----------
+    refusals : sequence of str, length n, optional
+        Code by order; one that was refused costs nothing.
+    """
+    prices = np.clip(orders.limits, 0, PRICE_MAX_MICRO_PER_KWH)
+    amounts = amounts_micro(np.clip(orders.quantities_wh, 0, ENERGY_MAX_WH), prices)
+    buys = orders.sides == BUY
+    if refusals:
+        buys &= np.array([not each for each in refusals], dtype=bool)
+    # Python's own integers: ten thousand of the largest orders are more than 64 bits hold.
+    return sum(amounts[buys].tolist())
+
+
 @dataclass(frozen=True, eq=False)
 class OrderBounds:
     """What the rules of each order's interval allow, as columns of the orders' length.
