@@ -81,11 +81,11 @@ def rehearse(
         return None
     of = [tariffs[each.starts_at] for each in known]
     recorded = _recorded(known, of, [prices[each.starts_at] for each in known])
-    sell, buy = _limits(meter.code, rule, of)
+    sell, buy = limits_of(meter.code, rule, of)
     outcome = dry_run(
         recorded,
-        expected_export_wh=_column([each.expected_export_wh for each in known]),
-        expected_import_wh=_column([each.expected_import_wh for each in known]),
+        expected_export_wh=column([each.expected_export_wh for each in known]),
+        expected_import_wh=column([each.expected_import_wh for each in known]),
         sell_limits=sell,
         buy_limits=buy,
     )
@@ -98,17 +98,17 @@ def _recorded(
     prices: Sequence[int | None],
 ) -> Recorded:
     return Recorded(
-        export_wh=_column([each.export_wh for each in past]),
-        import_wh=_column([each.import_wh for each in past]),
-        prices=_column([price or 0 for price in prices]),
+        export_wh=column([each.export_wh for each in past]),
+        import_wh=column([each.import_wh for each in past]),
+        prices=column([price or 0 for price in prices]),
         has_price=np.array([price is not None for price in prices], dtype=np.bool_),
-        retail=_column([each.retail_micro_per_kwh for each in tariffs]),
-        feed_in=_column([each.feed_in_micro_per_kwh for each in tariffs]),
-        platform_fee=_column([each.platform_fee_micro_per_kwh for each in tariffs]),
+        retail=column([each.retail_micro_per_kwh for each in tariffs]),
+        feed_in=column([each.feed_in_micro_per_kwh for each in tariffs]),
+        platform_fee=column([each.platform_fee_micro_per_kwh for each in tariffs]),
     )
 
 
-def _limits(
+def limits_of(
     code: str, rule: RuleVersion | None, tariffs: Sequence[RecordedTariffs]
 ) -> tuple[Int64Array, Int64Array]:
     """Return sell and buy limits by interval: the rule's own, else the rule set's default."""
@@ -130,10 +130,11 @@ def _limits(
     own_buy = rule.buy_at_or_below_micro_per_kwh if rule else None
     count = len(tariffs)
     return (
-        _column(sells if own_sell is None else [own_sell] * count),
-        _column(buys if own_buy is None else [own_buy] * count),
+        column(sells if own_sell is None else [own_sell] * count),
+        column(buys if own_buy is None else [own_buy] * count),
     )
 
 
-def _column(values: Sequence[int]) -> Int64Array:
+def column(values: Sequence[int]) -> Int64Array:
+    """Return whole numbers as an array."""
     return np.array(values, dtype=np.int64)

@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from config.web.days import ChosenDay, chosen_day, render_in
+from config.forward.rule_preview import RulePreview, preview
+from config.web.days import ChosenDay, chosen_day, day_near, render_in
 from config.web.personas import place_or_404, use_persona
 from config.web.rule_form import RuleForm
 from config.web.signing import RULE_SAVED, micros_since_epoch, to_sign, translated
@@ -18,6 +19,7 @@ from config.web.transfer_words import worded_transfers
 from marketplace.domain.terms_document import TermsDocument
 from marketplace.errors import Invalid, SignatureNeeded
 from marketplace.queries import statements
+from marketplace.queries.meter_history import zones_of_meters
 from marketplace.queries.pages import Persona, Place
 from marketplace.queries.pages_member import MeterName, list_meters
 from marketplace.queries.pages_rules import RuleVersion, list_rule_versions
@@ -90,9 +92,12 @@ def rule(request: HttpRequest, participant_id: int, metering_point_id: int) -> H
     ]
     if not cards:
         raise Http404
+    tried: RulePreview | None = None
     if request.method == "POST":
         form = RuleForm(request.POST, prefix=_prefix(metering_point_id))
-        if form.is_valid():
+        if form.is_valid() and "try" in request.POST:
+            tried = _tried(cards[0], form, place, now)
+        elif form.is_valid():
             done = _accepted(form, metering_point_id, place, now)
             if isinstance(done, TermsDocument):
                 return to_sign(request, persona, place, done)
@@ -106,8 +111,32 @@ def rule(request: HttpRequest, participant_id: int, metering_point_id: int) -> H
         "rules": cards,
         "key": key,
         "issued": micros_since_epoch(now),
+        "is_trial": "try" in request.POST and cards[0].form.is_valid(),
+        "tried": tried,
     }
     return render_in(request, place, "pages/rule.html", context)
+
+
+def _tried(card: RuleCard, form: RuleForm, place: Place, now: datetime) -> RulePreview | None:
+    """Let the rule of a form stand in for the one in force over the meter's own last month."""
+    wanted = RuleVersion(
+        version=0,
+        sell_at_or_above_micro_per_kwh=form.sell_micro,
+        buy_at_or_below_micro_per_kwh=form.buy_micro,
+        is_paused=form.cleaned_data["pause"],
+        valid_from=now,
+        valid_until=None,
+        signature=None,
+    )
+    point = card.meter.metering_point_id
+    return preview(
+        place=place,
+        meter=card.meter,
+        zone_id=zones_of_meters(metering_point_ids=[point])[point],
+        rule=wanted,
+        in_force=card.rule,
+        last=day_near(None, place, now).end,
+    )
 
 
 def _accepted(

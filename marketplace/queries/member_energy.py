@@ -4,13 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from django.db.models import F, Q
+from django.db.models import F
 
 from marketplace.domain.billing.positions import accounts_of, billing_positions
 from marketplace.domain.interval_book import IntervalBook
 from marketplace.domain.market_part import Deviation
 from marketplace.domain.member_energy import Traded
 from marketplace.models import Clearing, Match, MeteringPoint, Participant, Reading, RuleSet
+from marketplace.queries.point_history import trades_of_points
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def _readings(
 
 def _sides(points: Mapping[int, str], interval_ids: Sequence[int]) -> dict[int, _Sides]:
     matches = Match.objects.filter(
-        Q(seller_point__in=points) | Q(buyer_point__in=points),
+        trades_of_points(list(points)),
         interval__in=interval_ids,
         revision=F("interval__revision"),
     ).values_list(

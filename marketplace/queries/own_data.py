@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from marketplace.models import DataContract, MeteringPoint
+from marketplace.models import DataContract, MeteringPoint, Offer, Request
 from marketplace.queries.own_data_parts import Part
 
 _CHUNK: Final = 2_000
@@ -20,10 +20,14 @@ def iterate_part(part: Part, *, participant_id: int) -> tuple[list[str], Iterato
     points = MeteringPoint.objects.filter(site__participant=participant_id)
     sold = DataContract.objects.filter(seller=participant_id).values_list("id", flat=True)
     bought = DataContract.objects.filter(buyer=participant_id).values_list("id", flat=True)
+    offers = Offer.objects.filter(participant=participant_id).values_list("id", flat=True)
+    requests = Request.objects.filter(participant=participant_id).values_list("id", flat=True)
     whose: dict[str, int | list[int]] = {
         "me": participant_id,
         "points": list(points.values_list("id", flat=True)),
         "contracts": [*sold, *bought],
+        "offers": list(offers),
+        "requests": list(requests),
     }
     cursor = connection.chunked_cursor()
     try:

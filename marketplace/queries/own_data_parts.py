@@ -53,9 +53,11 @@ PARTS: Final[tuple[Part, ...]] = (
         "csv",
         ("marketplace_reading.metering_point_id",),
         "SELECT r.metering_point_id AS metering_point, i.starts_at, i.ends_at, r.version,"
-        " r.import_wh, r.export_wh, r.quality FROM marketplace_reading r"
-        " JOIN marketplace_deliveryinterval i ON i.id = r.interval_id"
-        " WHERE r.metering_point_id = ANY(%(points)s) ORDER BY 1, 2, 4",
+        " r.import_wh, r.export_wh, r.quality FROM marketplace_meteringpoint p"
+        # A reading is found by its interval: the key begins with it.
+        " JOIN marketplace_deliveryinterval i ON i.community_id = p.community_id"
+        " JOIN marketplace_reading r ON r.interval_id = i.id AND r.metering_point_id = p.id"
+        " WHERE p.id = ANY(%(points)s) ORDER BY 1, 2, 4",
     ),
     Part(
         "trades",
@@ -68,7 +70,10 @@ PARTS: Final[tuple[Part, ...]] = (
         " m.agreement_id AS agreement, m.quantity AS quantity_wh, m.delivered_wh,"
         " m.price_micro AS price_micro_per_kwh FROM marketplace_match m"
         " JOIN marketplace_deliveryinterval i ON i.id = m.interval_id"
-        " WHERE m.seller_point_id = ANY(%(points)s) OR m.buyer_point_id = ANY(%(points)s)"
+        # Each of the four by an index of its own.
+        " WHERE m.offer_id = ANY(%(offers)s) OR m.request_id = ANY(%(requests)s)"
+        " OR (m.offer_id IS NULL AND m.seller_point_id = ANY(%(points)s))"
+        " OR (m.request_id IS NULL AND m.buyer_point_id = ANY(%(points)s))"
         " ORDER BY 1, 3, m.id",
     ),
     Part(
