@@ -50,6 +50,11 @@ app.conf.update(
             "schedule": schedule(5.0),
             "options": {"expires": 5},
         },
+        "forget old applications": {
+            "task": "marketplace.tasks.forget_old_applications",
+            "schedule": schedule(600.0),
+            "options": {"expires": 600},
+        },
         "issue due certificates": {
             "task": "marketplace.tasks.issue_due_certificates",
             "schedule": schedule(15.0),
@@ -131,6 +136,16 @@ app.conf.update(
         },
         "note final days": {
             "task": "analytics.tasks.note_final_days",
+            "schedule": schedule(3600.0),
+            "options": {"expires": 3600},
+        },
+        "release figures": {
+            "task": "analytics.tasks.release_figures",
+            "schedule": schedule(60.0),
+            "options": {"expires": 60},
+        },
+        "revise figures": {
+            "task": "analytics.tasks.revise_figures",
             "schedule": schedule(3600.0),
             "options": {"expires": 3600},
         },

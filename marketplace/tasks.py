@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from marketplace.queries.intervals import list_community_ids
 from marketplace.services import (
+    applications,
     certificates,
     credit_lines,
     gate_closure,
@@ -14,6 +15,7 @@ from marketplace.services import (
     order_answers,
     pricing_comparison,
     settlement,
+    sign_up,
     surveillance,
     what_if_days,
 )
@@ -65,6 +67,13 @@ def note_sealed_intervals(**_: object) -> None:
     """Note which settled intervals were attested. Safe twice, late, or on two hosts."""
     while settlement.note_sealed_intervals():
         pass
+
+
+@shared_task(ignore_result=True)
+def forget_old_applications(**_: object) -> None:
+    """Destroy what applicants said and nobody needs any more. Safe twice, late, or on two hosts."""
+    applications.forget_applications(now=timezone.now())
+    sign_up.forget_old_links(now=timezone.now())
 
 
 @shared_task(ignore_result=True)

@@ -44,7 +44,7 @@ def home_url(persona: Persona) -> str:
         case "enterprise":
             return reverse("enterprise", args=[persona.participant_id])
         case "data_provider":
-            return reverse("market")
+            return reverse("provider", args=[persona.participant_id])
         case "planner":
             return reverse("planner", args=[persona.participant_id])
         case _:
@@ -66,7 +66,7 @@ def _links(request: HttpRequest) -> list[Link]:
     if persona is None:
         return []
     places = [(_("Home"), home_url(persona))]
-    if persona.role in ("household", "enterprise"):
+    if persona.role in ("household", "enterprise") and persona.place is not None:
         places.append((_("Statement"), reverse("statement", args=[persona.participant_id])))
         places.append(
             (pgettext("navigation", "Month"), reverse("month", args=[persona.participant_id]))
@@ -76,6 +76,13 @@ def _links(request: HttpRequest) -> list[Link]:
     if persona.role == "enterprise" and persona.place is not None:
         places.append((_("Order book"), reverse("order_book", args=[persona.participant_id])))
     if persona.role == "operator":
+        for label, name in (
+            (_("Meters"), "operator_meters"),
+            (_("Surveillance"), "operator_surveillance"),
+            (pgettext("navigation", "Ledger"), "operator_ledger"),
+        ):
+            places.append((label, reverse(name, args=[persona.participant_id])))
+        places.append((_("Applications"), reverse("applications", args=[persona.participant_id])))
         places.append((_("Rule sets"), reverse("rule_sets", args=[persona.participant_id])))
         places.append((_("Halts"), reverse("trading_halts", args=[persona.participant_id])))
         places.append((_("Billing"), reverse("billing", args=[persona.participant_id])))
@@ -84,6 +91,8 @@ def _links(request: HttpRequest) -> list[Link]:
     if persona.place is not None:
         places.append((_("Community"), reverse("community", args=[persona.place.community_id])))
     places.append((_("Data market"), reverse("market")))
+    if persona.role != "household":
+        places.append((_("Organisation"), reverse("organisation", args=[persona.participant_id])))
     unread = count_unread(participant_ids=[each.participant_id for each in personas_of(request)])
     notices = _("Notices ({count})").format(count=unread) if unread else _("Notices")
     places.append((notices, reverse("notices")))
