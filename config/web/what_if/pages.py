@@ -1,7 +1,6 @@
 """The planner's and operator's what-ifs: ask, watch the progress, read the answer side by side."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -11,14 +10,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from analytics.domain.figures import Energies
-from analytics.queries.disclosed import get_released_days, list_withheld
-from analytics.queries.released_revisions import list_released_revisions
+from analytics.queries.disclosed import get_released_days
 from config.web.city.cards import moment_words
 from config.web.days import render_in
 from config.web.personas import use_persona
 from config.web.signing import translated
 from config.web.what_if.cards import cards_of, measures
 from config.web.what_if.form import WhatIfForm
+from config.web.what_if.seen import seen_by, shown_to
 from config.web.what_if.words import change_words, method_words, note_of
 from marketplace.domain.civil_day import day_bounds
 from marketplace.domain.what_if.figures import ALL
@@ -32,7 +31,7 @@ from marketplace.queries.what_ifs import (
     get_answer,
     list_what_ifs,
 )
-from marketplace.services.what_ifs import Seen, ask_for_what_if
+from marketplace.services.what_ifs import ask_for_what_if
 
 ROLES = ("planner", "operator")
 
@@ -88,7 +87,7 @@ def what_if_answer(request: HttpRequest, participant_id: int, what_if_id: int) -
         "again": f"{reverse('what_if', args=[participant_id])}?community={place.community_id}",
     }
     if line.computed_at is not None:
-        answer = _shown(persona, place, get_answer(what_if_id=what_if_id))
+        answer = shown_to(persona.role, place, get_answer(what_if_id=what_if_id))
         note = note_of(answer, moment_words(line.computed_at.astimezone(place.zone)))
         cards = cards_of(answer, place.currency, note)
         context |= {
@@ -115,7 +114,7 @@ def what_if_file(
     line, place = _found(persona, what_if_id)
     if line.computed_at is None:
         raise Http404
-    answer = _shown(persona, place, get_answer(what_if_id=what_if_id))
+    answer = shown_to(persona.role, place, get_answer(what_if_id=what_if_id))
     for card in cards_of(answer, place.currency, ""):
         if card.key == key:
             return HttpResponse(
@@ -151,12 +150,7 @@ def _asked(persona: Persona, place: Place, form: WhatIfForm) -> int | None:
             first_day=first,
             last_day=last,
             change=form.change(),
-            seen=seen_by(
-                persona.role,
-                place.community_id,
-                day_bounds(first, place.zone)[0],
-                day_bounds(last, place.zone)[1],
-            ),
+            seen=seen_by(persona.role, place, first, last),
             now=timezone.now(),
         )
     except Invalid as refusal:
@@ -168,17 +162,6 @@ def _asked(persona: Persona, place: Place, form: WhatIfForm) -> int | None:
     return asked.pk
 
 
-def seen_by(role: str, community_id: int, start: datetime, end: datetime) -> Seen:
-    """Return what somebody with a role may see: operators all, planners what was released."""
-    if role == "operator":
-        return Seen()
-    withheld = list_withheld(community_id=community_id, start=start, end=end)
-    return Seen(
-        revisions=list_released_revisions(community_id=community_id, start=start, end=end),
-        is_whole=not withheld.hidden_hours and not withheld.zone_ids,
-    )
-
-
 def _found(persona: Persona, what_if_id: int) -> tuple[WhatIfLine, Place]:
     places = [persona.place] if persona.place else list_places()
     for place in places:
@@ -186,14 +169,6 @@ def _found(persona: Persona, what_if_id: int) -> tuple[WhatIfLine, Place]:
         if line is not None and (line.is_released or persona.role == "operator"):
             return line, place
     raise Http404
-
-
-def _shown(persona: Persona, place: Place, answer: WhatIfAnswer) -> WhatIfAnswer:
-    """Leave zones out where one of them must not stand alone for the reader."""
-    if persona.role == "operator":
-        return answer
-    withheld = list_withheld(community_id=place.community_id, start=answer.start, end=answer.end)
-    return answer.without_zones() if withheld.zone_ids else answer
 
 
 def _energies(place: Place, answer: WhatIfAnswer) -> Energies:
