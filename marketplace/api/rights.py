@@ -66,6 +66,7 @@ _PAY: Final = (
 )
 _MANAGE: Final = ("api_signing_key", "api_data_product_policy")
 RIGHTS: Final[Mapping[str, Right]] = {
+    "api_what_ifs": Right.LOOK,
     **dict.fromkeys(_TRADE, Right.TRADE),
     **dict.fromkeys(_PAY, Right.PAY),
     **dict.fromkeys(_MANAGE, Right.MANAGE),
