@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.api import data_receipts, forecasts, receipts, rollups, what_ifs
+from config.api import analytics, data_receipts, forecasts, receipts, rollups, what_ifs
 
 
 @extend_schema(exclude=True)
@@ -30,6 +30,10 @@ class UnknownAddress(APIView):
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/rollups/", rollups.RollupList.as_view(), name="api_rollups"),
     path("v1/rollups/totals/", rollups.RollupTotals.as_view(), name="api_rollup_totals"),
+    *(
+        path(f"v1/analytics/{name}/", view.as_view(), name=f"api_analytics_{name}")
+        for name, view in analytics.VIEWS.items()
+    ),
     path("v1/analytics/what-ifs/", what_ifs.WhatIfList.as_view(), name="api_what_ifs"),
     path(
         "v1/analytics/what-ifs/<int:what_if_id>/",

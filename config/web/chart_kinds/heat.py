@@ -16,6 +16,7 @@ SHADES: Final = 5
 CELL: Final = 26.0
 MONTH_TOP: Final = 22.0
 ROW: Final = 18.0
+LABEL_WIDTH: Final = 44
 ROWS_TOP: Final = 20.0
 TICK_HOURS: Final = 6
 WEEK: Final = 7
@@ -107,7 +108,9 @@ def calendar(
     )
 
 
-def day_hours(rows: Sequence[HourRow], ramp: Ramp, words: Words) -> str:
+def day_hours(
+    rows: Sequence[HourRow], ramp: Ramp, words: Words, *, label_width: int = LABEL_WIDTH
+) -> str:
     """Draw a row for each day and a cell for each hour, every sixth hour named.
 
     Parameters
@@ -118,6 +121,8 @@ def day_hours(rows: Sequence[HourRow], ramp: Ramp, words: Words) -> str:
         The shades.
     words : Words
         What the picture says to those who cannot see it.
+    label_width : int
+        Room for the labels. [px]
     """
     count = max((len(row.values) for row in rows), default=0) or 1
     width = 100 / count
@@ -136,7 +141,7 @@ def day_hours(rows: Sequence[HourRow], ramp: Ramp, words: Words) -> str:
     height = ROWS_TOP + len(rows) * ROW + 4
     return (
         f'<div class="chart days-hours" role="img" aria-label="{told(words)}">'
-        f'<svg class="chart-axis" width="44" height="{height:g}" aria-hidden="true">'
+        f'<svg class="chart-axis" width="{label_width}" height="{height:g}" aria-hidden="true">'
         f'{"".join(labels)}</svg><svg class="chart-plot" width="100%" height="{height:g}" '
         f'aria-hidden="true">{"".join(parts)}</svg></div>'
     )

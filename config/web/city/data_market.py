@@ -1,6 +1,7 @@
 """Cards of the data market: what it asks, what was concluded, where data went, how it was."""
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from config.templatetags.figures import money, share
 from config.web.chart_kinds.bars import Bar, ranked_bars
@@ -15,6 +16,7 @@ from config.web.shell import ROLE_NAMES
 from marketplace.queries.data.flows_of_data import (
     PARTIES_AT_LEAST,
     DataHealth,
+    DataPrices,
     get_data_health,
     list_concluded,
     list_data_flows,
@@ -31,11 +33,7 @@ def data_prices_card() -> CityCard:
     bars = [
         Bar(
             _format(each.format),
-            _("{median} at the median of {priced}, {free} free").format(
-                median=money(each.median_micro, each.currency),
-                priced=each.product_count - each.free_count,
-                free=each.free_count,
-            ),
+            _asked(each),
             (each.median_micro or 0) / TOP_SHARE,
             "c1",
         )
@@ -191,6 +189,21 @@ def feeds_card(look: Look) -> CityCard:
     if health.mean_age_s is not None:
         note += " " + _("Data was {age} old on average.").format(age=lasting(health.mean_age_s))
     return make_card("feeds", title, svg, columns, rows, note=note)
+
+
+def _asked(prices: DataPrices) -> str:
+    """Say what products of a kind ask."""
+    priced = prices.product_count - prices.free_count
+    if not priced:
+        return _("free")
+    median = money(prices.median_micro, prices.currency)
+    if not prices.free_count:
+        return ngettext("{price} for {count}", "{price} at the median of {count}", priced).format(
+            price=median, count=priced
+        )
+    return _("{price} at the median of {count}, {free} free").format(
+        price=median, count=priced, free=prices.free_count
+    )
 
 
 def _health(look: Look) -> DataHealth:

@@ -20,7 +20,7 @@ from analytics.domain.figures import (
     SavingsSpread,
 )
 from analytics.domain.price_statistics import ShapeHour
-from config.templatetags.figures import kwh, money, money_change, price, share
+from config.templatetags.figures import kwh, money, price, share
 from config.web.city.cards import short_day
 from config.web.city.measures import kilograms, kilowatts, lasting, times_over
 from marketplace.queries.data.flows_of_data import Concluded, DataFlow, DataHealth, DataPrices
@@ -113,13 +113,15 @@ def days_of_price(prices: Mapping[date, int], unit: str) -> str:
     )
 
 
-def durations(tenth: int | None, half: int | None, unit: str) -> str:
-    """Say what half and a tenth of the hours cost."""
+def durations(count: int, tenth: int | None, half: int | None, unit: str) -> str:
+    """Say what half and a tenth of the hours with a price cost."""
     if tenth is None or half is None:
         return nothing()
-    return _(
-        "Half of the hours with trades cost {half} or more, one in ten {tenth} or more"
-    ).format(half=price(half, unit), tenth=price(tenth, unit))
+    return ngettext(
+        "The one hour with trades that may be shown cost {half}",
+        "Of {count} hours with trades, half cost {half} or more, one in ten {tenth} or more",
+        count,
+    ).format(count=count, half=price(half, unit), tenth=price(tenth, unit))
 
 
 def spreads(to_retail: int | None, to_feed_in: int | None, unit: str) -> str:
@@ -161,6 +163,8 @@ def largest_flow(streams: Sequence[tuple[str, str, int]]) -> str:
         return nothing()
     source, sink, most = max(streams, key=lambda stream: stream[2])
     total = sum(wh for _source, _sink, wh in streams)
+    if len(streams) == 1:
+        return _("{energy} went from neighbour to neighbour").format(energy=kwh(most))
     if source == sink:
         return _("Most local energy stayed within {name}: {energy}, {share} of it").format(
             name=source, energy=kwh(most), share=share(most / total)
@@ -230,8 +234,13 @@ def savings_spread(spread: SavingsSpread | None, currency: str) -> str:
     """Say what members saved, and how many of them."""
     if spread is None or not spread.member_count:
         return nothing()
-    return _("Members were {money} better off together; {gaining} of {all} gained").format(
-        money=money_change(spread.saved_micro, currency),
+    words = (
+        _("Members were {money} better off together; {gaining} of {all} gained")
+        if spread.saved_micro >= 0
+        else _("Members were {money} worse off together; {gaining} of {all} gained")
+    )
+    return words.format(
+        money=money(abs(spread.saved_micro), currency),
         gaining=spread.gaining_count,
         all=spread.member_count,
     )

@@ -28,9 +28,8 @@ COLOURS: Final = ("c1", "c2", "c3", "c4", "c5", "c6")
 
 def sections(look: Look) -> list[Section]:
     """Return the page's parts."""
-    cards = [zones_card(look), groups_card(look), exchange_card(look), peak_card(look)]
-    if len(look.zone_names) > 1:
-        cards[1:1] = [map_card(look)]
+    between = [zones_card(look), map_card(look)] if len(look.zone_names) > 1 else []
+    cards = [*between, groups_card(look), exchange_card(look), peak_card(look)]
     return [
         Section("energy", _("Energy"), cards),
         Section("data", _("Data"), [data_flows_card(look)]),

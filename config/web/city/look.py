@@ -111,9 +111,11 @@ class Look:
         """Hours that may be shown."""
         return disclosed.list_hours(**self._asked)
 
-    def days_of(self, zone_id: int) -> dict[date, EnergyBucket]:
-        """Return a zone's days that may be shown."""
-        return {each.day: each for each in disclosed.list_days(**self._asked, zone_id=zone_id)}
+    def buckets(self, grain: str, zone_id: int) -> list[EnergyBucket]:
+        """Return the days, or the hours, of a zone (0: the community) that may be shown."""
+        if grain == "hour":
+            return disclosed.list_hours(**self._asked, zone_id=zone_id)
+        return disclosed.list_days(**self._asked, zone_id=zone_id)
 
     @cached_property
     def flows(self) -> list[Flow]:

@@ -13,7 +13,7 @@ from analytics.queries.indicators import (
     list_by_hour,
     list_flows,
 )
-from config.templatetags.figures import kwh
+from config.templatetags.figures import MINUS, kwh
 from config.web.chart_kinds import heat
 from config.web.chart_kinds.bars import Bar, ranked_bars
 from config.web.chart_kinds.sankey import End, Stream, sankey
@@ -26,6 +26,8 @@ from config.web.indicators import TOPICS, UNITS, finding, flow_finding, list_sou
 
 PLACES = 12
 AREAS = 6
+PLACE_PERCENT = 24.0
+PLACE_LETTERS = 11
 SATURDAY = 5
 
 
@@ -67,7 +69,7 @@ def hours_card(topic: str, kind: Kind) -> CityCard:
     svg = heat.day_hours(
         [
             heat.HourRow(
-                line.place[:14],
+                _short(line.place),
                 line.values,
                 [
                     f"{line.place}, {hour:02d}:00: {missing if value is None else value}"
@@ -78,6 +80,7 @@ def hours_card(topic: str, kind: Kind) -> CityCard:
         ],
         ramp,
         Words(title, _("Workdays, the busiest places first."), unit),
+        label_percent=PLACE_PERCENT,
     )
     columns = [
         Column(_("Place"), "place"),
@@ -101,7 +104,7 @@ def between_card() -> CityCard:
     own = [flow for flow in flows if flow.month == month]
     title = flow_finding(own).rstrip(".") or _nothing_licensed()
     top = sorted({flow.from_area for flow in own}, key=lambda area: -_trips(own, area))[:AREAS]
-    ends = [*top, ""]
+    ends = [*top, ""] if any({flow.from_area, flow.to_area} - set(top) for flow in own) else top
     sums: dict[tuple[int, int], int] = {}
     for flow in own:
         ends_of = (_index(ends, flow.from_area), _index(ends, flow.to_area))
@@ -143,7 +146,10 @@ def balance_card() -> CityCard:
     own = [line for line in lines if line.month == month]
     title = flow_finding(own).rstrip(".") or _nothing_licensed()
     edges = own if len(own) <= 2 * AREAS else [*own[:AREAS], *own[-AREAS:]]
-    bars = [Bar(area_label(line.area), f"{line.surplus:+d}", line.surplus, "c2") for line in edges]
+    bars = [
+        Bar(area_label(line.area), f"{line.surplus:+d}".replace("-", MINUS), line.surplus, "c2")
+        for line in edges
+    ]
     svg = ranked_bars(bars, Words(title, _("Trips that start minus trips that end."), _("trips")))
     columns = [
         Column(_("Month"), "month"),
@@ -236,6 +242,11 @@ def _figure(values: Sequence[int | None], unit: str) -> str:
     if most is None:
         return _("missing")
     return _("up to {most}").format(most=kwh(most) if unit == "kWh" else f"{most} {unit}")
+
+
+def _short(place: str) -> str:
+    """Return a place's name as far as a row has room for it; its table has all of it."""
+    return place if len(place) <= PLACE_LETTERS else f"{place[: PLACE_LETTERS - 1].rstrip()}…"
 
 
 def _licences(topic: str) -> str:

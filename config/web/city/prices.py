@@ -250,9 +250,8 @@ def duration_card(look: Look) -> CityCard:
     ]
     shares = [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0]
     found = ranked(prices, shares)
-    title = findings.durations(
-        found[1] if found else None, found[3] if found else None, look.currency
-    )
+    tenth, half = (found[1], found[3]) if found else (None, None)
+    title = findings.durations(len(prices), tenth, half, look.currency)
     unit = unit_symbol(look.currency)
     svg = curves.duration_curve(
         [charts.Series("", "price", [units(value) for value in prices])],
