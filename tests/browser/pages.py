@@ -7,14 +7,21 @@ from typing import Final
 
 PUBLIC: Final = [
     "/accounts/sign-in",
+    "/join",
+    "/join/try",
     "/log",
     "/receipts/check",
 ]
 PAGES: Final = {
     "alice": [
         "/household/{alice}/",
+        "/household/{alice}/day/2026-06-15/",
         "/member/{alice}/statement/",
         "/member/{alice}/months/",
+        "/member/{alice}/year/",
+        "/member/{alice}/sharing/",
+        "/member/{alice}/privacy/",
+        "/participant/{alice}/comparison/",
         "/member/{alice}/gaps/",
         "/member/{alice}/expected/",
         "/member/{alice}/agreements/",
@@ -23,6 +30,7 @@ PAGES: Final = {
     ],
     "erin": [
         "/enterprise/{erin}/",
+        "/organisation/{erin}/",
         "/catalogue",
         "/catalogue/1",
         "/catalogue/2",
@@ -46,6 +54,7 @@ PAGES: Final = {
         "/notices",
     ],
     "dora": [
+        "/provider/{dora}/",
         "/market/demand",
         "/market/disputes/1",
         "/market/products",
@@ -54,9 +63,25 @@ PAGES: Final = {
         "/market/products/3/terms",
         "/market/versions/3",
     ],
-    "paul": ["/planner/{paul}/", "/indicators"],
+    "paul": [
+        "/planner/{paul}/",
+        "/planner/{paul}/prices",
+        "/planner/{paul}/flows",
+        "/planner/{paul}/equity",
+        "/planner/{paul}/mobility",
+        "/planner/{paul}/health",
+        "/planner/{paul}/methods",
+        "/planner/{paul}/what-if",
+        "/indicators",
+    ],
     "olga": [
         "/operator/{olga}/",
+        "/operator/{olga}/meters/",
+        "/operator/{olga}/surveillance/",
+        "/operator/{olga}/ledger/",
+        "/operator/{olga}/rules",
+        "/operator/{olga}/applications/",
+        "/operator/{olga}/erasures/",
         "/operator/{olga}/gaps/{community}/",
         "/market/disputes",
         "/market/disputes/1",

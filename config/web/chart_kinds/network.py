@@ -54,7 +54,8 @@ def network(nodes: Sequence[Node], links: Sequence[Link], words: Words) -> str:
     words : Words
         What the picture says to those who cannot see it.
     """
-    places = [node.at or _on_ellipse(index, len(nodes)) for index, node in enumerate(nodes)]
+    free = [index for index, node in enumerate(nodes) if node.at is None]
+    places = [node.at or _on_ellipse(free.index(at), len(free)) for at, node in enumerate(nodes)]
     pixels = [(8 + 84 * x, 58 + (HEIGHT - 110) * y) for x, y in places]
     widest = max((max(link.sent, link.received) for link in links), default=0.0) or 1.0
     lines = "".join(_halves(link, pixels[link.source], pixels[link.sink], widest) for link in links)
