@@ -50,14 +50,20 @@ def carbon_card(look: Look) -> CityCard:
     ]
     rows = [(day, mg) for (day, _bucket), mg in zip(look.days, values, strict=True)]
     sources = "; ".join(carbon.sources) or _("none was imported")
+    unknown = (
+        _("{energy} had no known intensity and are left out.").format(energy=kwh(carbon.unknown_wh))
+        if carbon.unknown_wh
+        else ""
+    )
     note = _(
         "Local energy times the grid's mean intensity of the same hour: what the grid would have"
         " stood for. Hours that may not be shown alone count with the mean of theirs in a day. It"
         " attributes; which power plant ran less, losses, and what the surplus would have replaced"
-        " elsewhere are not in it. {unknown} had no known intensity and are left out. Source:"
-        " {sources}."
-    ).format(unknown=kwh(carbon.unknown_wh), sources=sources)
-    return make_card("carbon", title, svg, columns, rows, note=f"{note} {made_from(look)}")
+        " elsewhere are not in it. Source: {sources}."
+    ).format(sources=sources)
+    return make_card(
+        "carbon", title, svg, columns, rows, note=f"{note} {unknown} {made_from(look)}"
+    )
 
 
 def _avoided_by_day(look: Look) -> dict[date, int]:
@@ -107,7 +113,7 @@ def deciles_card(look: Look, spread: SavingsSpread | None) -> CityCard:
             gini=f"{spread.gini_ppm / MILLION:.2f}"
         )
         if spread is not None and spread.gini_ppm is not None
-        else _("No Gini coefficient may be shown.")
+        else _("Tenths and a Gini coefficient are shown of larger groups only.")
     )
     note = _("{month}: what members paid and got, against the grid alone.").format(
         month=date_format(look.savings_month, "YEAR_MONTH_FORMAT")

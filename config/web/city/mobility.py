@@ -26,7 +26,7 @@ from config.web.indicators import TOPICS, UNITS, finding, flow_finding, list_sou
 
 PLACES = 12
 AREAS = 6
-PLACE_PERCENT = 24.0
+PLACE_WIDTH = 84
 PLACE_LETTERS = 11
 SATURDAY = 5
 
@@ -80,7 +80,7 @@ def hours_card(topic: str, kind: Kind) -> CityCard:
         ],
         ramp,
         Words(title, _("Workdays, the busiest places first."), unit),
-        label_percent=PLACE_PERCENT,
+        label_width=PLACE_WIDTH,
     )
     columns = [
         Column(_("Place"), "place"),

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_safe
 
 from config.web.city import equity, flows, health, methods, mobility, overview, prices
@@ -163,6 +163,9 @@ def _frame(
         "tabs": [
             Tab(name, label, address(persona.participant_id, name) + query)
             for name, label in NAMES.items()
+        ],
+        "links": [
+            (gettext("What if"), reverse("what_if", args=[persona.participant_id])),
         ],
         "may_be_all": page == "city",
     }
