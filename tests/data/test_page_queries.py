@@ -38,6 +38,7 @@ def test_more_to_show_asks_no_oftener() -> None:
     join(user_id=olga.pk, participant_id=add_participant(role="operator", name="Hall"))
     clients = {"ada": client_of(ada.user), "ben": client_of(ben.user), "olga": client_of(olga)}
     numbers = trade(ada, ben, timezone.now())
+    numbers |= {"ada": ada.participant_id, "ben": ben.participant_id}
     few = counted(clients, numbers)
     for months in (1, 2):
         trade(ada, ben, timezone.now() + months * MONTH)

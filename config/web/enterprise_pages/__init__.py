@@ -1,0 +1,1 @@
+"""The enterprise's home: procurement, contracts, certificates, data."""
