@@ -31,3 +31,17 @@ def refresh_indicators(**_: object) -> None:
     now = timezone.now()
     services.refresh_indicators(now=now)
     services.sample_stations(now=now)
+
+
+@shared_task(name="analytics.tasks.release_figures", ignore_result=True)
+def release_figures(**_: object) -> None:
+    """Release days to planners and publish months that are due."""
+    now = timezone.now()
+    services.release_due_days(now=now)
+    services.publish_due_figures(now=now)
+
+
+@shared_task(name="analytics.tasks.revise_figures", ignore_result=True)
+def revise_figures(**_: object) -> None:
+    """Take up corrections of released days, if it is time for a batch of them."""
+    services.revise_released_days(now=timezone.now())

@@ -29,6 +29,8 @@ BREAKS = [
     ("analytics-models", "config/oops.py", "from analytics.models import IntervalRollup"),
     ("between-apps", "marketplace/services/oops.py", "import ledger.migrations"),
     ("analytics-sees-services", "analytics/services/rollups.py", "import marketplace.api.paging"),
+    ("disclosed", "config/web/public/oops.py", "from analytics.queries import figures"),
+    ("disclosed", "config/web/city/oops.py", "import analytics.queries.rollups"),
     ("embedded", "config/embedded/oops.py", "import django"),
     ("embedded", "config/embedded/oops.py", "import marketplace.domain"),
     ("clear", "marketplace/domain/clearing.py", "import django.db"),

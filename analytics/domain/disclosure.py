@@ -23,14 +23,7 @@ GroupKey = tuple[int, str]
 ADVANTAGE_PERCENT: Final = 10
 # A tenth of the members is a group of its own where savings are told by tenths.
 TENTHS: Final = 10
-QUANTITIES: Final = (
-    "import_wh",
-    "export_wh",
-    "bought_wh",
-    "sold_wh",
-    "grid_import_wh",
-    "grid_export_wh",
-)
+QUANTITIES: Final = ("import_wh", "export_wh")
 REST: Final[GroupKey] = (-1, "")
 
 
@@ -43,14 +36,17 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Contributions:
-    """What each member added to the figures of one civil day.
+    """What each member's meters measured on one civil day.
+
+    Of that follows what may be shown of all else. Who was allotted how much in an auction nobody
+    outside can know; who has a roof, and how large, everybody sees.
 
     Attributes
     ----------
     member_ids, zone_ids : ndarray of int64, shape (m,)
         One row for each member and zone that it is metered in.
     roles : tuple of str, length m
-    values : ndarray of int64, shape (m, hours, 6)
+    values : ndarray of int64, shape (m, hours, 2)
         By clock hour, in the order of ``QUANTITIES``. [Wh]
     is_present : ndarray of bool, shape (m, hours)
         Whether it has a reading in every interval of the hour.
@@ -276,7 +272,7 @@ def _hidden_hours(day: Contributions, shape: Shape) -> frozenset[int]:
     hidden = set(shape.hidden_hours) | {
         hour for hour in range(day.hour_count) if not is_safe([hour])
     }
-    size = np.abs(day.values[:, :, :2]).sum(axis=(0, 2))
+    size = np.abs(day.values).sum(axis=(0, 2))
     # Hours in which nothing happened would conceal nothing.
     others = [hour for hour in range(day.hour_count) if hour not in hidden and size[hour]]
     for hour in sorted(others, key=lambda each: (size[each], each)):

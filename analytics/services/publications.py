@@ -22,6 +22,7 @@ from analytics.models import DayRollup, Publication, ReleasedDay
 from analytics.queries import disclosed, figures
 from analytics.queries.disclosed import list_shown_flows
 from analytics.queries.publications import get_document, list_newest
+from analytics.services.releases import MINIMUM_OF_ANY
 from ledger.domain.documents import Document
 from ledger.queries.newest_root import get_log_point
 from ledger.services import submit
@@ -239,7 +240,7 @@ def _shown_savings(found: Sequence[SavingsSpread], minimum: int) -> list[Savings
 
 def _is_large(each: SavingsSpread, minimum: int) -> bool:
     return each.member_count >= minimum and (
-        each.trading_count == 0 or each.trading_count >= minimum
+        each.trading_count == 0 or each.trading_count >= MINIMUM_OF_ANY
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import transaction
 
-from analytics.services import roll_up_due_days, roll_up_settled
+from analytics.services import release_due_days, roll_up_due_days, roll_up_settled
 from ledger.errors import StaleWriter
 from ledger.services import SettlementWorker
 from marketplace.domain.readings.file import ReadingsFile, read_readings
@@ -131,6 +131,8 @@ def replay(
         while roll_up_settled(community_id=community_id):
             pass
         while roll_up_due_days(community_id=community_id, now=now):
+            pass
+        while release_due_days(community_id=community_id, now=now):
             pass
     return Replayed(community_id, imported, blocks, stopwatch)
 

@@ -137,7 +137,8 @@ class CommunityPeriod:
 @require_safe
 def community(request: HttpRequest, community_id: int) -> HttpResponse:
     """Price, volumes and flows of a day, as charts with their tables."""
-    place = community_place_or_404(request, community_id)
+    # Planners have pages of their own: these figures are the newest, and say who was corrected.
+    place = community_place_or_404(request, community_id, roles=("operator",))
     now = timezone.now()
     chosen = chosen_day(request, place, now)
     period = get_community_period(place, chosen.start, chosen.end, now)
@@ -202,12 +203,16 @@ def _total(rollups: Sequence[Rollup]) -> Totals:
     )
 
 
-def community_place_or_404(request: HttpRequest, community_id: int) -> Place:
-    """Return a community the signed-in person belongs to, or watches for the city."""
+def community_place_or_404(
+    request: HttpRequest, community_id: int, *, roles: Sequence[str] = CITY_ROLES
+) -> Place:
+    """Return a community the signed-in person belongs to, or watches in one of the roles."""
     for persona in personas_of(request):
+        if persona.role in set(CITY_ROLES) - set(roles):
+            continue
         if persona.place is not None and persona.place.community_id == community_id:
             return persona.place
-        if persona.place is None and persona.role in CITY_ROLES:
+        if persona.place is None and persona.role in roles:
             for place in list_places():
                 if place.community_id == community_id:
                     return place

@@ -1,16 +1,15 @@
-"""What each member added to the figures of a day, hour by hour, from the stored books.
+"""What each member's meters measured on a day, hour by hour, from the stored books.
 
 For whoever decides which sums say too much of one of them; it never leaves the hall.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
-from marketplace.domain.billing.positions import accounts_of, billing_positions, points_of
 from marketplace.domain.interval_book import Int64Array, IntervalBook
 from marketplace.models import Clearing, DeliveryInterval, MeteringPoint
 from marketplace.queries.intervals import IS_BOOKED
@@ -22,8 +21,8 @@ _HOUR = timedelta(hours=1)
 class MemberHours:
     """A day's members as columns; one row for each member and zone that it is metered in.
 
-    ``values`` is by row, clock hour and quantity: import, export, bought, sold, from the grid, to
-    the grid; agreements included. [Wh] ``is_present`` says where every interval has a reading.
+    ``values`` is by row, clock hour and quantity: import, export. [Wh] ``is_present`` says in
+    which hours every interval has a reading.
     """
 
     member_ids: Int64Array
@@ -48,7 +47,7 @@ def list_revisions(*, community_id: int, start: datetime, end: datetime) -> dict
 def get_member_hours(
     *, community_id: int, start: datetime, end: datetime, revisions: Mapping[int, int]
 ) -> MemberHours | None:
-    """Return what members did in some revisions of the intervals of ``[start, end)``.
+    """Return what was measured, by some revisions of the intervals of ``[start, end)``.
 
     Returns
     -------
@@ -68,7 +67,7 @@ def get_member_hours(
     point_ids = np.array([point for point, *_ in points], dtype=np.int64)
     rows = np.array([row_of[member, zone, role] for _, member, zone, role in points], np.int64)
     hour_count = -(-(end - start) // _HOUR)
-    values = np.zeros((len(keys), hour_count, 6), dtype=np.int64)
+    values = np.zeros((len(keys), hour_count, 2), dtype=np.int64)
     seen = np.zeros((len(keys), hour_count), dtype=np.int64)
     expected = np.zeros(hour_count, dtype=np.int64)
     clearings = _clearings(revisions)
@@ -106,15 +105,6 @@ def _add(
     seen: Int64Array,
 ) -> None:
     """Add an interval to its hour; several points of one member count as one reading."""
-    positions = billing_positions(book, interval=0, weight=1, accounts=accounts_of(book))
-    at = rows[np.searchsorted(point_ids, points_of(book))]
-    quantities: Sequence[Int64Array] = (
-        positions.import_wh,
-        positions.export_wh,
-        positions.bought_wh + positions.agreed_bought_wh,
-        positions.sold_wh + positions.agreed_sold_wh,
-        positions.grid_import_wh,
-        positions.grid_export_wh,
-    )
-    np.add.at(values, at, np.stack(quantities, axis=1))
-    seen[np.unique(rows[np.searchsorted(point_ids, book.metering_point_ids)])] += 1
+    at = rows[np.searchsorted(point_ids, book.metering_point_ids)]
+    np.add.at(values, at, np.stack([book.import_wh, book.export_wh], axis=1))
+    seen[np.unique(at)] += 1

@@ -128,9 +128,10 @@ def test_the_planner_sees_sums_only(town: Town, other_town: Town, planner: Clien
         answer = planner.get(f"/api/v1/{path}", {"participant": alice_id})
         assert refusal(answer) == (404, "not_found")
     assert len(results(planner, "intervals/")) == HOURS
-    assert len(results(planner, "rollups/", community=town.community.id)) == HOURS
-    answer = planner.get(f"/api/v1/rollups/?community={other_town.community.id}")
-    assert refusal(answer) == (404, "not_found")
+    # The newest sums say who was corrected since: planners have released ones, under analytics/.
+    for community in (town.community.id, other_town.community.id):
+        answer = planner.get(f"/api/v1/rollups/?community={community}")
+        assert refusal(answer) == (404, "not_found")
 
 
 def test_a_role_without_a_community_is_for_the_city(town: Town, other_town: Town) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.domain import disclosure
@@ -22,7 +22,7 @@ from analytics.domain.disclosure import Contributions, Shape, is_concealed, resh
 HOURS: Final = 4
 DAYS: Final = 2
 STAGES: Final = 3
-IMPORT, SOLD = 0, 3
+IMPORT, EXPORT = 0, 1
 PRIME: Final = 2_147_483_647
 
 Columns = dict[tuple[int, int, int, int], int]
@@ -57,10 +57,10 @@ def made_up(seed: int) -> Story:
     for _day in range(DAYS):
         present = rng.random((count, 1)) < 0.95
         is_present = np.repeat(present, HOURS, axis=1)
-        values = rng.integers(0, 900, (count, HOURS, 6)) * is_present[:, :, None]
+        values = rng.integers(0, 900, (count, HOURS, 2)) * is_present[:, :, None]
         values[rng.random((count, HOURS)) < 0.1] = 0
-        values[:, :, (1, 3, 5)] *= has_roof[:, None, None]
-        values[:, : int(rng.integers(0, 3)), (1, 3, 5)] = 0
+        values[:, :, 1] *= has_roof[:, None]
+        values[:, : int(rng.integers(0, 3)), 1] = 0
         if rng.random() < 0.3:
             values[int(rng.integers(count))] *= 40
         first.append(Contributions(np.arange(count), zones, roles, values, is_present))
@@ -97,7 +97,7 @@ def releases(story: Story) -> Iterator[Release]:
 
 
 def shown_sums(release: Release) -> Iterator[tuple[npt.NDArray[np.bool_], list[int]]]:
-    """Return the members and hours of each figure; flows show what each role of a zone sold."""
+    """Return the members and hours of each figure; flows show what each role of a zone did."""
     truth, shape = release.truth, release.shape
     everybody = np.ones(len(truth.member_ids), dtype=np.bool_)
     roles = np.array(truth.roles)
@@ -171,8 +171,7 @@ def rank(matrix: npt.NDArray[np.int64]) -> int:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from([IMPORT, SOLD]))
-@example(415766, IMPORT).via("hours hidden first and shown in a later release")
+@given(st.integers(0, 2**32 - 1), st.sampled_from([IMPORT, EXPORT]))
 def test_no_figure_is_about_fewer_members_than_the_smallest_group(seed: int, quantity: int) -> None:
     story = made_up(seed)
 
@@ -192,7 +191,7 @@ def test_no_member_dominates_what_is_shown_or_left_over(seed: int) -> None:
         hidden = sorted(shape.hidden_hours)
         zones = [truth.zone_ids == zone for zone in shape.open_zones]
         for members in (np.ones_like(rest), rest, *zones):
-            for quantity in range(6):
+            for quantity in (IMPORT, EXPORT):
                 part = truth.values[members, :, quantity]
                 assert is_concealed(part.sum(axis=1))
                 assert is_concealed(part[:, hidden].sum(axis=1))
@@ -224,7 +223,7 @@ def test_each_rule_is_needed(rule: str, broken: object, monkeypatch: pytest.Monk
     found = 0
     for seed in range(60):
         story = made_up(seed)
-        for quantity in (IMPORT, SOLD):
+        for quantity in (IMPORT, EXPORT):
             few = found_members(*attack(story, quantity, knows_zeros=False), story.minimum - 1)
             pair = found_members(*attack(story, quantity, knows_zeros=True), 2)
             found += few is not None or pair is not None

@@ -1,0 +1,1 @@
+"""The open-data API: published figures for everybody, cacheable, without sign-in."""

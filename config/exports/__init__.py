@@ -1,0 +1,1 @@
+"""Figures as files: CSV and Parquet, with a text that says what they are."""
