@@ -24,6 +24,7 @@ _TRADE: Final = (
     "order_cancel",
     "trading_halts",
     "trading_halt_lift",
+    "operator_alert",
     "market_contract_new",
     "market_contract_propose",
     "market_contract_accept",
