@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 
-from analytics.domain.disclosure import Contributions, Shape, reshaped, shape_of
+from analytics.domain.disclosure import Contributions, Shape, reshaped, shape_of, shown_groups
 from analytics.domain.shown_flows import shown_flows
 from analytics.models import (
     DayRollup,
@@ -85,6 +85,34 @@ def revise_released_days(*, now: datetime, community_id: int | None = None) -> i
             if {str(key): value for key, value in current.items()} != revisions:
                 revised += _revise(released_id, now)
     return revised
+
+
+def release_seeded_days(*, community_id: int, now: datetime) -> int:
+    """Release the days of a synthetic city that have rollups but no intervals behind them.
+
+    Nobody is measured there: what may be shown follows from how many meters a zone has.
+
+    Returns
+    -------
+    int
+        How many days were released.
+    """
+    known = ReleasedDay.objects.filter(community_id=community_id, day=OuterRef("day"))
+    days = DayRollup.objects.filter(~Exists(known), community_id=community_id, is_due=False)
+    released = 0
+    for day in days.filter(computed_at__isnull=False, ends_at__lte=now).order_by("day"):
+        if list_revisions(community_id=community_id, start=day.starts_at, end=day.ends_at):
+            continue
+        minimum = _minimum(day, now)
+        meters = ZoneDay.objects.filter(community_id=community_id, day=day.day).exclude(zone_id=0)
+        sizes = dict(meters.values_list("zone_id", "meters_min"))
+        shape = Shape(shown_groups(sizes, minimum), frozenset(), frozenset())
+        if sum(sizes.values()) >= minimum:
+            row = ReleasedDay(community_id=community_id, day=day.day)
+            with transaction.atomic():
+                _copy(row, day, {}, shape, minimum=minimum, now=now)
+            released += 1
+    return released
 
 
 @transaction.atomic
