@@ -107,6 +107,14 @@ def settled_intervals(*, community_id: int | None = None) -> "QuerySet[DeliveryI
     return found if community_id is None else found.filter(community_id=community_id)
 
 
+def list_settled_starts(*, community_id: int, start: datetime, end: datetime) -> list[datetime]:
+    """Return when settled intervals start, of those in ``[start, end)``."""
+    found = settled_intervals(community_id=community_id)
+    return list(
+        found.filter(starts_at__gte=start, starts_at__lt=end).values_list("starts_at", flat=True)
+    )
+
+
 def list_zone_totals(*, interval_ids: Sequence[int]) -> list[ZoneTotals]:
     """Return the totals of settled intervals, by their latest revision.
 
