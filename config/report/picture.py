@@ -100,6 +100,8 @@ def draw(pdf: FPDF, markup: str, *, font: str) -> None:
     from fpdf.svg import SVGObject
 
     picture = resolve(markup)
+    if not picture.shapes:
+        return
     mm = pdf.epw / picture.width
     if pdf.get_y() + picture.height * mm > pdf.h - pdf.b_margin:
         pdf.add_page()
@@ -141,7 +143,7 @@ def colour_of(item: LegendItem) -> tuple[int, int, int]:
         shape, name = f'<g class="stairs {item.css}"><line x1="0" x2="1"/></g>', "stroke"
     else:
         shape, name = f'<rect class="{item.css}" width="1" height="1"/>', "fill"
-    [drawn] = resolve(f'<svg class="chart" height="1">{shape}</svg>').shapes
+    [drawn] = resolve(f'<svg class="chart legend" height="1">{shape}</svg>').shapes
     found = re.search(rf'{name}="(#[0-9a-fA-F]+)"', drawn)
     return _rgb(found.group(1)) if found else (0, 0, 0)
 
@@ -251,7 +253,8 @@ def _frames(root: Any, width: float) -> Iterator[tuple[Any, Box]]:
     if root.local_name == "svg":
         yield root, Box(0, 0, width, _height(root))
         return
-    drawings = list(root.iter_children())
+    # Words between drawings are set by a browser alone; the table beside the chart has the figures.
+    drawings = [each for each in root.iter_children() if each.local_name == "svg"]
     css = root.classes
     if "calendar" in css:
         across = max(1, int((width + LEAF_GAP) // (LEAF_WIDTH + LEAF_GAP)))

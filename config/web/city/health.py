@@ -29,24 +29,25 @@ def depth_card(look: Look) -> CityCard:
     title = findings.depth(health)
     rows = (
         [
-            (_("Offered by roofs"), health.offered_wh, "sun"),
-            (_("Wanted by members"), health.wanted_wh, "home"),
-            (_("Traded"), health.traded_wh, "pool"),
-            (_("of it by agreement"), health.agreed_wh, "c3"),
-            (_("Demand without a local seller"), health.unmatched_wh, "grid"),
+            ("offered", _("Offered by roofs"), health.offered_wh, "sun"),
+            ("wanted", _("Wanted by members"), health.wanted_wh, "home"),
+            ("traded", _("Traded"), health.traded_wh, "pool"),
+            ("agreed", _("of it by agreement"), health.agreed_wh, "c3"),
+            ("unmatched", _("Demand without a local seller"), health.unmatched_wh, "grid"),
         ]
         if health
         else []
     )
-    bars = [Bar(name, kwh(wh), wh / 1000, css) for name, wh, css in rows]
+    bars = [Bar(name, kwh(wh), wh / 1000, css) for _code, name, wh, css in rows]
+    names = {code: name for code, name, _wh, _css in rows}
     svg = ranked_bars(bars, Words(title, _("Surplus, demand and trade."), energy_unit()))
-    columns = [Column(_("What"), "what"), Column(_("Energy"), "energy_wh", kwh)]
+    columns = [Column(_("What"), "what", names.__getitem__), Column(_("Energy"), "energy_wh", kwh)]
     note = findings.unmatched(health) + "."
     if health is not None and health.sellers_mean is not None and health.buyers_mean is not None:
         note += " " + _(
-            "On average {sellers} meters sold and {buyers} bought in an interval."
+            "On average {sellers} members sold and {buyers} bought in an interval."
         ).format(sellers=times_over(health.sellers_mean), buyers=times_over(health.buyers_mean))
-    values = [(name, wh) for name, wh, _css in rows]
+    values = [(code, wh) for code, _name, wh, _css in rows]
     return make_card(
         "depth", title, svg if rows else "", columns, values, note=f"{note} {made_from(look)}"
     )
@@ -57,15 +58,16 @@ def concentration_card(look: Look) -> CityCard:
     health = look.health
     title = findings.concentration(health)
     rows = [
-        (_("Sellers"), health.seller_hhi if health else None),
-        (_("Buyers"), health.buyer_hhi if health else None),
+        ("sellers", health.seller_hhi if health else None),
+        ("buyers", health.buyer_hhi if health else None),
     ]
+    names = {"sellers": _("Sellers"), "buyers": _("Buyers")}
     bars = [
-        Bar(name, str(value) if value is not None else _("not shown"), value, "c5")
-        for name, value in rows
+        Bar(names[code], str(value) if value is not None else _("not shown"), value, "c5")
+        for code, value in rows
     ]
     svg = ranked_bars(bars, Words(title, _("Herfindahl-Hirschman index of both sides."), ""))
-    columns = [Column(_("Side"), "side"), Column("HHI", "hhi")]
+    columns = [Column(_("Side"), "side", names.__getitem__), Column("HHI", "hhi")]
     note = _(
         "Herfindahl-Hirschman index: the sum of squared shares in percent, from near 0 (many alike)"
         " to 10,000 (one alone); mean over intervals, weighted by what they traded. From {moderate}"
