@@ -2,10 +2,12 @@
 
 from django.urls import path
 
+from config.web import city_report
 from config.web.city import pages
 
 urlpatterns = [
     path("planner/<int:participant_id>/", pages.planner, name="planner"),
+    path("planner/<int:participant_id>/report.<slug:form>", city_report.report, name="city_report"),
     path("planner/<int:participant_id>/methods", pages.methods_page, name="city_methods"),
     *(
         path(
