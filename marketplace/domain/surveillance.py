@@ -36,7 +36,7 @@ SPIKE_DEVIATION_MIN: Final = 5_000
 # Concentration is high from here on (sum of squared shares, 10,000 at most) ...
 HHI_HIGH: Final = 2_500
 # ... where so many took part: with few neighbours somebody always has a large share.
-HHI_PARTIES_MIN: Final = 5
+HHI_PARTIES_MIN: Final = 10
 # Two who sell to each other: of the larger direction, of all that either traded, and at least.
 WASH_RETURN_PPM: Final = 800_000
 WASH_SHARE_PPM: Final = 500_000

@@ -61,12 +61,12 @@ def test_a_price_is_unusual_against_its_own_hour() -> None:
 
 
 def test_few_hands_are_told_from_few_neighbours() -> None:
-    one_large = {1: 900, 2: 25, 3: 25, 4: 25, 5: 25}
-    (found,) = find_concentration(Trades(sold=one_large, bought=dict.fromkeys(range(9), 100)))
+    one_large = {1: 820, **dict.fromkeys(range(2, 11), 20)}
+    (found,) = find_concentration(Trades(sold=one_large, bought=dict.fromkeys(range(12), 100)))
     assert found.participant_id == 1
     assert found.figures["side"] == "sellers"
-    assert found.figures["hhi"] == 10_000 * (900**2 + 4 * 25**2) // 1_000**2
-    assert not find_concentration(Trades(sold={1: 900, 2: 100}))
+    assert found.figures["hhi"] == 10_000 * (820**2 + 9 * 20**2) // 1_000**2
+    assert not find_concentration(Trades(sold={1: 820, **dict.fromkeys(range(2, 10), 20)}))
 
 
 def test_back_and_forth_is_told_from_neighbours_who_both_have_roofs() -> None:

@@ -99,7 +99,7 @@ def threshold_of(alert: AlertLine) -> str:
         case R.PRICE_SPIKE:
             text = _("{deviations} robust deviations off; looked at from {threshold}")
         case R.CONCENTRATION:
-            text = _("looked at from an index of {threshold} on, with five or more")
+            text = _("looked at from an index of {threshold} on, with ten or more")
         case R.SELF_TRADE:
             text = _("any such trade is looked at")
         case R.WASH_PAIR:

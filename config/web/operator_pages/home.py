@@ -42,6 +42,16 @@ class Health:
     now: datetime
 
     @property
+    def wrong_tasks(self) -> list[TaskState]:
+        """Tasks that are not as they should be."""
+        return [task for task in self.tasks if task.level is not Level.GOOD]
+
+    @property
+    def good_tasks(self) -> list[TaskState]:
+        """All others."""
+        return [task for task in self.tasks if task.level is Level.GOOD]
+
+    @property
     def level(self) -> Level:
         """The worst of all lights."""
         return max((light.level for light in self.lights), key=list(Level).index)

@@ -19,6 +19,7 @@ from marketplace.queries.operations import Feeds, MeterGaps, Queue, TaskLine
 
 SOON: Final = timedelta(seconds=30)
 LATE: Final = timedelta(minutes=5)
+SELDOM: Final = timedelta(minutes=30)
 # A queue's oldest entry: (amber after, red after).
 PATIENCE: Final[Mapping[str, tuple[timedelta, timedelta]]] = {
     "intervals": (timedelta(hours=6), timedelta(hours=48)),
@@ -187,6 +188,8 @@ class TaskState:
     @property
     def level_name(self) -> str:
         """The level in a word."""
+        if self.ended_at is None and not self.failure:
+            return _("has not run yet")
         return str(LEVEL_NAMES[self.level])
 
 
@@ -198,7 +201,8 @@ def task_states(runs: Sequence[TaskLine], now: datetime) -> list[TaskState]:
         name, every = entry["task"], entry["schedule"]
         period = every.run_every if isinstance(every, schedule) else timedelta(days=1)
         run = known.get(name)
-        level = Level.WATCH
+        # A hall that has just begun need not have done yet what it does once an hour.
+        level = Level.GOOD if period >= SELDOM and runs else Level.WATCH
         if run is not None and run.ended_at is not None:
             level = _by_age(now - run.ended_at, 3 * period + LATE / 5, 10 * period + LATE)
         if run is not None and run.failed_at and run.failed_at >= (run.ended_at or run.failed_at):
