@@ -254,7 +254,9 @@ class DaySums:
         groups = self.places.groups
         flows = self._flow(groups[trades.sellers], groups[trades.buyers])
         values = signed_amounts_micro(trades.delivered_wh, trades.prices)
-        self._add_flows(flows, trades.delivered_wh, values, trades.sellers, trades.buyers)
+        np.add.at(self._flow_wh, flows, trades.delivered_wh)
+        np.add.at(self._flow_micro, flows, values)
+        self._count(flows, trades.delivered_wh != 0, trades.sellers, trades.buyers)
 
     def _add_grid(
         self,
@@ -272,24 +274,19 @@ class DaySums:
             (export_wh, sold, terms.feed_in, self._flow(groups, everywhere)),
         ):
             energy = metered - side.agreed - side.delivered
-            values = _priced(energy, prices).sum(axis=0)
-            self._add_flows(flows, energy.sum(axis=0), values, points, points)
+            np.add.at(self._flow_wh, flows, energy.sum(axis=0))
+            np.add.at(self._flow_micro, flows, _priced(energy, prices).sum(axis=0))
+            self._count(flows, (energy != 0).any(axis=0), points, points)
 
     def _flow(self, origin: Int64Array, target: Int64Array) -> Int64Array:
         flows: Int64Array = origin * (self.places.group_count + 1) + target
         return flows
 
-    def _add_flows(
-        self,
-        flows: Int64Array,
-        energy: Int64Array,
-        values: Int64Array,
-        origins: Int64Array,
-        targets: Int64Array,
+    def _count(
+        self, flows: Int64Array, moved: Flags, origins: Int64Array, targets: Int64Array
     ) -> None:
-        np.add.at(self._flow_wh, flows, energy)
-        np.add.at(self._flow_micro, flows, values)
-        moved, count = energy != 0, len(self.places.members)
+        """Note which metering points anything came from and went to, once each."""
+        count = len(self.places.members)
         self._from_points = np.union1d(self._from_points, (flows * count + origins)[moved])
         self._to_points = np.union1d(self._to_points, (flows * count + targets)[moved])
 

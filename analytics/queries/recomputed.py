@@ -261,10 +261,7 @@ def _flows(rows: DayRows) -> pd.DataFrame:
             )
         )
     flows = pd.concat(parts, ignore_index=True)
-    # A metering point counts where the day left something of it, either way.
-    points = flows.groupby([*ends, "origin", "target"])["wh"].sum().reset_index()
-    of_grid = points["origin"] == points["target"]
-    points = points[(points["wh"] != 0) | ~of_grid]
+    points = flows[flows["wh"] != 0]
     found = flows.groupby(ends).agg(wh=("wh", "sum"), value_micro=("value", "sum"))
     found["from_count"] = points.groupby(ends)["origin"].nunique()
     found["to_count"] = points.groupby(ends)["target"].nunique()
