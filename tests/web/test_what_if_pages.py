@@ -14,7 +14,7 @@ from marketplace.services.what_if_days import compute_asked_what_ifs
 from tests.web.city import DAY, City, signed_in
 
 NOW = datetime(2026, 6, 20, 8, 0, tzinfo=UTC)
-ASKED = {"first_day": DAY, "last_day": DAY, "platform_fee": "0.2", "roofs_percent": ""}
+ASKED = {"first_day": DAY, "last_day": DAY, "platform_fee": "0.02", "roofs_percent": ""}
 
 
 def compute() -> None:
@@ -28,7 +28,7 @@ def test_a_planner_asks_reads_both_sides_and_takes_the_figures(city: City) -> No
     assert "Asked before" in page.content.decode()
     wrong = client.post(home, {**ASKED, "feed_in_percent": "900", "rules": "{"})
     assert 'id="id_rules_error"' in wrong.content.decode()
-    wrong = client.post(home, {**ASKED, "feed_in_percent": "900"})
+    wrong = client.post(home, {**ASKED, "platform_fee": "", "feed_in_percent": "900"})
     assert 'id="id_feed_in_percent_error"' in wrong.content.decode()
     assert not WhatIf.objects.exists()
 
@@ -71,14 +71,16 @@ def test_an_operator_drafts_previews_and_puts_rules_in_force_once(city: City) ->
     assert 'id="id_document_error"' in refused and "feed_in_tariff" in refused
     keys = {
         "name": "Dearer",
-        "platform_fee_micro_per_kwh": "0.05",
+        "platform_fee_micro_per_kwh": "0.02",
         "readings_deadline_minutes": "1440",
         "correction_deadline_days": "30",
         "minimum_group_size": "5",
     }
+    dear = client.post(home, {**keys, "platform_fee_micro_per_kwh": "0.5"})
+    assert "would pay more than buying costs" in dear.content.decode()
     assert client.post(home, keys).status_code == 302
     draft = RuleDraft.objects.get()
-    assert draft.document["platform_fee_micro_per_kwh"] == 50_000
+    assert draft.document["platform_fee_micro_per_kwh"] == 20_000
     step = f"{home}/{draft.pk}"
     assert client.post(f"{step}/effect").status_code == 302
     compute()

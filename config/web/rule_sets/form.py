@@ -8,7 +8,7 @@ from typing import Any, Final
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from config.web.rule_sets.words import VALUES, words_of
+from config.web.rule_sets.words import MISFITS, VALUES, words_of
 from marketplace.domain.money import PRICE_MAX_MICRO_PER_KWH
 from marketplace.domain.pricing_comparison import PRICINGS
 
@@ -89,7 +89,8 @@ class DraftForm(forms.Form):
     def place_error(self, path: str, text: str) -> None:
         """Put an error beside the key that it is about; of other keys above the form."""
         first = path.partition(".")[0].partition("[")[0]
-        self.add_error(first if first in self.fields else None, text)
+        words = str(MISFITS[first]) if first in MISFITS else text
+        self.add_error(first if first in self.fields else None, words)
 
 
 class DocumentForm(forms.Form):

@@ -158,6 +158,17 @@ VALUES: Final[Mapping[str, Text]] = {
     "weekend": _("weekend"),
 }
 
+# What is wrong where a few numbers were changed; who writes a whole rule set is told every detail.
+MISFITS: Final[Mapping[str, Text]] = {
+    "feed_in_tariff": _(
+        "At some hours selling to the grid would pay more than buying costs less the fees: lower "
+        "the feed-in tariff or the fees, or raise the retail tariff."
+    ),
+    "retail_tariff": _("The tariffs leave the price bounds of the rule set."),
+    "grid_fees": _("The grid fee is more than what is left between the two tariffs."),
+    "pricing": _("This pricing has no price under these tariffs."),
+}
+
 
 def words_of(path: str) -> KeyWords:
     """Return the words of a key, given by its path without positions in lists.

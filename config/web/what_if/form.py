@@ -10,6 +10,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from config.web.comparison import PRICING_NAMES
+from config.web.rule_sets.words import MISFITS
 from marketplace.domain.money import PRICE_MAX_MICRO_PER_KWH
 from marketplace.domain.pricing_comparison import PRICINGS
 from marketplace.domain.rules import preset, preset_names
@@ -165,9 +166,14 @@ class WhatIfForm(forms.Form):
         return change
 
     def place_error(self, field: str, text: str) -> None:
-        """Put an error beside the field that it is about; the rest stands above the form."""
+        """Put an error beside what was changed; where several were, beside what it is about."""
         first = field.partition(".")[0].partition("[")[0]
         name = first if first in self.fields else _FIELD_OF.get(first, "")
-        if self.cleaned_data.get("rules") and first not in ("first_day", "last_day"):
-            name = "rules"
+        if first not in ("first_day", "last_day"):
+            changed = list(self.change())
+            fields = {key: field for field, key in _FEES.items()}
+            if len(changed) == 1:
+                name = fields.get(changed[0], changed[0])
+            if "rules" not in changed and first in MISFITS:
+                text = str(MISFITS[first])
         self.add_error(name if name in self.fields else None, text)
