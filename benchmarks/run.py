@@ -24,6 +24,7 @@ from benchmarks.table import Row, format_table
 BENCHMARKS: Final = (
     "bench_clearing",
     "bench_market",
+    "bench_what_if",
     "bench_receipt",
     "bench_city_day",
     "bench_ledger",
