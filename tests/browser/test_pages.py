@@ -38,8 +38,10 @@ CUT_OFF = """() => {
     each.clientWidth > 1 && each.scrollWidth > each.clientWidth + 1);
   const words = [...document.querySelectorAll('.chart svg text, svg.chart text')].filter((each) => {
     if (!shown(each) || !each.textContent) return false;
+    const svg = each.closest('svg:not(.edge)');
+    const isOpen = getComputedStyle(svg).overflowX === 'visible';
     const [own, room] =
-      [each, each.closest('svg:not(.edge)')].map((it) => it.getBoundingClientRect());
+      [each, isOpen ? svg.closest('.card, main') : svg].map((it) => it.getBoundingClientRect());
     return own.width > 0 && (own.left < room.left - 3 || own.right > room.right + 3);
   });
   return [...boxes, ...words].map((each) => each.outerHTML.slice(0, 200));

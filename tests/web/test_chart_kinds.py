@@ -87,12 +87,13 @@ def test_a_calendar_puts_each_day_under_its_weekday_and_hatches_what_is_missing(
 @given(st.lists(st.floats(-1e9, 1e9, allow_nan=False), min_size=1, max_size=30))
 def test_a_ramp_holds_every_value_and_keeps_their_order(values: list[float]) -> None:
     ramp = Ramp.over(values)
-    slack = 1e-6 * max(1.0, abs(ramp.low))
+    slack = 1e-8 * ramp.step + 1e-6 * max(1.0, abs(ramp.low))
     assert ramp.low <= min(values) + slack
     assert ramp.low + 5 * ramp.step >= max(values) - slack
     shades = [ramp.shade(value) for value in sorted(values)]
     assert shades == sorted(shades)
     assert [item.css for item in ramp.legend(str, "missing")][-2:] == ["shade-5", "held"]
+    assert Ramp.over([0.544, 0.544]) == Ramp(0.5, 0.05)
 
 
 def test_days_against_hours_hatch_what_is_missing() -> None:

@@ -34,7 +34,8 @@ class Ramp:
         """Return the shades that hold all values and change at round numbers."""
         known = [value for value in values if value is not None] or [0.0]
         low, high = min(known), max(known)
-        step = round_step(max(high - low, 1e-9) / SHADES)
+        # Values that are all alike are one shade, not five of nearly nothing.
+        step = round_step(max(high - low, abs(high) / 4, 1e-9) / SHADES)
         while True:
             first = math.floor(low / step + 1e-9) * step
             if first + SHADES * step >= high - 1e-9 * step:
