@@ -14,6 +14,7 @@ from marketplace.models import (
     DataDispute,
     DataVersion,
     DeliveryInterval,
+    ErasureRequest,
     FinalBilling,
     MeterState,
     Settlement,
@@ -62,6 +63,7 @@ def list_cases(*, places: Sequence[Place], now: datetime) -> list[Case]:
         *_halts(by_id, now),
         *_billing(by_id, now),
         *_alerts(by_id),
+        *_erasures(by_id),
     ]
     return sorted(cases, key=lambda case: (case.since or now, case.kind))
 
@@ -176,6 +178,14 @@ def _alerts(places: dict[int, Place]) -> list[Case]:
         Q(community__in=places) | Q(community__isnull=True), state=Alert.State.OPEN
     ).aggregate(count=Count("id"), since=Min("found_at"))
     return [Case("alerts", row["count"], row["since"])] if row["count"] else []
+
+
+def _erasures(places: dict[int, Place]) -> list[Case]:
+    row = ErasureRequest.objects.filter(
+        Q(participant__community__in=places) | Q(participant__community__isnull=True),
+        closed_at__isnull=True,
+    ).aggregate(count=Count("id"), since=Min("asked_at"))
+    return [Case("erasures", row["count"], row["since"])] if row["count"] else []
 
 
 def _month_after(month: date) -> date:

@@ -325,6 +325,13 @@ PARTS: Final[tuple[Part, ...]] = (
         " WHERE participant_id = %(me)s ORDER BY id",
     ),
     Part(
+        "what_ifs",
+        "json",
+        ("marketplace_whatif.asked_by_id",),
+        "SELECT first_day, last_day, change, asked_at, computed_at FROM marketplace_whatif"
+        " WHERE asked_by_id = %(me)s ORDER BY id",
+    ),
+    Part(
         "texts_agreed_to",
         "csv",
         ("marketplace_textconsent.participant_id",),
@@ -340,6 +347,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "marketplace_alert.other_id": "Found about somebody else; about this one see `alerts`.",
     "marketplace_alertstep.operator_id": "An office's own work on somebody else's alert.",
     "marketplace_datadispute.decided_by_id": "An office's verdict about others' dispute.",
+    "marketplace_ruledraft.author_id": "An office's draft for a community.",
     "marketplace_tradinghalt.ordered_by_id": "An office's act, public to all members.",
     "marketplace_tradinghalt.lifted_by_id": "An office's act, public to all members.",
     "marketplace_invitation.participant_id": "Addresses of other people.",

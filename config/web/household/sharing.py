@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from config.web.days import render_in
+from config.web.days import day_near, render_in
 from config.web.personas import place_or_404, use_persona
 from config.web.signing import MEMBER_ROLES
 from marketplace.domain.agreement_text import STAGES as STAGE_OF
@@ -51,7 +51,8 @@ def sharing(request: HttpRequest, participant_id: int) -> HttpResponse:
     meters = list_meters(participant_id=participant_id)
     lines = list_agreements(participant_id=participant_id)
     running = [line for line in lines if line.state == "agreed" and not _is_over(line, now)]
-    agreed = get_agreed_wh(agreement_ids=[line.id for line in running], since=now - DAYS)
+    last = day_near(None, place, now).end  # of the last day with books, where readings lag
+    agreed = get_agreed_wh(agreement_ids=[line.id for line in running], since=last - DAYS)
     rules = get_rules_now(community_id=place.community_id, now=now)
     order = rules.market.matching_order if rules else ("pool",)
     shown = [Shared(line, agreed.get(line.id, 0), DAYS.days) for line in running]

@@ -85,6 +85,11 @@ def _text(case: Case) -> str:
             "{count} applications wait for your answer",
             case.count,
         ),
+        "erasures": ngettext(
+            "{count} member wants to be forgotten",
+            "{count} members want to be forgotten",
+            case.count,
+        ),
         "publishing": _("Publishing has stopped"),
         "objections": ngettext(
             "{count} objection of a validator", "{count} objections of validators", case.count
@@ -122,6 +127,8 @@ def _url(case: Case, operator_id: int) -> str:
             return reverse("operator_surveillance", args=[operator_id])
         case "applications":
             return reverse("operator_applications", args=[operator_id])
+        case "erasures":
+            return reverse("erasures", args=[operator_id])
         case "objections" | "publishing" | "verification" | "settlements":
             return reverse("operator_ledger", args=[operator_id])
         case "tasks":
