@@ -71,7 +71,11 @@ def _links(request: HttpRequest) -> list[Link]:
         places.append(
             (pgettext("navigation", "Month"), reverse("month", args=[persona.participant_id]))
         )
-        places.append((_("Agreements"), reverse("agreements", args=[persona.participant_id])))
+        # A household shares with people; an enterprise makes agreements.
+        shares = persona.role == "household"
+        label = _("Partners and gifts") if shares else _("Agreements")
+        name = "sharing" if shares else "agreements"
+        places.append((label, reverse(name, args=[persona.participant_id])))
         places.append((_("Certificates"), reverse("certificates", args=[persona.participant_id])))
     if persona.role == "enterprise" and persona.place is not None:
         places.append((_("Order book"), reverse("order_book", args=[persona.participant_id])))
@@ -93,6 +97,8 @@ def _links(request: HttpRequest) -> list[Link]:
     places.append((_("Data market"), reverse("market")))
     if persona.role != "household":
         places.append((_("Organisation"), reverse("organisation", args=[persona.participant_id])))
+    if persona.role != "operator":
+        places.append((_("Privacy"), reverse("privacy", args=[persona.participant_id])))
     unread = count_unread(participant_ids=[each.participant_id for each in personas_of(request)])
     notices = _("Notices ({count})").format(count=unread) if unread else _("Notices")
     places.append((notices, reverse("notices")))
