@@ -103,7 +103,7 @@ def rule(request: HttpRequest, participant_id: int, metering_point_id: int) -> H
                 return to_sign(request, persona, place, done)
             if done:
                 messages.success(request, RULE_SAVED)
-                return redirect(persona.role, persona.participant_id)
+                return redirect("rule", participant_id, metering_point_id)
         cards = [replace(cards[0], form=form)]
     key = get_key_in_use(participant_id=persona.participant_id)
     context: dict[str, object] = {

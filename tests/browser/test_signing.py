@@ -37,6 +37,7 @@ def test_a_key_of_ones_own(
     sign_in(page, site, name)
     page.click(f"[name=language][value={language}]")
     page.goto(f"{site}/household/{city.participant_ids[name]}/")
+    page.click("main a[href*='/rule/']")
     page.click("a[href$='#key']")
     looks_right(page, tmp_path / "rule.png")
 

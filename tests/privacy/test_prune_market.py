@@ -114,7 +114,7 @@ def test_a_member_is_told_what_is_no_longer_kept(city: City) -> None:
     join(user_id=user.id, participant_id=alice.id)
     browser = Client()
     browser.force_login(user, "django.contrib.auth.backends.ModelBackend")
-    pages = [f"/household/{alice.id}/", f"/member/{alice.id}/statement/"]
+    pages = [f"/household/{alice.id}/day/2026-06-15/", f"/member/{alice.id}/statement/"]
     pages.append(f"/member/{alice.id}/statement/{city.street.interval().id}/")
     before = [browser.get(page, {"day": "2026-06-15"}).content.decode() for page in pages]
     assert all("no longer" not in page for page in before)

@@ -108,7 +108,7 @@ def test_a_missing_reading_is_missing_and_not_zero(city: City) -> None:
     sixth = find_member(meter="m5")
     user = User.objects.create_user("sixth@heliopolis.example", "sunny-day-37")
     join(user_id=user.pk, participant_id=sixth)
-    page = signed_in("sixth").get("/", follow=True).content.decode()
+    page = signed_in("sixth").get(f"/household/{sixth}/day/{DAY}/").content.decode()
     row = page[page.index(f">{MISSING_HOUR}:00<") :]
     assert "reading missing" in row[: row.index("</tr>")]
     assert 'fill="url(#held)"' in page
