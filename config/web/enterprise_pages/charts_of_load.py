@@ -48,9 +48,12 @@ def load_card(slots: Sequence[LoadSlot], span: Span, place: Place, basis: Basis)
         title = _("Nothing was drawn in this time")
     else:
         best = max(known, key=lambda slot: slot.grid_wh or 0)
-        title = _("{share} of the load was covered; most was open at {when}").format(
-            share=share(covered / load), when=_name(best.starts_at, span, place)
+        text = (
+            _("{share} of the load was covered; most came from the grid at {when}")
+            if span.bucket == "hour"
+            else _("{share} of the load was covered; most came from the grid on {when}")
         )
+        title = text.format(share=share(covered / load), when=_name(best.starts_at, span, place))
     used = [source for source in SOURCES if any(source in slot.bought for slot in slots)]
     series = [
         charts.Series(

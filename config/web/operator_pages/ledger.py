@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from config.log.page import log_context
@@ -76,7 +76,7 @@ def _growth(hours: Sequence[LogHour], last: datetime) -> ChartCard:
         "{count} commands were answered in the last 24 hours",
         total,
     ).format(count=total)
-    words = charts.Words(title, _("Commands by hour (UTC)"), pgettext("axis", "commands"))
+    words = charts.Words(title, _("Commands by hour (UTC)"), "")
     series = [charts.Series(_("Commands"), "grid", values)]
     return ChartCard(
         "growth",

@@ -35,6 +35,8 @@ from marketplace.queries.data.provided import (
 PRODUCTS_SHOWN: Final = 20
 DEMAND_SHOWN: Final = 6
 MONTHS_SHOWN: Final = 12
+# Fewer values are no trend.
+LINE_FROM: Final = 3
 COLOURS: Final = ("c1", "c2", "c3", "c4", "c5")
 
 
@@ -131,8 +133,8 @@ def _row(
         product,
         catalogue_words.badge_words(badge.quality_band) if badge else "",
         catalogue_words.badge_css(badge.quality_band) if badge else "",
-        catalogue_words.percent(badge.quality_ppm) if badge else "",
-        sparkline(values, trend) if len(values) > 1 else "",
+        catalogue_words.percent(badge.quality_ppm) if badge and badge.quality_ppm else "",
+        sparkline(values, trend) if sum(each is not None for each in values) >= LINE_FROM else "",
         trend,
     )
 
