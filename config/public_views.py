@@ -1,6 +1,16 @@
 """Every view that answers without sign-in; a test compares this list with the URL map."""
 
 PUBLIC_VIEWS = (
+    # What the hall is, what it publishes, and how to check it.
+    "about",
+    "check",
+    "home",
+    "public_figures",
+    # What the city publishes of itself, for whoever counts with it.
+    "api_open_publication",
+    "api_open_publications",
+    "api_open_series",
+    "api_open_table",
     "cancellation",
     "cancellation_receipt",
     "cancellation_text",

@@ -26,6 +26,8 @@ HELIOPOLIS_FETCH_LOOPBACK "1" lets them be of this machine: for tests and demos 
 HELIOPOLIS_APP_ROLE      role that migrations grant the application's privileges to
 HELIOPOLIS_MAIL_URL      smtp://user:password@host:port; without it mail is printed
 HELIOPOLIS_MAIL_FROM     sender of that mail
+HELIOPOLIS_OPEN_DATA_LICENCE, HELIOPOLIS_OPEN_DATA_ATTRIBUTION
+                         licence of published figures (default: CC BY 4.0), whom to name
 HELIOPOLIS_URL           the hall's own address, for links in mail (default: loopback)
 ======================== ===================================================================
 """
@@ -106,6 +108,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.web.compression.pack_pages",
     "config.web.security.content_security_policy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -207,6 +210,11 @@ else:
     # Whoever tries the hall reads its mails where it runs.
     EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 # Links in mails: a worker has no request to ask for the hall's own address.
+# Of what the hall publishes; a city may choose another open licence and another name.
+OPEN_DATA_LICENCE = os.environ.get(
+    "HELIOPOLIS_OPEN_DATA_LICENCE", "https://creativecommons.org/licenses/by/4.0/"
+)
+OPEN_DATA_ATTRIBUTION = os.environ.get("HELIOPOLIS_OPEN_DATA_ATTRIBUTION", "Heliopolis")
 SITE_URL = os.environ.get("HELIOPOLIS_URL", "http://127.0.0.1:8000").rstrip("/")
 
 # A data file of 5 MB travels as text in JSON; what is larger is refused before it is read.

@@ -35,6 +35,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("log/", include("config.log.urls")),
     path("feeds/", include("marketplace.api.feed_urls")),
     path("", include("config.web.urls")),
+    path("", include("config.web.public_urls")),
     path("", include("config.web.join_urls")),
     path("", include("config.web.operator_urls")),
     path("", include("config.web.provider_urls")),

@@ -40,6 +40,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         what_ifs.WhatIfDetail.as_view(),
         name="api_what_if",
     ),
+    path("v1/open/", include("config.api.open.urls")),
     path("v1/forecasts/energy/", forecasts.EnergyForecast.as_view(), name="api_energy_forecast"),
     path("v1/forecasts/prices/", forecasts.PriceForecasts.as_view(), name="api_price_forecasts"),
     path(

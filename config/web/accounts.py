@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from django.views.i18n import set_language
 
 from config.web.personas import current_persona
+from config.web.public.pages import front_door
 from config.web.shell import home_url
 from marketplace.services import preferences
 
@@ -61,9 +62,12 @@ def choose_language(request: HttpRequest) -> HttpResponseBase:
     return response
 
 
+@login_not_required
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """Go to the home page of the role in use."""
+    """Go to the home page of the role in use; the front door for who is not signed in."""
+    if not request.user.is_authenticated:
+        return front_door(request)
     persona = current_persona(request)
     if persona is None:
         return render(request, "pages/no_role.html")

@@ -61,7 +61,22 @@ def page_shell(request: HttpRequest) -> dict[str, object]:
     }
 
 
+def _public_links(request: HttpRequest) -> list[Link]:
+    """Return where somebody who is not signed in may go."""
+    places = [
+        (_("How it works"), reverse("about")),
+        (_("Public figures"), reverse("public_figures")),
+        (_("Traffic and mobility"), reverse("indicators")),
+        (_("Check us"), reverse("check")),
+        (_("Join"), reverse("join")),
+        (_("Sign in"), reverse("sign_in")),
+    ]
+    return [Link(label, url, request.path == url) for label, url in places]
+
+
 def _links(request: HttpRequest) -> list[Link]:
+    if not hasattr(request, "user") or not request.user.is_authenticated:
+        return _public_links(request)
     persona = current_persona(request)
     if persona is None:
         return []
