@@ -8,16 +8,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from analytics.domain.disclosure import shown_groups
+from analytics.domain.figures import Energies
 from analytics.queries import Rollup, list_interval_rollups
+from analytics.queries.figures import get_energies
 from config.web.days import chosen_day, render_in
 from config.web.personas import personas_of
 from marketplace.queries.pages import Place, get_minimum_group_size, list_places
-from marketplace.queries.pages_community import (
-    MarketInterval,
-    list_market_intervals,
-    list_zone_names,
-)
+from marketplace.queries.pages_community import MarketInterval, list_market_intervals
 
 # Roles that look at any community when they belong to none.
 CITY_ROLES = ("planner", "operator")
@@ -61,44 +58,13 @@ class CommunityRow:
 
 
 @dataclass(frozen=True)
-class Totals:
-    """Energy of a group over a period, of the intervals that may be shown. [Wh]"""
-
-    sold_wh: int = 0
-    bought_wh: int = 0
-    grid_import_wh: int = 0
-    grid_export_wh: int = 0
-
-    @property
-    def self_sufficiency(self) -> float | None:
-        """Share of the demand that neighbours met."""
-        demand = self.bought_wh + self.grid_import_wh
-        return self.bought_wh / demand if demand else None
-
-    @property
-    def self_consumption(self) -> float | None:
-        """Share of the surplus that neighbours took."""
-        surplus = self.sold_wh + self.grid_export_wh
-        return self.sold_wh / surplus if surplus else None
-
-
-@dataclass(frozen=True)
-class ZoneLine:
-    """A zone over a period; without totals where its figures would show too few households."""
-
-    name: str
-    totals: Totals | None
-
-
-@dataclass(frozen=True)
 class CommunityPeriod:
     """What a page shows of a community over a period."""
 
     place: Place
     minimum_group_size: int
     rows: list[CommunityRow]
-    totals: Totals
-    zones: list[ZoneLine]
+    energies: Energies | None
 
     @property
     def held_count(self) -> int:
@@ -122,17 +88,6 @@ class CommunityPeriod:
         """Intervals with too few meters to be shown."""
         return sum(row.is_small for row in self.rows)
 
-    @property
-    def mean_price_micro_per_kwh(self) -> int | None:
-        """Clearing price, weighted by what was traded."""
-        traded = [
-            (row.sold_wh, row.price_micro_per_kwh)
-            for row in self.rows
-            if row.sold_wh and row.price_micro_per_kwh is not None
-        ]
-        volume = sum(wh for wh, _price in traded)
-        return sum(wh * price for wh, price in traded) // volume if volume else None
-
 
 @require_safe
 def community(request: HttpRequest, community_id: int) -> HttpResponse:
@@ -154,52 +109,41 @@ def get_community_period(
     for rollup in list_interval_rollups(community_id=place.community_id, start=start, end=end):
         rollups.setdefault(rollup.interval_id, []).append(rollup)
     intervals = list_market_intervals(community_id=place.community_id, start=start, end=end)
-    names = list_zone_names(community_id=place.community_id)
-    rows, seen = [], []
-    by_zone: dict[int, list[Rollup]] = {zone_id: [] for zone_id in names}
+    rows = []
     for interval in intervals:
         zones = rollups.get(interval.interval_id, [])
-        sizes = {zone.zone_id: zone.meter_count for zone in zones}
-        is_small = bool(zones) and sum(sizes.values()) < minimum
-        if zones and not is_small:
-            seen.extend(zones)
-            shown = shown_groups(sizes, minimum)
-            for zone in zones:
-                if zone.zone_id in shown:
-                    by_zone[zone.zone_id].append(zone)
+        is_small = bool(zones) and sum(zone.meter_count for zone in zones) < minimum
         rows.append(_row(interval, [] if is_small else zones, is_small))
     return CommunityPeriod(
         place=place,
         minimum_group_size=minimum,
         rows=rows,
-        totals=_total(seen),
-        zones=[
-            ZoneLine(name, _total(by_zone[zone_id]) if by_zone[zone_id] else None)
-            for zone_id, name in names.items()
-        ],
+        energies=_energies(place, start, end, rows),
     )
+
+
+def _energies(
+    place: Place, start: datetime, end: datetime, rows: Sequence[CommunityRow]
+) -> Energies | None:
+    """Return what the period came to; None where some of it may not be shown.
+
+    A sum over the rest would show by subtraction what the small intervals hold.
+    """
+    if any(row.is_small for row in rows):
+        return None
+    return get_energies(community_id=place.community_id, start=start, end=end)
 
 
 def _row(interval: MarketInterval, zones: Sequence[Rollup], is_small: bool) -> CommunityRow:
     if not zones:
         return CommunityRow(interval, None, None, None, None, is_small)
-    totals = _total(zones)
     return CommunityRow(
         market=interval,
-        sold_wh=totals.sold_wh,
-        bought_wh=totals.bought_wh,
-        grid_import_wh=totals.grid_import_wh,
-        grid_export_wh=totals.grid_export_wh,
+        sold_wh=sum(zone.sold_wh for zone in zones),
+        bought_wh=sum(zone.bought_wh for zone in zones),
+        grid_import_wh=sum(zone.grid_import_wh for zone in zones),
+        grid_export_wh=sum(zone.grid_export_wh for zone in zones),
         is_small=is_small,
-    )
-
-
-def _total(rollups: Sequence[Rollup]) -> Totals:
-    return Totals(
-        sold_wh=sum(rollup.sold_wh for rollup in rollups),
-        bought_wh=sum(rollup.bought_wh for rollup in rollups),
-        grid_import_wh=sum(rollup.grid_import_wh for rollup in rollups),
-        grid_export_wh=sum(rollup.grid_export_wh for rollup in rollups),
     )
 
 

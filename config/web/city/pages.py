@@ -45,6 +45,7 @@ PERIODS: Final[dict[str, Promise]] = {
     "year": gettext_lazy("Year"),
     "own": gettext_lazy("From … to"),
 }
+REPORTS: Final = (("html", "HTML"), ("pdf", "PDF"), ("csv", "CSV"), ("parquet", "Parquet"))
 OF_ONE: Final[dict[str, Callable[[Look], list[Section]]]] = {
     "prices": prices.sections,
     "flows": flows.sections,
@@ -111,6 +112,7 @@ def methods_page(request: HttpRequest, participant_id: int) -> HttpResponse:
             "definitions": methods.list_definitions(look),
             "sources": methods.list_mobility_sources(),
             "carbon_sources": look.intensities.sources,
+            "forms": REPORTS,
         }
     return _answer(request, "city/methods.html", looks, context)
 
