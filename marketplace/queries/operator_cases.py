@@ -11,6 +11,7 @@ from marketplace.domain.civil_day import day_bounds
 from marketplace.domain.data.disputes import ANSWER_TIME
 from marketplace.models import (
     Alert,
+    Application,
     DataDispute,
     DataVersion,
     DeliveryInterval,
@@ -63,6 +64,7 @@ def list_cases(*, places: Sequence[Place], now: datetime) -> list[Case]:
         *_halts(by_id, now),
         *_billing(by_id, now),
         *_alerts(by_id),
+        *_applications(by_id),
         *_erasures(by_id),
     ]
     return sorted(cases, key=lambda case: (case.since or now, case.kind))
@@ -186,6 +188,14 @@ def _erasures(places: dict[int, Place]) -> list[Case]:
         closed_at__isnull=True,
     ).aggregate(count=Count("id"), since=Min("asked_at"))
     return [Case("erasures", row["count"], row["since"])] if row["count"] else []
+
+
+def _applications(places: dict[int, Place]) -> list[Case]:
+    """Return applications that nobody has answered; those of no community are everybody's."""
+    row = Application.objects.filter(
+        Q(community__in=places) | Q(community__isnull=True), state="submitted"
+    ).aggregate(count=Count("id"), since=Min("submitted_at"))
+    return [Case("applications", row["count"], row["since"])] if row["count"] else []
 
 
 def _month_after(month: date) -> date:
