@@ -7,6 +7,7 @@ from typing import Final
 
 from django.db.models import Count, Max, Min, Q
 
+from marketplace.domain.applications import ApplicationState
 from marketplace.domain.civil_day import day_bounds
 from marketplace.domain.data.disputes import ANSWER_TIME
 from marketplace.models import (
@@ -191,9 +192,9 @@ def _erasures(places: dict[int, Place]) -> list[Case]:
 
 
 def _applications(places: dict[int, Place]) -> list[Case]:
-    """Return applications that nobody has answered; those of no community are everybody's."""
+    """Return how many applications nobody has answered."""
     row = Application.objects.filter(
-        Q(community__in=places) | Q(community__isnull=True), state="submitted"
+        community__in=places, state=ApplicationState.SUBMITTED
     ).aggregate(count=Count("id"), since=Min("submitted_at"))
     return [Case("applications", row["count"], row["since"])] if row["count"] else []
 

@@ -126,7 +126,7 @@ def _url(case: Case, operator_id: int) -> str:
         case "alerts":
             return reverse("operator_surveillance", args=[operator_id])
         case "applications":
-            return reverse("operator_applications", args=[operator_id])
+            return reverse("applications", args=[operator_id])
         case "erasures":
             return reverse("erasures", args=[operator_id])
         case "objections" | "publishing" | "verification" | "settlements":
