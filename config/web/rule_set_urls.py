@@ -1,13 +1,13 @@
 """The operator's rule sets."""
 
-from django.urls import path, re_path
+from django.urls import path
 
 from config.web.rule_sets import pages
 
 urlpatterns = [
     path("operator/<int:participant_id>/rules", pages.rule_sets, name="rule_sets"),
-    re_path(
-        r"^operator/(?P<participant_id>\d+)/rules/(?P<draft_id>\d+)/(?P<step>effect|drop|force)$",
+    path(
+        "operator/<int:participant_id>/rules/<int:draft_id>/<slug:step>",
         pages.rule_draft,
         name="rule_draft",
     ),

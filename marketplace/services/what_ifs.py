@@ -228,8 +228,13 @@ def _roof_ids(
             fewest=fewest,
         )
     points = MeteringPoint.objects.filter(community_id=community_id)
-    return draw_roofs(
+    drawn = draw_roofs(
         dict(points.values_list("id", "code")),
         with_roof=with_roof,
         solar=solar,
     )
+    if not drawn:
+        raise Invalid(
+            "roofs_percent", N_("So few have no roof that nobody is drawn: ask for a larger share.")
+        )
+    return drawn

@@ -34,6 +34,7 @@ from marketplace.services.rule_drafts import drop_draft, note_preview, put_in_fo
 from marketplace.services.what_ifs import Seen, ask_for_what_if
 
 _PREVIEW_DAYS = timedelta(days=30)
+_STEPS = ("effect", "drop", "force")
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ def rule_sets(request: HttpRequest, participant_id: int) -> HttpResponse:
 def rule_draft(request: HttpRequest, participant_id: int, draft_id: int, step: str) -> HttpResponse:
     """Look at a draft's effect, drop it, or put it in force."""
     persona, place, _places = _whose(request, participant_id)
+    if step not in _STEPS:
+        raise Http404
     draft = find_draft(community_id=place.community_id)
     if draft is None or draft.id != draft_id:
         messages.error(request, _("There is no such draft any more."))

@@ -25,6 +25,8 @@ from marketplace.domain.what_if.figures import ALL, Side
 from marketplace.queries.what_ifs import WhatIfAnswer
 
 _TICKS: Final = 8
+# Less than half a hundredth has no bar; the table has it.
+_SHOWN_MICRO: Final = 5_000
 PARTY_NAMES: Final = {
     "members": gettext_lazy("Members together"),
     "supplier": gettext_lazy("Supplier"),
@@ -173,7 +175,7 @@ def parties_card(answer: WhatIfAnswer, currency: str, note: str) -> CityCard:
     bars = [
         Bar(name, money_change(change, currency), change / MICRO, "pool" if change >= 0 else "grid")
         for name, _before, _after, change in values
-        if change
+        if abs(change) >= _SHOWN_MICRO
     ] or [Bar(values[0][0], money_change(0, currency), 0.0)]
     svg = ranked_bars(
         bars, charts.Words(title, _("Received less paid, what would be more."), currency)
@@ -238,9 +240,7 @@ def days_card(answer: WhatIfAnswer, note: str) -> CityCard:
         for index, row in enumerate(values)
     ]
     differing = sum(row[1] != row[2] for row in values)
-    title = _("Trading would differ on {differing} of {count} days.").format(
-        differing=differing, count=len(values)
-    )
+    title = findings.days(differing, len(values))
     lines = [
         charts.Series(_("as it was"), "grid", [row[1] / 1000 for row in values]),
         charts.Series(_("what if"), "pool", [row[2] / 1000 for row in values]),

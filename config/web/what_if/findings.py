@@ -58,3 +58,12 @@ def spread(found: Spread) -> str:
     return _("Of {count} members {gaining} would gain and {losing} would lose.").format(
         count=found.member_count, gaining=found.gaining, losing=found.losing
     )
+
+
+def days(differing: int, count: int) -> str:
+    """Say on how many days trading would differ."""
+    if not differing:
+        return _("Trading would be the same on every day.")
+    return _("Trading would differ on {differing} of {count} days.").format(
+        differing=differing, count=count
+    )

@@ -112,7 +112,7 @@ class WhatIfForm(forms.Form):
         help_text=_("For experts, in place of the rule set above; it is checked as any other."),
         required=False,
         max_length=200_000,
-        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "class": "code"}),
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "code"}),
     )
 
     def __init__(self, *args: Any, has_links: bool, **kwargs: Any) -> None:
