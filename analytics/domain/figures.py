@@ -19,6 +19,7 @@ class Basis:
     final_count: int
     missing_count: int
     rule_set_ids: tuple[int, ...]
+    seeded_count: int = 0  # days of a synthetic city's past, of which nothing was ever measured
 
     @property
     def is_complete(self) -> bool:

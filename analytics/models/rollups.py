@@ -90,6 +90,9 @@ class DayRollup(models.Model):
     revision_sum = models.IntegerField(help_text="Of the intervals' revisions: grows when one is.")
     is_due = models.BooleanField(default=True, help_text="Intervals were rolled up since.")
     computed_at = models.DateTimeField(null=True)
+    is_seeded = models.BooleanField(
+        default=False, help_text="Of a synthetic city's past: no interval is behind it."
+    )
 
     class Meta:
         constraints = [

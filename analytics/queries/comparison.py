@@ -26,7 +26,10 @@ class Compared:
 
 
 def compare(*, place: Place, first: date | None, last: date | None) -> Iterator[Compared]:
-    """Yield every civil day from ``first`` to ``last`` that has anything settled; then months."""
+    """Yield every civil day from ``first`` to ``last`` that has anything settled; then months.
+
+    A synthetic city's past, which has no intervals, is left out.
+    """
     market = get_market_days(place=place)
     if market is None:
         return
@@ -37,7 +40,7 @@ def compare(*, place: Place, first: date | None, last: date | None) -> Iterator[
     known = {
         row.day: row
         for row in DayRollup.objects.filter(
-            community_id=place.community_id, day__gte=first, day__lte=last
+            community_id=place.community_id, day__gte=first, day__lte=last, is_seeded=False
         )
     }
     for day in sorted(settled | known.keys()):

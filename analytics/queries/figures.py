@@ -313,7 +313,7 @@ def get_basis(*, community_id: int, start: datetime, end: datetime) -> Basis:
         community_id=community_id, starts_at__lt=end, ends_at__gt=start
     ).values_list(
         *("computed_at", "interval_count", "settled_count", "final_count", "missing_count"),
-        "rule_set_ids",
+        *("rule_set_ids", "is_seeded"),
     )
     made = [day for day in days if day[0] is not None]
     return Basis(
@@ -323,6 +323,7 @@ def get_basis(*, community_id: int, start: datetime, end: datetime) -> Basis:
         final_count=sum(day[3] for day in made),
         missing_count=sum(day[4] for day in made),
         rule_set_ids=tuple(sorted({each for day in made for each in day[5]})),
+        seeded_count=sum(day[6] for day in made),
     )
 
 

@@ -1,11 +1,11 @@
 """Make the rollups of civil days that are due: of zones, flows, links and members."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Final
 
 import numpy as np
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 
 from analytics.domain.day_sums import (
@@ -19,9 +19,9 @@ from analytics.domain.day_sums import (
     TradeRows,
 )
 from analytics.models import DayRollup, FlowDay, LinkDay, MarketRollup, MemberDay
+from analytics.services.member_rows import copy_members
 from analytics.services.rollups_savings import make_due_months
 from analytics.services.rollups_zones import write_zones
-from ledger.domain.copy_format import HEADER, TRAILER, copy_rows
 from marketplace.domain.transfer_codes import TransferCode
 from marketplace.queries.rollups_days import (
     DayInterval,
@@ -42,7 +42,6 @@ from marketplace.queries.rollups_market import LinkFlow
 # Intervals times metering points in memory at once.
 POSITIONS_AT_ONCE: Final = 400_000
 GRID: Final = "grid"
-_EPOCH: Final = date(2000, 1, 1)  # of dates in PostgreSQL's binary format
 _MONEY: Final = {
     TransferCode.POOL_SALE: "pool_sale_micro",
     TransferCode.GRID_SALE: "grid_sale_micro",
@@ -54,13 +53,6 @@ _OTHER: Final = {
     TransferCode.AGREED_PURCHASE: "agreed_micro",
     TransferCode.GRID_FEE: "grid_fee_micro",
 }
-_MEMBER_COLUMNS: Final = (
-    *("interval_count", "import_wh", "export_wh", "bought_wh", "sold_wh"),
-    *("agreed_bought_wh", "agreed_sold_wh", "grid_import_wh", "grid_export_wh"),
-    *_MONEY.values(),
-    *("other_micro", "alone_micro", "platform_fee_micro", *_OTHER.values(), "alone_sale_micro"),
-    *("agreed_sold_alone_micro", "agreed_bought_alone_micro"),
-)
 
 
 def roll_up_due_days(*, now: datetime, community_id: int | None = None, limit: int = 20) -> int:
@@ -131,7 +123,12 @@ def _make(day: DayRollup, now: datetime) -> bool:
     write_zones(day, ready)
     _write_flows(day, points, sums)
     _write_links(day, ready)
-    _write_members(day, points, sums.members | money)
+    copy_members(
+        community_id=day.community_id,
+        day=day.day,
+        participant_ids=np.unique(points.participants),
+        columns=sums.members | money,
+    )
     DayRollup.objects.filter(id=day.id).update(
         interval_count=len(intervals),
         settled_count=len(ready),
@@ -341,27 +338,3 @@ def _nothing_sent(day: DayRollup, zones: Mapping[str, int], link: LinkFlow) -> L
         congested_minutes=0,
         rent_micro=0,
     )
-
-
-def _write_members(day: DayRollup, points: MemberPoints, columns: Mapping[str, Int64Array]) -> None:
-    """Copy in the members that did anything."""
-    participants = np.unique(points.participants)
-    did = np.zeros(len(participants), dtype=np.bool_)
-    for name in _MEMBER_COLUMNS:
-        did |= columns[name] != 0
-    count = int(did.sum())
-    same = np.ones(count, dtype=np.int64)
-    rows = copy_rows(
-        [
-            ("int8", participants[did]),
-            ("int8", same * day.community_id),
-            ("int4", same * (day.day - _EPOCH).days),
-            ("int4", columns["interval_count"][did]),
-            *(("int8", columns[name][did]) for name in _MEMBER_COLUMNS[1:]),
-        ],
-        rows=count,
-    )
-    names = ", ".join(("participant_id", "community_id", "day", *_MEMBER_COLUMNS))
-    statement = f"COPY analytics_memberday ({names}) FROM STDIN (FORMAT BINARY)"
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(HEADER + rows + TRAILER)

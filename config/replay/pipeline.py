@@ -126,7 +126,13 @@ def replay(
     rules = load_rules(document)
     deadline = ends_at + timedelta(minutes=rules.readings_deadline_minutes)
     at_once = max(1, min(POSITIONS_AT_ONCE // meter_count, INTERVALS_AT_ONCE_MAX))
-    blocks = _settle_everything(community_id, deadline, at_once, stopwatch, on_progress)
+    blocks = settle_everything(
+        community_id,
+        deadline=deadline,
+        at_once=at_once,
+        stopwatch=stopwatch,
+        on_progress=on_progress,
+    )
     with stopwatch.stage("rollup"):
         while roll_up_settled(community_id=community_id):
             pass
@@ -198,8 +204,9 @@ def _add_members(
     )
 
 
-def _settle_everything(
+def settle_everything(
     community_id: int,
+    *,
     deadline: datetime,
     at_once: int,
     stopwatch: Stopwatch,
