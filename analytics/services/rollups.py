@@ -55,8 +55,8 @@ for _word, _text in (
 # Waits while the day is being made, and has it made once more.
 _MARK_DUE = """
 INSERT INTO analytics_dayrollup (community_id, day, starts_at, ends_at, interval_count,
-    settled_count, final_count, missing_count, rule_set_ids, revision_sum, is_due)
-VALUES (%s, %s, %s, %s, 0, 0, 0, 0, '[]', 0, true)
+    settled_count, final_count, missing_count, rule_set_ids, revision_sum, is_due, is_seeded)
+VALUES (%s, %s, %s, %s, 0, 0, 0, 0, '[]', 0, true, false)
 ON CONFLICT (community_id, day) DO UPDATE SET is_due = true
 """
 
