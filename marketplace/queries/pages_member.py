@@ -7,9 +7,10 @@ from datetime import datetime
 import numpy as np
 from django.db.models import F
 
+from ledger.queries import get_balances
 from marketplace.domain.interval_book import IntervalBook
 from marketplace.domain.settlement import settlement_key
-from marketplace.models import Clearing, DeliveryInterval, MeteringPoint
+from marketplace.models import Clearing, DeliveryInterval, MeteringPoint, Participant
 from marketplace.queries.identity import names_of
 from marketplace.queries.member_energy import list_member_energies
 from marketplace.queries.pages import Place
@@ -70,6 +71,14 @@ def list_meters(*, participant_id: int) -> list[MeterName]:
         MeterName(point.id, point.code, point.site.label or names[participant_id])
         for point in found
     ]
+
+
+def is_over_credit_limit(*, participant_id: int, account_id: int, limit_micro: int) -> bool:
+    """Return whether a member owes more than their limit, which is the rules' or their own."""
+    participants = Participant.objects.filter(id=participant_id)
+    own = participants.values_list("credit_limit_micro", flat=True).first()
+    balance = get_balances(account_ids=[account_id])[account_id]
+    return -balance.posted > (limit_micro if own is None else own)
 
 
 def list_member_intervals(

@@ -49,7 +49,7 @@ def test_the_home_page_says_what_was_earned_paid_and_saved(city: City) -> None:
 
     assert money(account.credits_posted, "CNY") in page
     assert money(account.debits_posted, "CNY") in page
-    saved = re.search(r"Saved against the grid alone</dt><dd>¥([\d.]+)", page)
+    saved = re.search(r"The market made you ¥([\d.]+) better off", page)
     assert saved is not None
     assert float(saved.group(1)) > 0
 
@@ -164,8 +164,11 @@ def test_a_member_over_the_limit_is_told_so(city: City, tmp_path: Path) -> None:
         timezone=None,
         now=NOW,
     )
+    bob = signed_in("bob").get("/", follow=True).content.decode()
+    assert "You owe more than your credit limit" in bob
+    day = f"/household/{city.participant_ids['bob']}/day/2026-06-16/"
     told = "In 24 intervals you owed more than your credit limit"
-    assert told in signed_in("bob").get("/", follow=True).content.decode()
+    assert told in signed_in("bob").get(day).content.decode()
     assert "credit limit" not in signed_in("alice").get("/", follow=True).content.decode()
     page = signed_in("alice").get(f"/community/{city.community_id}/").content.decode()
     assert "1 meter is over its credit limit" in page

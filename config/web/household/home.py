@@ -24,6 +24,7 @@ from config.web.household.matters import list_matters
 from config.web.household.waterfalls import few_changes_of, saved_sentence, waterfall_card
 from config.web.personas import place_or_404, use_persona
 from marketplace.domain.billing.month import month_bounds, month_of
+from marketplace.domain.rules import Rules
 from marketplace.queries.agreements import get_rules_now
 from marketplace.queries.pages import Place
 from marketplace.queries.pages_member import MeterName, list_meters
@@ -63,6 +64,7 @@ def household(request: HttpRequest, participant_id: int) -> HttpResponse:
     days = list_member_days(participant_id=participant_id, start=start, end=so_far)
     meters = list_meters(participant_id=participant_id)
     versions = list_rule_versions(metering_point_ids=[each.metering_point_id for each in meters])
+    rules = get_rules_now(community_id=place.community_id, now=now)
     basis = get_basis(community_id=place.community_id, start=chosen.start, end=chosen.end)
     month_totals = get_member_totals(participant_id=participant_id, start=start, end=so_far)
     context: dict[str, object] = {
@@ -74,11 +76,13 @@ def household(request: HttpRequest, participant_id: int) -> HttpResponse:
         "totals": month_totals if days else None,
         "card": _month_card(place, month, month_totals) if days else None,
         "basis": basis,
-        "waiting": _waiting(place, chosen, basis, now),
+        "waiting": _waiting(chosen, basis, rules),
         "missing": _missing(days, chosen.day, basis),
         "ahead": _ahead(meters, place, now),
         "rules": [(meter, _in_force(versions, meter, now)) for meter in meters],
-        "matters": list_matters(persona=persona, today=now.astimezone(place.zone).date()),
+        "matters": list_matters(
+            persona=persona, rules=rules, today=now.astimezone(place.zone).date()
+        ),
         "spark": _days_line(days),
     }
     return render_in(request, place, "household/home.html", context)
@@ -108,12 +112,11 @@ def _days_line(days: list[tuple[date, MemberTotals]]) -> str:
     return sparkline([known.get(day) for day in every], label, css="pool")
 
 
-def _waiting(place: Place, chosen: ChosenDay, basis: Basis, now: datetime) -> Waiting | None:
+def _waiting(chosen: ChosenDay, basis: Basis, rules: Rules | None) -> Waiting | None:
     """Return what of a day is not settled yet, and until when it can wait for readings."""
     count = basis.interval_count - basis.settled_count
     if count <= 0:
         return None
-    rules = get_rules_now(community_id=place.community_id, now=now)
     minutes = rules.readings_deadline_minutes if rules else 0
     return Waiting(count, chosen.end + timedelta(minutes=minutes))
 

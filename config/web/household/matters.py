@@ -9,10 +9,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from config.notices.words import path_of, text_of
+from marketplace.domain.rules import Rules
 from marketplace.queries.agreements import count_proposals_to_sign
 from marketplace.queries.gaps import find_own_gap
 from marketplace.queries.notices import list_unread
 from marketplace.queries.pages import Persona
+from marketplace.queries.pages_member import is_over_credit_limit
 
 # Of a household that has been away, the newest few.
 NOTICES_SHOWN: Final = 3
@@ -29,10 +31,24 @@ class Matter:
     action: str
 
 
-def list_matters(*, persona: Persona, today: date) -> list[Matter]:
-    """Return what a household should look at today; empty on most days."""
+def list_matters(*, persona: Persona, rules: Rules | None, today: date) -> list[Matter]:
+    """Return what a household should look at today; empty on most days.
+
+    Parameters
+    ----------
+    rules : Rules or None
+        Those in force.
+    today : date
+        On the community's clock.
+    """
     member = persona.participant_id
     found = []
+    if _owes_too_much(persona, rules):
+        text = _(
+            "You owe more than your credit limit: until that is settled you trade with the grid"
+            " alone."
+        )
+        found.append(Matter(text, reverse("month", args=[member]), _("See what it came to")))
     if waiting := count_proposals_to_sign(participant_id=member):
         text = ngettext(
             "{count} proposal waits for your signature.",
@@ -57,3 +73,14 @@ def list_matters(*, persona: Persona, today: date) -> list[Matter]:
         url = path_of(line) or reverse("notices")
         found.append(Matter(text_of(line), url, _("Read it")))
     return found
+
+
+def _owes_too_much(persona: Persona, rules: Rules | None) -> bool:
+    """Return whether auctions go without the household until it has paid."""
+    if rules is None or rules.credit_limit_micro is None or persona.energy_account_id is None:
+        return False
+    return is_over_credit_limit(
+        participant_id=persona.participant_id,
+        account_id=persona.energy_account_id,
+        limit_micro=rules.credit_limit_micro,
+    )
