@@ -3,7 +3,9 @@
 from django import template
 
 from config.web.join.forms import METER_KINDS, RULES
+from config.web.join.texts import find_text
 from config.web.shell import ROLE_NAMES
+from marketplace.queries.applications import Consent
 
 register = template.Library()
 
@@ -24,3 +26,10 @@ def meter_kind(kind: str) -> str:
 def rule_choice(rule: str) -> str:
     """Write which rule a metering point is to begin with."""
     return str(RULES.get(rule, "–"))
+
+
+@register.filter
+def text_title(consent: Consent) -> str:
+    """Write which version of which text somebody agreed to."""
+    found = find_text(consent.slug, consent.version)
+    return f"{found.title if found else consent.slug} {consent.version}"

@@ -38,7 +38,7 @@ class ApplicationLine:
     role: str
     state: str
     community_id: int | None
-    community_name: str
+    place: Place | None
     details: Details | None
     has_proof: bool
     refusal: str
@@ -215,7 +215,7 @@ def _line(row: Application, key: IdentityKey | None) -> ApplicationLine:
         role=row.role,
         state=row.state,
         community_id=row.community_id,
-        community_name=row.community.name if row.community else "",
+        place=place_of(row.community) if row.community else None,
         details=details,
         has_proof=row.sealed_proof is not None and key is not None,
         refusal=row.refusal,

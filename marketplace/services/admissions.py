@@ -16,6 +16,7 @@ from django.db import transaction
 from ledger.domain.canonical import canonical_json
 from ledger.domain.documents import Document
 from ledger.services import submit
+from marketplace.domain.accesses import AccessKind
 from marketplace.domain.applications import (
     ENERGY_ROLES,
     ApplicationState,
@@ -37,6 +38,8 @@ from marketplace.errors import (
 from marketplace.models import Application, Community, MeteringPoint, Participant, Site, TextConsent
 from marketplace.queries.applications import DETAILS, REASON, key_of, list_taken_meters
 from marketplace.queries.identity import NAME, identity_keys
+from marketplace.queries.pages import place_of
+from marketplace.services.accesses import note_access
 from marketplace.services.identity import create_identities
 from marketplace.services.notices import notify
 from marketplace.services.people import join
@@ -116,11 +119,19 @@ def approve_application(
         subject={"place": community.name, "participant": participant_id},
         now=now,
     )
+    # The operator read what the applicant said; the member finds that in their list of who looked.
+    note_access(
+        participant_ids=[participant_id],
+        viewer_id=operator_id,
+        viewer_role=Participant.Role.OPERATOR,
+        what=AccessKind.APPLICATION,
+        now=now,
+    )
     _log_membership(participant_id, operator_id, texts, now)
     slot = row.identity_slot
     row.delete()
     transaction.on_commit(lambda: identity_keys().destroy([slot]))
-    return Decided(details.email, details.language, community.name, participant_id)
+    return _decided(details, community, participant_id)
 
 
 def approve_applications(
@@ -184,8 +195,13 @@ def refuse_application(
     document = Document(kind="application", private={"decision": _text(written)})
     log_key = f"application:{row.id}:{int(now.timestamp() * 10**6)}"
     submit(commands=[document.command(log_key)], submitted_at=now)
-    name = row.community.name if row.community else ""
-    return Decided(details.email, details.language, name)
+    assert row.community is not None  # it was sent to one
+    return _decided(details, row.community)
+
+
+def _decided(details: Details, community: Community, participant_id: int | None = None) -> Decided:
+    name = place_of(community).name_in(details.language)
+    return Decided(details.email, details.language, name, participant_id)
 
 
 def next_midnight(now: datetime, timezone: str) -> datetime:
