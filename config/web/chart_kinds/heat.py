@@ -16,7 +16,9 @@ SHADES: Final = 5
 CELL: Final = 26.0
 MONTH_TOP: Final = 22.0
 ROW: Final = 18.0
-LABEL_WIDTH: Final = 44
+# Room for days, and for names of places. [px]
+DAY_WIDTH: Final = 44
+NAME_WIDTH: Final = 84
 ROWS_TOP: Final = 20.0
 TICK_HOURS: Final = 6
 WEEK: Final = 7
@@ -109,9 +111,7 @@ def calendar(
     )
 
 
-def day_hours(
-    rows: Sequence[HourRow], ramp: Ramp, words: Words, *, label_width: int = LABEL_WIDTH
-) -> str:
+def day_hours(rows: Sequence[HourRow], ramp: Ramp, words: Words, *, has_names: bool = False) -> str:
     """Draw a row for each day and a cell for each hour, every sixth hour named.
 
     Parameters
@@ -122,8 +122,8 @@ def day_hours(
         The shades.
     words : Words
         What the picture says to those who cannot see it.
-    label_width : int
-        Room for the labels. [px]
+    has_names : bool
+        Whether labels are names, which need more room than days.
     """
     count = max((len(row.values) for row in rows), default=0) or 1
     width = 100 / count
@@ -140,8 +140,9 @@ def day_hours(
                 f"<title>{escape(name)}</title></rect>"
             )
     height = ROWS_TOP + len(rows) * ROW + 4
+    css, label_width = ("days-hours named", NAME_WIDTH) if has_names else ("days-hours", DAY_WIDTH)
     return (
-        f'<div class="chart days-hours" role="img" aria-label="{told(words)}">'
+        f'<div class="chart {css}" role="img" aria-label="{told(words)}">'
         f'<svg class="chart-axis" width="{label_width}" height="{height:g}" aria-hidden="true">'
         f'{"".join(labels)}</svg><svg class="chart-plot" width="100%" height="{height:g}" '
         f'aria-hidden="true">{"".join(parts)}</svg></div>'

@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from config.templatetags.figures import is_chinese
 from config.web.chart_cards import ChartCard, LegendItem
 from config.web.city.look import Look
 from marketplace.domain.spreadsheet import plain_text
@@ -128,7 +129,7 @@ def moment_words(moment: datetime) -> str:
 
 def short_day(day: date) -> str:
     """Write a civil day without its year, in the reader's language."""
-    return date_format(day, "MONTH_DAY_FORMAT")
+    return date_format(day, "n月j日" if is_chinese() else "MONTH_DAY_FORMAT")
 
 
 def kilo(value: int | None) -> float | None:

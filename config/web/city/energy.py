@@ -24,7 +24,7 @@ def day_slots(days: list[tuple[date, EnergyBucket | None]]) -> list[charts.Slot]
     every = max(1, -(-len(days) // TICKS))
     return [
         charts.Slot(
-            name=short_day(day) if each else f"{short_day(day)}: {_('missing')}",
+            name=short_day(day) if each else f"{short_day(day)}: {absent()}",
             tick=f"{day:%m-%d}" if index % every == 0 else "",
             is_held=each is None,
         )

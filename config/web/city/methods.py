@@ -1,6 +1,8 @@
 """Methods and data: what each figure means, how it is computed, from what, and how to cite it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.utils.translation import gettext as _
 
@@ -17,6 +19,7 @@ class Citation:
 
     address: str
     version: str
+    as_of: datetime | None
     checkpoint: AttestedCheckpoint | None
 
     @property
@@ -25,20 +28,21 @@ class Citation:
         return self.checkpoint.root.hex() if self.checkpoint else ""
 
 
-def cite(look: Look, address: str) -> Citation:
-    """Return how figures of a look are cited.
+def cite(looks: Sequence[Look], address: str) -> Citation:
+    """Return how figures of looks are cited.
 
     The version names the moment they were released, the rules and the size of the attested log: the
     same three, the same figures.
     """
     checkpoint = find_attested_checkpoint()
-    at = look.basis.as_of
+    at = max((look.basis.as_of for look in looks if look.basis.as_of), default=None)
     parts = [
         f"{at:%Y%m%dT%H%M%SZ}" if at else "none",
-        "r" + ".".join(str(each.version) for each in look.rule_sets),
         f"log{checkpoint.size if checkpoint else 0}",
     ]
-    return Citation(address, "-".join(parts), checkpoint)
+    if len(looks) == 1:  # of several, each has rules of its own
+        parts.insert(1, "r" + ".".join(str(each.version) for each in looks[0].rule_sets))
+    return Citation(address, "-".join(parts), at, checkpoint)
 
 
 def list_definitions(look: Look) -> list[tuple[str, str]]:

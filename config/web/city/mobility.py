@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from analytics.domain.indicators import DayType, Kind
 from analytics.domain.price_statistics import HOURS
@@ -22,11 +23,10 @@ from config.web.charts import Words
 from config.web.city.cards import CityCard, Column, Section, kilo, made_from, make_card
 from config.web.city.look import Look
 from config.web.data.words import area_label
-from config.web.indicators import TOPICS, UNITS, finding, flow_finding, list_source_rows
+from config.web.indicators import UNITS, finding, flow_finding, list_source_rows
 
 PLACES = 12
 AREAS = 6
-PLACE_WIDTH = 84
 PLACE_LETTERS = 11
 SATURDAY = 5
 
@@ -80,7 +80,7 @@ def hours_card(topic: str, kind: Kind) -> CityCard:
         ],
         ramp,
         Words(title, _("Workdays, the busiest places first."), unit),
-        label_width=PLACE_WIDTH,
+        has_names=True,
     )
     columns = [
         Column(_("Place"), "place"),
@@ -92,7 +92,7 @@ def hours_card(topic: str, kind: Kind) -> CityCard:
         svg if shown else "",
         columns,
         [(line.place, *line.values) for line in lines],
-        note=f"{TOPICS[topic]}, {unit}. {_('Workdays.')} {_licences(topic)}",
+        note=" ".join((_("In {unit}, of workdays.").format(unit=unit), _licences(topic))),
         legend=ramp.legend(lambda value: f"{value:g}", missing) if shown else (),
     )
 
@@ -174,7 +174,7 @@ def clock_card(look: Look) -> CityCard:
         (_("Departures"), bikes, str(UNITS["transit"][1])),
     ]
     known = [(name, _peak(values)) for name, values, _unit in lines]
-    title = "; ".join(
+    title = pgettext("between findings", "; ").join(
         _("{what} peaks at {hour}:00").format(what=name, hour=f"{hour:02d}")
         for name, hour in known
         if hour is not None

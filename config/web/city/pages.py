@@ -175,8 +175,7 @@ def _frame(
         path = address(persona.participant_id, page)
         context["place"] = chosen.place
         context["withheld"] = [(look.place, look.withheld, look.zone_names) for look in looks]
-        context["cited"] = methods.cite(looks[0], f"{settings.SITE_URL}{path}?{chosen.cited}")
-        context["made"] = looks[0]
+        context["cited"] = methods.cite(looks, f"{settings.SITE_URL}{path}?{chosen.cited}")
     return context
 
 

@@ -189,7 +189,7 @@ def calendar_card(look: Look) -> CityCard:
         svg,
         columns,
         list(prices.items()),
-        note=f"{unit}. {made_from(look)}",
+        note=f"{_in_unit(unit)} {made_from(look)}",
         legend=ramp.legend(lambda value: f"{value:.3g}", absent()),
     )
 
@@ -201,6 +201,7 @@ def hours_card(look: Look) -> CityCard:
         local = look.local(each.at)
         if local.date() in cells:
             cells[local.date()][local.hour] = each.energies.price_micro_per_kwh
+    hatched = _("Hatched: nothing was traded, or shown.")
     everything = [value for own in cells.values() for value in own]
     shape = [value for value in everything if value is not None]
     ramp = heat.Ramp.over(units(value) for value in everything)
@@ -238,7 +239,7 @@ def hours_card(look: Look) -> CityCard:
         svg,
         columns,
         [(day, *own) for day, own in cells.items()],
-        note=f"{unit}. {_('Hatched: nothing was traded, or shown.')} {made_from(look)}",
+        note=f"{_in_unit(unit)} {hatched} {made_from(look)}",
         legend=ramp.legend(lambda value: f"{value:.3g}", absent()),
     )
 
@@ -372,6 +373,10 @@ def _hours(look: Look, known: dict[datetime, EnergyBucket]) -> list[datetime]:
     moments = [(start + HOUR * number).astimezone(UTC) for number in range(count)]
     days = {day for day, _each in look.days}
     return [at for at in moments if look.local(at).date() in days]
+
+
+def _in_unit(unit: str) -> str:
+    return _("In {unit}.").format(unit=unit)
 
 
 def _column(label: str, name: str, unit: str) -> Column:
