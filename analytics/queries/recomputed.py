@@ -48,7 +48,7 @@ _KEYS: Final[dict[type[Model], list[str]]] = {
     DayRollup: ["day"],
 }
 # What says when something was made, or depends on the clock.
-_NOT_COMPARED: Final = {"id", "computed_at", "is_due", "final_count"}
+_NOT_COMPARED: Final = {"id", "computed_at", "is_due", "is_seeded", "final_count"}
 
 
 @dataclass(frozen=True)
