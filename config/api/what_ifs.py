@@ -162,9 +162,14 @@ class WhatIfDetail(APIView):
     @extend_schema(responses=WhatIfAnswerOut)
     def get(self, request: Request, what_if_id: int) -> Response:
         """Return a what-if with its answer, as soon as there is one."""
-        for persona, place in _askers(request):
-            line = find_what_if(what_if_id=what_if_id, community_ids=[place.community_id])
-            if line is not None and (line.is_released or persona.role == "operator"):
+        askers = _askers(request)
+        communities = [place.community_id for _persona, place in askers]
+        line = find_what_if(what_if_id=what_if_id, community_ids=communities)
+        if line is None:
+            raise Http404
+        for persona, place in askers:
+            is_theirs = place.community_id == line.community_id
+            if is_theirs and (line.is_released or persona.role == "operator"):
                 return Response(WhatIfAnswerOut(_answer(persona, place, line)).data)
         raise Http404
 

@@ -38,6 +38,7 @@ class WhatIfLine:
     """A what-if in a list; ``is_released`` where it tells of released revisions only."""
 
     id: int
+    community_id: int
     first_day: date
     last_day: date
     change: dict[str, Any]
@@ -206,6 +207,7 @@ def _shown_zones(community_id: int, actual: Side) -> tuple[str, ...]:
 def _line(found: WhatIf) -> WhatIfLine:
     return WhatIfLine(
         id=found.pk,
+        community_id=found.community_id,
         first_day=found.first_day,
         last_day=found.last_day,
         change=found.change,

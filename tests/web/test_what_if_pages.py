@@ -12,6 +12,7 @@ from marketplace.domain.rules import preset, preset_names
 from marketplace.models import Notice, Participant, RuleDraft, RuleSet, WhatIf
 from marketplace.services.what_if_days import compute_asked_what_ifs
 from tests.web.city import DAY, City, signed_in
+from tests.web.test_query_counts import COUNTS, counted
 
 NOW = datetime(2026, 6, 20, 8, 0, tzinfo=UTC)
 ASKED = {"first_day": DAY, "last_day": DAY, "platform_fee": "0.02", "roofs_percent": ""}
@@ -48,6 +49,8 @@ def test_a_planner_asks_reads_both_sides_and_takes_the_figures(city: City) -> No
     parties = client.get(f"{address}/parties.csv").content.decode().splitlines()
     for column in (1, 2, 3):
         assert sum(int(line.split(",")[column]) for line in parties[1:]) == 0
+    asked_id = int(address.rpartition("/")[2])
+    assert counted(city, "a what-if", what_if=asked_id) == COUNTS["a what-if"]
     again = client.post(home, ASKED)
     assert again["Location"] == address
 

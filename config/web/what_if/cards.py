@@ -46,6 +46,7 @@ class Measure:
     actual: int | None
     changed: int | None
     write: Callable[[int | None], str]
+    write_difference: Callable[[int | None], str] | None = None
 
     @property
     def difference(self) -> int | None:
@@ -65,7 +66,7 @@ class Measure:
         if difference is None:
             return [*shown, missing]
         sign = "+" if difference > 0 else ""
-        return [*shown, f"{sign}{self.write(difference)}"]
+        return [*shown, f"{sign}{(self.write_difference or self.write)(difference)}"]
 
 
 def cards_of(answer: WhatIfAnswer, currency: str, note: str) -> list[CityCard]:
@@ -98,6 +99,7 @@ def measures(answer: WhatIfAnswer, currency: str) -> list[Measure]:
             _sufficiency(actual),
             _sufficiency(changed),
             _share,
+            _points,
         ),
         Measure(
             "price_micro_per_kwh",
@@ -324,6 +326,10 @@ def _price(side: Side, zone: str) -> int | None:
 
 def _share(value: int | None) -> str:
     return "" if value is None else f"{value / 10_000:.1f} %"
+
+
+def _points(value: int | None) -> str:
+    return "" if value is None else _("{points} points").format(points=f"{value / 10_000:.1f}")
 
 
 def _kilowatts(value: int | None) -> str:

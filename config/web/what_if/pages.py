@@ -49,7 +49,7 @@ class Row:
 def what_if(request: HttpRequest, participant_id: int) -> HttpResponse:
     """Show the form and what was asked before; take a question."""
     persona = use_persona(request, participant_id, *ROLES)
-    places = [persona.place] if persona.place else list_places()
+    places = _places(persona)
     place = _chosen(places, request.GET.get("community", ""))
     if place is None:
         raise Http404
@@ -127,6 +127,10 @@ def what_if_file(
     raise Http404
 
 
+def _places(persona: Persona) -> list[Place]:
+    return [persona.place] if persona.place else list_places()
+
+
 def _chosen(places: list[Place], asked: str) -> Place | None:
     named = [place for place in places if str(place.community_id) == asked]
     return next(iter([*named, *places]), None)
@@ -163,12 +167,11 @@ def _asked(persona: Persona, place: Place, form: WhatIfForm) -> int | None:
 
 
 def _found(persona: Persona, what_if_id: int) -> tuple[WhatIfLine, Place]:
-    places = [persona.place] if persona.place else list_places()
-    for place in places:
-        line = find_what_if(what_if_id=what_if_id, community_ids=[place.community_id])
-        if line is not None and (line.is_released or persona.role == "operator"):
-            return line, place
-    raise Http404
+    places = {each.community_id: each for each in _places(persona)}
+    line = find_what_if(what_if_id=what_if_id, community_ids=list(places))
+    if line is None or not (line.is_released or persona.role == "operator"):
+        raise Http404
+    return line, places[line.community_id]
 
 
 def _energies(place: Place, answer: WhatIfAnswer) -> Energies:
