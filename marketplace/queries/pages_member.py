@@ -73,12 +73,14 @@ def list_meters(*, participant_id: int) -> list[MeterName]:
     ]
 
 
-def is_over_credit_limit(*, participant_id: int, account_id: int, limit_micro: int) -> bool:
-    """Return whether a member owes more than their limit, which is the rules' or their own."""
+def is_over_credit_limit(*, participant_id: int, account_id: int, usual_micro: int | None) -> bool:
+    """Return whether a member owes more than their own limit, else the rules' usual one."""
     participants = Participant.objects.filter(id=participant_id)
     own = participants.values_list("credit_limit_micro", flat=True).first()
-    balance = get_balances(account_ids=[account_id])[account_id]
-    return -balance.posted > (limit_micro if own is None else own)
+    limit = usual_micro if own is None else own
+    if limit is None:
+        return False
+    return -get_balances(account_ids=[account_id])[account_id].posted > limit
 
 
 def list_member_intervals(

@@ -77,10 +77,10 @@ def list_matters(*, persona: Persona, rules: Rules | None, today: date) -> list[
 
 def _owes_too_much(persona: Persona, rules: Rules | None) -> bool:
     """Return whether auctions go without the household until it has paid."""
-    if rules is None or rules.credit_limit_micro is None or persona.energy_account_id is None:
+    if rules is None or persona.energy_account_id is None:
         return False
     return is_over_credit_limit(
         participant_id=persona.participant_id,
         account_id=persona.energy_account_id,
-        limit_micro=rules.credit_limit_micro,
+        usual_micro=rules.credit_limit_micro,
     )
