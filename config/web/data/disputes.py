@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from config.web.accesses import note
 from config.web.data.acting import accepted, act_and_go, own_ids
 from config.web.data.charges import charge_row
 from config.web.data.money_forms import AnswerForm, DisputeForm, VerdictForm
@@ -24,6 +25,7 @@ from config.web.data.money_words import (
 )
 from config.web.personas import current_persona, personas_of
 from config.web.rights import right_of
+from marketplace.domain.accesses import AccessKind
 from marketplace.domain.data.disputes import BY_MACHINE, OF_FEEDS, OF_FILES, EvidenceKind
 from marketplace.queries.data.charges import find_charge
 from marketplace.queries.data.disputes import DisputeView, find_dispute, list_disputes
@@ -114,7 +116,11 @@ def new_dispute(request: HttpRequest, charge_id: int) -> HttpResponse:
 @require_safe
 def dispute(request: HttpRequest, dispute_id: int) -> HttpResponse:
     """Show a dispute with its evidence, and what its reader may do about it."""
-    return _page(request, _view(request, dispute_id))
+    view = _view(request, dispute_id)
+    operator = _operator(request)
+    if operator is not None and not view.sides:
+        note(operator, view.party_ids, AccessKind.DISPUTE, now=timezone.now())
+    return _page(request, view)
 
 
 @require_POST

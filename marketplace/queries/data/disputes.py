@@ -42,6 +42,7 @@ class DisputeView:
     kind: str
     seller_name: str
     buyer_name: str
+    party_ids: frozenset[int]
     sides: frozenset[str]
 
     @property
@@ -189,5 +190,6 @@ def _view(
         kind=product.get_kind_display(),
         seller_name=names[contract.seller_id],
         buyer_name=names[contract.buyer_id],
+        party_ids=frozenset({contract.seller_id, contract.buyer_id}),
         sides=frozenset(sides),
     )
