@@ -93,7 +93,7 @@ class Open(APIView):
 class Publications(Open):
     """The list of publications."""
 
-    @extend_schema(responses=PublicationsOut)
+    @extend_schema(operation_id="open_publications_list", responses=PublicationsOut)
     def get(self, request: Request) -> HttpResponseBase:
         """List what was published, newest month first."""
         names = {place.community_id: place for place in list_places()}
