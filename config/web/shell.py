@@ -118,10 +118,9 @@ def _links(request: HttpRequest) -> list[Link]:
     notices = _("Notices ({count})").format(count=unread) if unread else _("Notices")
     places.append((notices, reverse("notices")))
     is_market = request.path.startswith(MARKET_PATHS)
-    return [
-        Link(label, url, request.path == url, is_market and url == reverse("market"))
-        for label, url in places
-    ]
+    within = [url for _label, url in places if request.path.startswith(url)]
+    nearest = reverse("market") if is_market else max(within, key=len, default="")
+    return [Link(label, url, request.path == url, url == nearest) for label, url in places]
 
 
 def _market_links(request: HttpRequest) -> list[Link]:

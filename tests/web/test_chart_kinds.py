@@ -135,6 +135,8 @@ def test_what_may_not_be_counted_is_hatched_not_zero() -> None:
     assert len(rects(svg, "held")) == 1
     assert [float(each["height"]) for each in rects(svg, "pool")] == [210, 0]
     assert len(rects(ranked_bars([Bar("a", "missing", None)], WORDS), "held")) == 1
+    (share,) = rects(ranked_bars([Bar("a", "78 %", 78)], WORDS, whole=100), "pool")
+    assert share["width"] == "78.00%"
 
 
 def test_a_congested_link_is_told_by_a_sign_and_each_half_by_its_own_width() -> None:

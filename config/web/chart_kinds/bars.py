@@ -55,9 +55,20 @@ class _Row:
     end: float
 
 
-def ranked_bars(bars: Sequence[Bar], words: Words) -> str:
-    """Draw a row for each bar from one line of zero, in the order given."""
-    low, high = _reach([bar.value for bar in bars if bar.value is not None])
+def ranked_bars(bars: Sequence[Bar], words: Words, *, whole: float = 0.0) -> str:
+    """Draw a row for each bar from one line of zero, in the order given.
+
+    Parameters
+    ----------
+    bars : sequence of Bar
+        From above to below.
+    words : Words
+        What the picture says to those who cannot see it.
+    whole : float
+        What the full width stands for at least: 100 for shares in percent. Without it the longest
+        bar has the full width.
+    """
+    low, high = _reach([whole, *(bar.value for bar in bars if bar.value is not None)])
     parts = []
     rows = _rows([(bar.name, bar.figure) for bar in bars])
     for bar, row in zip(bars, rows, strict=True):

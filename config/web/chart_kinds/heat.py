@@ -174,6 +174,8 @@ def _leaf(
     rows = 0
     for each in days:
         row, column = divmod(each.day.day - 1 + first.weekday(), WEEK)
+        # A month that begins late leaves no empty weeks above.
+        row -= (days[0].day.day - 1 + first.weekday()) // WEEK
         rows = max(rows, row + 1)
         x, y = column * width, top + row * CELL
         css = "bare" if each.value is None else f"on-{ramp.shade(each.value)}"

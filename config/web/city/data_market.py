@@ -181,7 +181,7 @@ def feeds_card(look: Look) -> CityCard:
         Bar(name, share(value) if value is not None else _("missing"), value and value * 100, "c4")
         for name, value in rows
     ]
-    svg = ranked_bars(bars, Words(title, _("Share of all looks."), "%"))
+    svg = ranked_bars(bars, Words(title, _("Share of all looks."), "%"), whole=100)
     columns = [Column(_("What"), "what"), Column(_("Share of looks"), "share", share)]
     note = _("{looks} looks at {products} products by the market itself.").format(
         looks=health.look_count, products=health.product_count

@@ -87,7 +87,9 @@ def communities_card(looks: Sequence[Look]) -> CityCard:
         )
         for look in looks
     ]
-    svg = ranked_bars(bars, charts.Words(title, _("Self-sufficiency by community."), "%"))
+    svg = ranked_bars(
+        bars, charts.Words(title, _("Self-sufficiency by community."), "%"), whole=100
+    )
     columns = [
         Column(_("Community"), "community"),
         Column(_("Self-sufficiency"), "self_sufficiency", share),
@@ -170,7 +172,7 @@ def zones_card(look: Look) -> CityCard:
         Column(_("From the grid (kWh)"), "grid_import_wh", kwh_exact),
         Column(_("To the grid (kWh)"), "grid_export_wh", kwh_exact),
     ]
-    svg = ranked_bars(bars, charts.Words(title, _("Self-sufficiency by zone."), "%"))
+    svg = ranked_bars(bars, charts.Words(title, _("Self-sufficiency by zone."), "%"), whole=100)
     note = _(
         "A zone is not shown where fewer than {minimum} meters stand behind it, or where it would"
         " follow from the others."

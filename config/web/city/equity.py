@@ -174,7 +174,7 @@ def participation_card(look: Look, spreads: list[SavingsSpread]) -> CityCard:
         for each in spreads
         if each.member_count
     ]
-    svg = ranked_bars(bars, charts.Words(title, _("Share of members that traded."), "%"))
+    svg = ranked_bars(bars, charts.Words(title, _("Share of members that traded."), "%"), whole=100)
     columns = [
         Column(_("Group"), "group", _group),
         Column(_("Members"), "members"),

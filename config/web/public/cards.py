@@ -189,7 +189,7 @@ def zones_card(month: Month) -> CityCard:
         Bar(name, _("not shown") if value is None else share(value), value and value * 100)
         for name, value, _wh in rows
     ]
-    svg = ranked_bars(bars, charts.Words(title, _("Self-sufficiency by zone."), "%"))
+    svg = ranked_bars(bars, charts.Words(title, _("Self-sufficiency by zone."), "%"), whole=100)
     columns = [
         Column(_("Zone"), "zone"),
         Column(_("Self-sufficiency"), "self_sufficiency", share, absent=_("not shown")),
