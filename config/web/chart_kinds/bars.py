@@ -110,13 +110,13 @@ def waterfall(steps: Sequence[Step], words: Words) -> str:
     low, high = _reach([edge for span in spans for edge in span])
     rows = _rows([(step.name, step.figure) for step in steps])
     parts = []
-    for index, (step, span, row) in enumerate(zip(steps, spans, rows, strict=True)):
+    for span, row, after in zip(spans, rows, rows[1:], strict=False):
+        # Joints lie below the words that they pass.
+        top = row.bar_at + BAR
+        parts.append(_upright("joint", _x(span[1], low, high), top, after.bar_at - top))
+    for step, span, row in zip(steps, spans, rows, strict=True):
         css = "whole" if step.kind == "total" else "less" if step.value < 0 else "more"
         parts.append(row.words + _bar(css, span, (low, high), row.bar_at))
-        if index + 1 < len(rows):
-            top = row.bar_at + BAR
-            x = _x(span[1], low, high)
-            parts.append(_upright("joint", x, top, rows[index + 1].bar_at - top))
     return picture("".join(parts), words, height=rows[-1].end if rows else 0, css="rows waterfall")
 
 
