@@ -1,7 +1,7 @@
 """A household's pages: the same figures on all of them, and those of the statement's lines."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -9,10 +9,15 @@ import pytest
 
 from analytics.domain.figures import MemberTotals
 from analytics.domain.money_steps import money_steps
+from analytics.queries import find_energy_forecast
+from analytics.services import make_forecasts
+from config.templatetags.figures import kwh
+from config.web.household.home import what_is_ahead
 from marketplace.domain.civil_day import day_bounds
 from marketplace.domain.rule_preview import OwnPast, as_it_was, preview_rule
+from marketplace.queries.pages_member import list_meters
 from marketplace.queries.statements import list_statement_lines, total_of
-from tests.web.city import DAY, City, signed_in
+from tests.web.city import DAY, NOW, City, signed_in
 from tests.web.test_rule_page import form, rule_path
 
 _FIGURE = re.compile(r'<data value="(-?\d+)" data-figure="(\w+)" data-of="([^"]+)"')
@@ -92,7 +97,9 @@ def past(**changes: list[int]) -> OwnPast:
         "platform_fee": [10_000] * 4,
         **changes,
     }
-    arrays: dict[str, Any] = {name: np.array(values, dtype=np.int64) for name, values in columns.items()}
+    arrays: dict[str, Any] = {
+        name: np.array(values, dtype=np.int64) for name, values in columns.items()
+    }
     arrays["has_price"] = arrays["has_price"].astype(np.bool_)
     return OwnPast(**arrays)
 
@@ -116,3 +123,19 @@ def test_a_tried_rule_trades_where_its_limits_allow(
         assert tried == as_it_was(past())
     if not sold:
         assert tried.net_micro == tried.alone_micro
+
+
+def test_what_is_ahead_is_said_in_one_sentence(city: City) -> None:
+    assert make_forecasts(place=city.place(), now=NOW)
+    for name, words in (("alice", "most of it 16 June from 09:00 to 16:00"), ("bob", "draw")):
+        meters = list_meters(participant_id=city.participant_ids[name])
+        found = find_energy_forecast(metering_point_id=meters[0].metering_point_id)
+        assert found is not None
+        ahead = what_is_ahead(meters, city.place(), found[0].starts_at)
+        assert ahead is not None and words in ahead.sentence
+        much = found[0 if name == "alice" else 1].between(
+            found[0].starts_at, found[0].starts_at + timedelta(hours=24)
+        )
+        assert kwh(sum(each.expected or 0 for each in much)) in ahead.sentence
+        assert "<polyline" in ahead.picture
+    assert what_is_ahead(meters, city.place(), NOW + timedelta(days=9)) is None  # it stands still

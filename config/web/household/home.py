@@ -78,7 +78,7 @@ def household(request: HttpRequest, participant_id: int) -> HttpResponse:
         "basis": basis,
         "waiting": _waiting(chosen, basis, rules),
         "missing": _missing(days, chosen.day, basis),
-        "ahead": _ahead(meters, place, now),
+        "ahead": what_is_ahead(meters, place, now),
         "rules": [(meter, _in_force(versions, meter, now)) for meter in meters],
         "matters": list_matters(
             persona=persona, rules=rules, today=now.astimezone(place.zone).date()
@@ -134,7 +134,7 @@ def _in_force(
     return next((version for version in own if version.is_in_force(now)), None)
 
 
-def _ahead(meters: list[MeterName], place: Place, now: datetime) -> Ahead | None:
+def what_is_ahead(meters: list[MeterName], place: Place, now: datetime) -> Ahead | None:
     """Return what all meters together will probably send out, or draw where there is no sun."""
     exports: list[list[Expected]] = []
     imports: list[list[Expected]] = []
