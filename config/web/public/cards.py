@@ -27,9 +27,9 @@ def month_words(month: date) -> str:
     return date_format(month, "YEAR_MONTH_FORMAT")
 
 
-def hours_card(months: Sequence[Month]) -> CityCard:
-    """Show an average day, hour by hour, of one community or of several together."""
-    hours = average_day(months)
+def hours_card(month: Month) -> CityCard:
+    """Show an average day, hour by hour."""
+    hours = average_day(month)
     title = _finding_of_hours(hours)
     slots = [
         charts.Slot(
@@ -53,14 +53,14 @@ def hours_card(months: Sequence[Month]) -> CityCard:
         Column(_("From neighbours (kWh)"), "bought_wh", kwh_exact, absent=_("not shown")),
         Column(_("From the grid (kWh)"), "grid_wh", kwh_exact, absent=_("not shown")),
     ]
-    note = _("Mean of the month's days. Hatched: too few members for a figure of their own.")
+    note = _("Mean of the month's days. Hatched: too few members for a figure of its own.")
     return make_card(
         "hours",
         title,
         svg,
         columns,
         [(each.hour, each.bought_wh, each.grid_wh) for each in hours],
-        note=f"{note} {made_from(months)}",
+        note=f"{note} {made_from(month)}",
         legend=_legend(),
     )
 
@@ -90,9 +90,9 @@ def days_card(month: Month) -> CityCard:
         else (day, None, None, None)
         for (day, _bucket), each in zip(month.days, found, strict=True)
     ]
-    note = _("Hatched: no market yet, or not published.")
+    note = _("Hatched: missing, or not published.")
     return make_card(
-        "days", title, svg, columns, rows, note=f"{note} {made_from([month])}", legend=_legend()
+        "days", title, svg, columns, rows, note=f"{note} {made_from(month)}", legend=_legend()
     )
 
 
@@ -118,7 +118,7 @@ def flows_card(month: Month) -> CityCard:
         Column(_("To"), "to"),
         Column(_("Energy (kWh)"), "energy_wh", kwh_exact),
     ]
-    return make_card("flows", title, svg if pairs else "", columns, pairs, note=made_from([month]))
+    return make_card("flows", title, svg if pairs else "", columns, pairs, note=made_from(month))
 
 
 def prices_card(month: Month) -> CityCard:
@@ -161,7 +161,7 @@ def prices_card(month: Month) -> CityCard:
         columns,
         list(zip(days, prices, retail, feed_in, strict=True)),
         note=_("Weighted by what was bought; tariffs are means over the day.")
-        + f" {made_from([month])}",
+        + f" {made_from(month)}",
         legend=[LegendItem(line.label, line.css, is_line=True) for line in lines],
     )
 
@@ -196,7 +196,7 @@ def zones_card(month: Month) -> CityCard:
         Column(_("Demand"), "import_wh", kwh, absent=_("not shown")),
     ]
     note = _("A zone with too few members is only in the community's sum.")
-    return make_card("zones", title, svg, columns, rows, note=f"{note} {made_from([month])}")
+    return make_card("zones", title, svg, columns, rows, note=f"{note} {made_from(month)}")
 
 
 def demand_met(energies: Energies | None) -> str:
@@ -206,17 +206,12 @@ def demand_met(energies: Energies | None) -> str:
     return _("Neighbours met {share} of the demand").format(share=share(energies.self_sufficiency))
 
 
-def made_from(months: Sequence[Month]) -> str:
+def made_from(month: Month) -> str:
     """Say what figures are made from, as of when, and under which rules."""
-    if not months:
-        return ""
-    as_of = max(each.as_of for each in months)
-    rules = sorted(
-        {rule["version"] for each in months for rule in each.document["basis"]["rule_sets"]}
-    )
+    rules = [rule["version"] for rule in month.document["basis"]["rule_sets"]]
     return _("Published figures of {month}, as of {at} UTC, rules version {versions}.").format(
-        month=month_words(months[0].first),
-        at=moment_words(as_of),
+        month=month_words(month.first),
+        at=moment_words(month.as_of),
         versions=", ".join(map(str, rules)) or "–",
     )
 
@@ -248,6 +243,10 @@ def _finding_of_flows(pairs: Sequence[tuple[str, str, int]]) -> str:
     if not local:
         return _("Nothing was traded among neighbours in this month")
     source, sink, wh = max(local, key=lambda each: each[2])
+    if source == sink:
+        return _("Neighbours in {zone} delivered {energy} to each other").format(
+            zone=source, energy=kwh(wh)
+        )
     return _("Most went from {source} to {sink}: {energy}").format(
         source=source, sink=sink, energy=kwh(wh)
     )

@@ -54,12 +54,11 @@ class Month:
 
     @cached_property
     def days(self) -> list[tuple[date, EnergyBucket | None]]:
-        """Every civil day of the month; None where nothing is published of it."""
+        """Every civil day from the first to the last published; None where one is not."""
         scope = f"community:{self.line.community_id}"
         known = {each.day: each for each in read_days(scope, self.document["days"][scope])}
-        following = (self.first.replace(day=28) + timedelta(days=4)).replace(day=1)
-        count = (following - self.first).days
-        every = [self.first + timedelta(days=each) for each in range(count)]
+        first, last = min(known), max(known)
+        every = [first + timedelta(days=each) for each in range((last - first).days + 1)]
         return [(day, known.get(day)) for day in every]
 
     @cached_property
@@ -108,18 +107,32 @@ def list_months(*, community_id: int | None = None) -> list[Month]:
     return sorted(found, key=lambda each: (each.first, each.place.name), reverse=True)
 
 
-def average_day(months: Sequence[Month]) -> list[HourOfDay]:
-    """Return the mean of each clock hour over the published days, communities added up."""
-    bought: dict[int, float] = {}
-    grid: dict[int, float] = {}
-    for month in months:
-        for row in month.document["hours_of_day"]:
-            hour, count = row[0], row[1]
-            bought[hour] = bought.get(hour, 0) + row[_BOUGHT] / count
-            grid[hour] = grid.get(hour, 0) + (row[_IMPORT] - row[_BOUGHT]) / count
+def average_day(month: Month) -> list[HourOfDay]:
+    """Return the mean of each clock hour over the published days.
+
+    An hour that most days do not show is not shown: its mean would be of other days than that of
+    the hour beside it.
+    """
+    days = sum(each is not None for _, each in month.days)
+    found = {
+        row[0]: (row[_BOUGHT] / row[1], row[_IMPORT] / row[1])
+        for row in month.document["hours_of_day"]
+        if 2 * row[1] >= days
+    }
     return [
-        HourOfDay(hour, round(bought[hour]), round(grid[hour]))
-        if hour in bought
+        HourOfDay(hour, round(found[hour][0]), round(found[hour][1] - found[hour][0]))
+        if hour in found
         else HourOfDay(hour, None, None)
         for hour in HOURS
     ]
+
+
+def best_told(months: Sequence[Month]) -> Month:
+    """Return the month of which most hours of the day may be shown; of those the largest."""
+    return max(
+        months,
+        key=lambda each: (
+            sum(hour.bought_wh is not None for hour in average_day(each)),
+            each.energies.bought_wh if each.energies else 0,
+        ),
+    )

@@ -1,6 +1,6 @@
 """Pages for everybody: the front door, the city's public figures, how to check the log."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from analytics.domain.published import added_energies
 from analytics.queries.publications import list_publications
 from config.api.open.tables import COLUMNS
+from config.web.chart_cards import ChartCard
 from config.web.public.cards import (
     days_card,
     flows_card,
@@ -19,7 +20,10 @@ from config.web.public.cards import (
     prices_card,
     zones_card,
 )
-from config.web.public.months import Month, list_months
+from config.web.public.months import Month, average_day, best_told, list_months
+
+# With fewer hours of a day that may be shown, its days tell more.
+HOURS_ENOUGH: Final = 18
 
 
 def front_door(request: HttpRequest) -> HttpResponse:
@@ -27,11 +31,13 @@ def front_door(request: HttpRequest) -> HttpResponse:
     months = list_months()
     newest = [each for each in months if each.first == months[0].first]
     energies = [each.energies for each in newest if each.energies]
+    pictured = best_told(newest) if newest else None
     context = {
         "months": newest,
         "month_words": month_words(newest[0].first) if newest else "",
         "city": added_energies("city", energies),
-        "hours": hours_card(newest).chart if newest else None,
+        "pictured": pictured.place if pictured else None,
+        "chart": _picture(pictured) if pictured else None,
         "communities": len({each.line.community_id for each in months}),
     }
     return render(request, "public/front.html", context)
@@ -53,7 +59,7 @@ def figures(request: HttpRequest) -> HttpResponse:
     if month is not None:
         of_place = [each for each in months if each.line.community_id == month.line.community_id]
         lines = list_publications(community_id=month.line.community_id)
-        cards = [hours_card([month]), days_card(month), prices_card(month), flows_card(month)]
+        cards = [hours_card(month), days_card(month), prices_card(month), flows_card(month)]
         if len(month.zone_names) > 1:
             cards.append(zones_card(month))
         context |= {
@@ -110,6 +116,12 @@ def _chosen(request: HttpRequest, months: list[Month]) -> Month | None:
     if asked:
         raise Http404
     return None
+
+
+def _picture(month: Month) -> ChartCard:
+    """Return an average day where most of its hours may be shown, else the days of the month."""
+    known = sum(hour.bought_wh is not None for hour in average_day(month))
+    return (hours_card(month) if known >= HOURS_ENOUGH else days_card(month)).chart
 
 
 def _table_of(key: str) -> str:
