@@ -30,6 +30,8 @@ BENCHMARKS: Final = (
     "bench_ledger",
     "bench_feed",
     "bench_data",
+    "bench_rollups",
+    "bench_pages",
 )
 OUT: Final = Path(__file__).with_name("out") / "bench.json"
 
