@@ -4,10 +4,21 @@ from datetime import date, timedelta
 
 from django.utils import timezone
 
-from marketplace.models import Alert, MeterDay, MeteringPoint, MeterState, Notice, WatchedDay
+from marketplace.models import (
+    Alert,
+    AlertStep,
+    DeliveryInterval,
+    MeterDay,
+    MeteringPoint,
+    MeterState,
+    Notice,
+    Reading,
+    WatchedDay,
+)
 from marketplace.services.health import note_task_run, note_verification
 from marketplace.services.surveillance import watch_community
 from tests.web.city import NOW, City, signed_in
+from tests.web.test_query_counts import asked
 
 DAY = date(2026, 6, 15)
 
@@ -118,3 +129,37 @@ def test_members_are_told_of_a_gap_of_their_own_while_it_is_news(city: City) -> 
     told = Notice.objects.filter(kind="reading_gap").values_list("participant", flat=True)
     sixth = MeteringPoint.objects.get(code="m5").site.participant_id
     assert list(told) == [sixth]
+
+
+def test_a_correction_counts_by_its_latest_version_and_more_alerts_ask_no_oftener(
+    city: City,
+) -> None:
+    watch(city)
+    interval = DeliveryInterval.objects.order_by("starts_at")[3]
+    point = MeteringPoint.objects.get(code="m1")
+    first = Reading.objects.get(interval=interval, metering_point=point)
+    Reading.objects.create(
+        interval=interval, metering_point=point, version=2, import_wh=first.import_wh + 5_000,
+        export_wh=0, quality=1, batch_id=first.batch_id,
+    )  # fmt: skip
+    before = MeterDay.objects.get(metering_point=point, day=DAY)
+    DeliveryInterval.objects.filter(pk=interval.pk).update(has_news=True)
+    assert watch(city) == 1
+    after = MeterDay.objects.get(metering_point=point, day=DAY)
+    assert after.import_wh == before.import_wh + 5_000
+    assert (after.reading_count, after.estimated_count) == (24, 1)
+    assert after.profile != before.profile
+
+    paths = [f"/operator/{city.participant_ids['olga']}/{page}" for page in ("", "surveillance/")]
+    found = []
+    for number in range(4):
+        alert = Alert.objects.create(
+            key=str(number), rule="self_trade", community_id=city.community_id, day=DAY,
+            participant_id=city.participant_ids["alice"], figures={"energy": 900, "threshold": 1},
+            found_at=NOW, changed_at=NOW,
+        )  # fmt: skip
+        AlertStep.objects.create(
+            alert=alert, state=1, note="seen", operator_id=city.participant_ids["olga"], at=NOW
+        )
+        found.append([asked(signed_in("olga"), path) for path in paths])
+    assert found[0] == found[3]
