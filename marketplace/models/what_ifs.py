@@ -29,8 +29,8 @@ class WhatIf(models.Model):
         null=True,
         help_text="Interval to revision, where the asker may not see the latest; NULL: the latest.",
     )
-    roof_ids = models.JSONField(
-        default=list, help_text="Metering points that get a hypothetical roof; drawn once."
+    roofs = models.JSONField(
+        default=dict, help_text="By month: metering points with a roof, and those that get one."
     )
     attempts = models.SmallIntegerField(default=0, help_text="Since a day was last finished.")
     computed_at = models.DateTimeField(null=True)

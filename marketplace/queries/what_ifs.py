@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, QuerySet
 
+from marketplace.domain.billing.month import month_bounds
 from marketplace.domain.civil_day import day_bounds
 from marketplace.domain.what_if.figures import ALL, Side
 from marketplace.domain.what_if.spread import Spread
@@ -117,9 +118,15 @@ def settled_intervals_between(
     )
 
 
-def list_roofs(intervals: "QuerySet[DeliveryInterval]") -> list[int]:
-    """Return the metering points that exported anything in some intervals."""
-    exported = Reading.objects.filter(interval__in=intervals, export_wh__gt=0)
+def list_roofs(*, community: Community, month: date) -> list[int]:
+    """Return the metering points that exported anything in a civil month, as settled."""
+    start, end = month_bounds(month, ZoneInfo(community.timezone))
+    exported = Reading.objects.filter(
+        interval__in=DeliveryInterval.objects.filter(
+            IS_BOOKED, community=community, starts_at__gte=start, starts_at__lt=end
+        ),
+        export_wh__gt=0,
+    )
     return sorted(exported.values_list("metering_point_id", flat=True).distinct())
 
 
@@ -183,7 +190,7 @@ def get_answer(*, what_if_id: int) -> WhatIfAnswer:
         days=days,
         zones=_shown_zones(found.community_id, total.actual),
         spread=Spread.read(found.spread or {}),
-        roof_count=len(found.roof_ids),
+        roof_count=max((len(each["new"]) for each in found.roofs.values()), default=0),
         is_forward=any(each["is_forward"] for each in found.rules),
         is_outdated=Clearing.objects.filter(interval__in=intervals).count() != found.clearing_count,
     )

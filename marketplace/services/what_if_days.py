@@ -78,7 +78,8 @@ def _compute_day(what_if_id: int, period: Period, now: datetime) -> bool:
     row.save(force_insert=True)
     found.done_count = min(found.done_count + row.interval_count, found.interval_count)
     found.attempts = 0
-    fields = ["done_count", "attempts"]
+    found.roofs = period.roofs
+    fields = ["done_count", "attempts", "roofs"]
     if day >= found.last_day:
         found.spread = _spread(found).document()
         found.computed_at = now

@@ -19,7 +19,7 @@ from marketplace.domain.what_if.interval import (
     as_it_might_have_been,
     as_it_was,
 )
-from marketplace.domain.what_if.solar import Roofs
+from marketplace.domain.what_if.solar import Roofs, draw_roofs
 from marketplace.models import (
     Clearing,
     DeliveryInterval,
@@ -33,9 +33,10 @@ from marketplace.queries.auctions import list_held_auctions
 from marketplace.queries.documents import community_accounts
 from marketplace.queries.intervals import IS_BOOKED
 from marketplace.queries.terms import TermsInForce
-from marketplace.queries.what_ifs import list_roofs, settled_intervals_between
+from marketplace.queries.what_ifs import get_minimum, list_roofs, settled_intervals_between
 
 _AT_ONCE = 50
+_NO_ROOFS = Roofs(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 
 class Period:
@@ -51,21 +52,46 @@ class Period:
         seen = what_if.revisions
         self._revisions = None if seen is None else {int(id_): n for id_, n in seen.items()}
         self._zones = _zone_map(what_if.community_id)
-        with_roof: list[int] = []
-        if what_if.roof_ids:
-            intervals = settled_intervals_between(
-                community=what_if.community,
-                first_day=what_if.first_day,
-                last_day=what_if.last_day,
+        self._what_if = what_if
+
+    @property
+    def roofs(self) -> dict[str, dict[str, list[int]]]:
+        """Who has a roof and who gets one, by month, as far as it was drawn."""
+        return dict(self._what_if.roofs)
+
+    def _roofs_of(self, day: date) -> Roofs:
+        """Return who has a roof in the month of a day, and who gets one; drawn once, then kept.
+
+        By month, so that what a day comes to is the same whatever else was asked about. For whom
+        members are not shown one by one, two draws never differ by fewer than the minimum.
+        """
+        if not self._solar.roofs_percent:
+            return _NO_ROOFS
+        month, drawn = day.replace(day=1), self._what_if.roofs
+        if month.isoformat() not in drawn:
+            known = list_roofs(community=self._community, month=month)
+            step = 1 if self._revisions is None else get_minimum(self._community.pk)
+            points = MeteringPoint.objects.filter(community=self._community)
+            new = (
+                draw_roofs(
+                    dict(points.values_list("id", "code")),
+                    with_roof=known,
+                    solar=self._solar,
+                    step=step,
+                )
+                if len(known) >= step
+                else []
             )
-            with_roof = list_roofs(intervals)
-        self._roofs = Roofs(
-            known=np.array(with_roof, dtype=np.int64),
-            new=np.array(what_if.roof_ids, dtype=np.int64),
+            drawn[month.isoformat()] = {"known": known, "new": new}
+        roofs = drawn[month.isoformat()]
+        return Roofs(
+            known=np.array(roofs["known"], dtype=np.int64),
+            new=np.array(roofs["new"], dtype=np.int64),
         )
 
     def day(self, day: date) -> WhatIfDay:
         """Return a civil day computed again, not stored yet."""
+        roofs = self._roofs_of(day)
         actual, changed = Side(), Side()
         nets: tuple[list[Nets], list[Nets]] = ([], [])
         intervals = settled_intervals_between(
@@ -76,7 +102,7 @@ class Period:
             ids = [id_ for id_ in ids if id_ in self._revisions]
         for at in range(0, len(ids), _AT_ONCE):
             for interval, settled in self._settled(ids[at : at + _AT_ONCE]):
-                sides = self._sides(settled, self._rules[interval.rule_set_id])
+                sides = self._sides(settled, self._rules[interval.rule_set_id], roofs)
                 for sums, so_far, kept in zip(sides, (actual, changed), nets, strict=True):
                     so_far.add(sums[0])
                     kept.append(sums[1])
@@ -88,12 +114,12 @@ class Period:
         )
 
     def _sides(
-        self, settled: SettledInterval, changed: ChangedRules
+        self, settled: SettledInterval, changed: ChangedRules, roofs: Roofs
     ) -> tuple[tuple[Side, Nets], tuple[Side, Nets]]:
         """Return what an interval came to, and what it might have."""
         outcomes = (
             (as_it_was(settled, changed.base), changed.base),
-            (as_it_might_have_been(settled, changed, self._roofs, self._solar), changed.rules),
+            (as_it_might_have_been(settled, changed, roofs, self._solar), changed.rules),
         )
         actual, might = (
             sums_of(

@@ -10,21 +10,18 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from marketplace.domain.rule_schema import RulesInvalid, rules_hash
-from marketplace.domain.what_if.change import changed_rules, read_change, solar_of
-from marketplace.domain.what_if.solar import draw_roofs
+from marketplace.domain.what_if.change import changed_rules, read_change
 from marketplace.errors import N_, Invalid, WhatIfBusy
 from marketplace.models import (
     Clearing,
     Community,
     DeliveryInterval,
-    MeteringPoint,
     RuleSet,
     WhatIf,
 )
 from marketplace.queries.what_ifs import (
     get_group_sizes,
     get_minimum,
-    list_roofs,
     settled_intervals_between,
 )
 
@@ -87,7 +84,6 @@ def ask_for_what_if(
     if not count:
         raise Invalid("first_day", N_("No interval of this time is settled."))
     change, rules = _checked(intervals, change)
-    roof_ids = _roof_ids(intervals, community_id, change, seen)
     if seen.revisions is not None:
         _check_groups(community_id, change, seen)
     clearing_count = Clearing.objects.filter(interval__in=intervals).count()
@@ -122,7 +118,6 @@ def ask_for_what_if(
         asked_at=now,
         interval_count=count,
         clearing_count=clearing_count,
-        roof_ids=roof_ids,
         revisions=_written(seen),
         rules=rules,
     )
@@ -184,6 +179,8 @@ def _check_groups(community_id: int, change: Mapping[str, Any], seen: Seen) -> N
     sizes, minimum = get_group_sizes(community_id=community_id), get_minimum(community_id)
     if sizes.members < minimum:
         raise Invalid("community", N_("Figures cover at least {minimum} members."), minimum=minimum)
+    if change.get("seed"):
+        raise Invalid("seed", N_("Two lots of yours must draw the same homes: leave the seed out."))
     own_tables = {"rules", "retail_tariff", "feed_in_tariff"} & change.keys()
     if own_tables and not seen.is_whole:
         raise Invalid(
@@ -207,34 +204,3 @@ def _check_groups(community_id: int, change: Mapping[str, Any], seen: Seen) -> N
             ),
             minimum=minimum,
         )
-
-
-def _roof_ids(
-    intervals: QuerySet[DeliveryInterval],
-    community_id: int,
-    change: Mapping[str, Any],
-    seen: Seen,
-) -> list[int]:
-    """Draw who gets a roof, once: a correction meanwhile must not draw others."""
-    solar = solar_of(change)
-    if not solar.roofs_percent:
-        return []
-    with_roof = list_roofs(intervals)
-    fewest = get_minimum(community_id) if seen.revisions is not None else 1
-    if len(with_roof) < fewest:
-        raise Invalid(
-            "roofs_percent",
-            N_("New roofs are like the median roof, and fewer than {fewest} gave anything."),
-            fewest=fewest,
-        )
-    points = MeteringPoint.objects.filter(community_id=community_id)
-    drawn = draw_roofs(
-        dict(points.values_list("id", "code")),
-        with_roof=with_roof,
-        solar=solar,
-    )
-    if not drawn:
-        raise Invalid(
-            "roofs_percent", N_("So few have no roof that nobody is drawn: ask for a larger share.")
-        )
-    return drawn

@@ -54,6 +54,19 @@ def test_a_planner_asks_reads_both_sides_and_takes_the_figures(city: City) -> No
     again = client.post(home, ASKED)
     assert again["Location"] == address
 
+    api = "/api/v1/analytics/what-ifs/"
+    listed = client.get(f"{api}?community={city.community_id}").json()["results"]
+    assert [each["id"] for each in listed] == [asked_id]
+    given = {"community": city.community_id, "first_day": DAY, "last_day": DAY}
+    change = {"change": {"platform_fee_micro_per_kwh": 20_000}}
+    posted = client.post(api, {**given, **change}, content_type="application/json")
+    assert (posted.status_code, posted.json()["id"]) == (201, asked_id)
+    told = client.get(f"{api}{asked_id}/").json()
+    sides = told["total"]
+    assert sides["actual"]["energies"] == told["days"][0]["actual"]["energies"]
+    assert sides["what_if"]["money"]["platform_micro"] > sides["actual"]["money"]["platform_micro"]
+    assert signed_in("alice").get(f"{api}{asked_id}/").status_code == 404
+
     # Of the released revisions: an operator's, of the latest ones, is none of the planner's.
     operator = signed_in("olga")
     theirs = operator.post(f"/planner/{city.participant_ids['olga']}/what-if", ASKED)["Location"]

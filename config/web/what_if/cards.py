@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -149,7 +150,7 @@ def sides_card(answer: WhatIfAnswer, currency: str, note: str) -> CityCard:
     columns = [
         Column(_("Measure"), "measure"),
         Column(_("As it was"), "actual"),
-        Column(_("What if"), "what_if"),
+        Column(capfirst(_("what if")), "what_if"),
         Column(_("Difference"), "difference"),
     ]
     chart = ChartCard(

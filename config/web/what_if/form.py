@@ -18,7 +18,7 @@ from marketplace.domain.what_if.change import AS_IT_WAS, PERCENT_MAX, SEED_MAX
 
 MICRO: Final = 10**6
 _FEE_MAX = Decimal(PRICE_MAX_MICRO_PER_KWH) / MICRO
-_AS_IT_WAS = _("as it was")
+_AS_IT_WAS = _("unchanged")
 _FEES: Final = {
     "platform_fee": "platform_fee_micro_per_kwh",
     "grid_fee": "grid_fee_micro_per_kwh",
@@ -115,11 +115,13 @@ class WhatIfForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "code"}),
     )
 
-    def __init__(self, *args: Any, has_links: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, has_links: bool, draws_lots: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         presets = [name for name in preset_names() if preset(name)["mode"] == "metered"]
         self._choices("preset", [(name, name) for name in presets])
         self._choices("pricing", [(name, PRICING_NAMES[name]) for name in PRICINGS])
+        if not draws_lots:
+            del self.fields["seed"]
         if not has_links:
             del self.fields["link_fee"], self.fields["link_limit_percent"]
 
@@ -129,11 +131,13 @@ class WhatIfForm(forms.Form):
         field.choices = [("", _AS_IT_WAS), *choices]
 
     @classmethod
-    def days_before(cls, last: date, *, has_links: bool, first: date) -> "WhatIfForm":
+    def days_before(
+        cls, last: date, *, has_links: bool, draws_lots: bool, first: date
+    ) -> "WhatIfForm":
         """Return an empty form about the last month or less that there is."""
         start = max(first, last - timedelta(days=29))
         initial = {"first_day": start, "last_day": last, "solar_percent": AS_IT_WAS}
-        return cls(has_links=has_links, initial=initial)
+        return cls(has_links=has_links, draws_lots=draws_lots, initial=initial)
 
     def clean_rules(self) -> dict[str, Any] | None:
         """Return the rule set that was pasted."""

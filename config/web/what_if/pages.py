@@ -56,13 +56,16 @@ def what_if(request: HttpRequest, participant_id: int) -> HttpResponse:
     days = _known_days(persona, place)
     document = get_rules_in_force(community_id=place.community_id, now=timezone.now())
     has_links = bool(document.get("links"))
+    draws_lots = persona.role == "operator"
     form: WhatIfForm | None = None
     if request.method == "POST":
-        form = WhatIfForm(request.POST, has_links=has_links)
+        form = WhatIfForm(request.POST, has_links=has_links, draws_lots=draws_lots)
         if form.is_valid() and (asked := _asked(persona, place, form)):
             return redirect("what_if_answer", participant_id, asked)
     elif days is not None:
-        form = WhatIfForm.days_before(days.last, has_links=has_links, first=days.first)
+        form = WhatIfForm.days_before(
+            days.last, has_links=has_links, draws_lots=draws_lots, first=days.first
+        )
     lines = list_what_ifs(community_id=place.community_id, is_released=persona.role != "operator")
     context: dict[str, object] = {
         "persona": persona,

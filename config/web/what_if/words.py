@@ -79,6 +79,10 @@ def method_words(change: Mapping[str, Any], *, is_forward: bool, roof_count: int
                 "they would have drawn instead nobody knows."
             )
         )
+    if "roofs_percent" in change and not roof_count:
+        found.append(
+            _("Nobody was drawn for a new roof: too few homes have one, or too few have none.")
+        )
     if roof_count:
         found.append(
             _(

@@ -35,7 +35,9 @@ class Sunny:
     own_used_wh: Int64Array
 
 
-def draw_roofs(codes: Mapping[int, str], *, with_roof: Sequence[int], solar: Solar) -> list[int]:
+def draw_roofs(
+    codes: Mapping[int, str], *, with_roof: Sequence[int], solar: Solar, step: int = 1
+) -> list[int]:
     """Return which metering points get a roof: the same ones for the same seed on any machine.
 
     Parameters
@@ -43,12 +45,14 @@ def draw_roofs(codes: Mapping[int, str], *, with_roof: Sequence[int], solar: Sol
     codes : mapping of int to str
         Every metering point and its number in files, by which lots are drawn.
     with_roof : sequence of int
-        Those that exported anything in the period.
+        Those that exported anything in the civil month.
     solar : Solar
         The share of the others that get one, rounded down to whole roofs, and the seed.
+    step : int
+        Rounded down to a multiple of it: the difference of two draws is then that many homes.
     """
     others = sorted(set(codes) - set(with_roof))
-    count = len(others) * solar.roofs_percent // AS_IT_WAS
+    count = len(others) * solar.roofs_percent // AS_IT_WAS // step * step
 
     def lot(point: int) -> bytes:
         return hashlib.sha256(f"{solar.seed}:{codes[point]}".encode()).digest()
