@@ -7,7 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pyarrow.parquet as pq
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.utils import ProgrammingError
 from django.test import Client
@@ -156,3 +158,18 @@ def test_the_pages_of_everybody(city: City) -> None:
     for path in ("/about", "/check"):
         assert Client().get(path).status_code == 200
     assert signed_in("alice").get("/").status_code == 302
+
+
+def test_figures_leave_as_files_that_hold_what_planners_see(city: City, tmp_path: Path) -> None:
+    for form in ("parquet", "csv"):
+        call_command("export_figures", community="Lindenhof", out=tmp_path / form, format=form)
+    truth = figures.get_energies(community_id=city.community_id, start=START, end=END)
+    hours = pq.read_table(tmp_path / "parquet" / "hours").to_pandas()
+    community = hours[hours["zone_id"] == 0]
+    assert len(community) == 24 and set(community["month"]) == {"2026-06"}
+    assert community["import_wh"].sum() == truth.import_wh
+    [csv] = (tmp_path / "csv").glob("days/community=*/month=2026-06/*.csv")
+    assert f",{truth.import_wh}," in csv.read_text().splitlines()[1]
+    assert "never zero" in next((tmp_path / "csv").glob("README*")).read_text()
+    with pytest.raises(CommandError, match="--community"):
+        call_command("export_figures", community="Nowhere", out=tmp_path / "x")
