@@ -104,11 +104,13 @@ FROM part GROUP BY zone_id ORDER BY zone_id
 _HOURS = """
 SELECT h.starts_at, h.starts_at + interval '1 hour', d.day, h.interval_count, h.meters_min,
        {columns}, h.retail_micro_per_kwh, h.feed_in_micro_per_kwh
-FROM analytics_zonehour h
-JOIN analytics_dayrollup d ON d.community_id = h.community_id
-    AND d.starts_at <= h.starts_at AND d.ends_at > h.starts_at
-WHERE h.community_id = %(community)s AND h.zone_id = %(zone)s
-    AND h.starts_at >= %(start)s AND h.starts_at < %(end)s
+FROM analytics_dayrollup d CROSS JOIN LATERAL (
+    SELECT * FROM analytics_zonehour z
+    WHERE z.community_id = %(community)s AND z.zone_id = %(zone)s
+        AND z.starts_at >= greatest(d.starts_at, %(start)s)
+        AND z.starts_at < least(d.ends_at, %(end)s) OFFSET 0
+) AS h
+WHERE d.community_id = %(community)s AND d.starts_at < %(end)s AND d.ends_at > %(start)s
 ORDER BY h.starts_at
 """
 
@@ -118,10 +120,7 @@ def get_energies(
 ) -> Energies:
     """Return the energies of intervals that start in ``[start, end)``; zone 0 is the community."""
     of = _scope(community_id, zone_id)
-    if zone_id:
-        found = _energies(community_id, start, end, f"= {int(zone_id)}")
-    else:
-        found = _energies(community_id, start, end, "= 0")
+    found = _energies(community_id, start, end, f"= {int(zone_id)}")
     if not found:
         return Energies(of, start, end, 0, 0, *([0] * len(_SUMS)))
     _, *values = found[0]
