@@ -8,13 +8,16 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
+
+from config.embedded import migrations
+from config.embedded.postgres import find_programs
 
 PROJECT = Path(__file__).resolve().parent.parent
 SESSION = "HELIOPOLIS_TEST_SESSION"
@@ -85,24 +88,41 @@ def _ensure_template() -> str:
 
 
 def _make_template(name: str) -> None:
+    """Migrate a new database, or read what the same migrations came to the last time."""
     drop(name)  # half of one, of a worker that failed
     with _as_owner() as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        version = connection.info.server_version
+    url = url_of(os.environ["DATABASE_OWNER_URL"], name)
+    kept = PROJECT / ".local" / f"migrated-{version}-{migrations.fingerprint()[:32]}.sql"
+    tools = find_programs()
+    if kept.exists() and (tools / "psql").exists():
+        _run([tools / "psql", "-qX", "--set=ON_ERROR_STOP=1", f"--file={kept}", url])
+        return
+    _migrate(name)
+    if (tools / "pg_dump").exists() and not os.environ.get("CI"):
+        for old in kept.parent.glob("migrated-*.sql"):
+            old.unlink(missing_ok=True)
+        half = kept.with_suffix(f".{os.getpid()}")
+        _run([tools / "pg_dump", f"--file={half}", url])
+        half.rename(kept)
+
+
+def _migrate(name: str) -> None:
     environment = {
         **os.environ,
         "DATABASE_URL": url_of(os.environ["DATABASE_URL"], name),
         "DATABASE_OWNER_URL": url_of(os.environ["DATABASE_OWNER_URL"], name),
     }
+    _run([sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"], environment)
+
+
+def _run(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
     run = subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"],
-        cwd=PROJECT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+        command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
     )
     if run.returncode != 0:
-        raise RuntimeError(f"the migrations failed:\n{run.stdout}{run.stderr}")
+        raise RuntimeError(f"{command[0]} failed:\n{run.stdout}{run.stderr}")
 
 
 @contextmanager

@@ -52,7 +52,7 @@ class Postgres:
         self.port = 0
         self.log = self.root / "postgres.log"
         self._data = self.root / "data"
-        self._programs = _find_programs()
+        self._programs = find_programs()
         self._child: subprocess.Popen[bytes] | None = None
         self._passwords: dict[str, str] = {}
 
@@ -219,7 +219,7 @@ def _environment() -> dict[str, str]:
     return {**kept, "LC_ALL": "C", "TZ": "UTC"}
 
 
-def _find_programs() -> Path:
+def find_programs() -> Path:
     """Return the folder of ``postgres`` and ``initdb``: PG_BIN, the wheel's, or the system's."""
     chosen = os.environ.get("PG_BIN")
     if chosen:
