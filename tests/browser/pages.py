@@ -6,6 +6,10 @@ Names in braces are participants of tests/web/city.py, and its community.
 from typing import Final
 
 PUBLIC: Final = [
+    "/",
+    "/about",
+    "/figures",
+    "/check",
     "/accounts/sign-in",
     "/join",
     "/join/try",
@@ -52,6 +56,7 @@ PAGES: Final = {
         "/market/invoices",
         "/market/invoices/1",
         "/notices",
+        "/notices/mails",
     ],
     "dora": [
         "/provider/{dora}/",
@@ -73,6 +78,7 @@ PAGES: Final = {
         "/planner/{paul}/methods",
         "/planner/{paul}/what-if",
         "/indicators",
+        "/organisation/{paul}/",
     ],
     "olga": [
         "/operator/{olga}/",
