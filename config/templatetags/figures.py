@@ -3,6 +3,7 @@
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from django import template
 from django.utils.formats import date_format, number_format
@@ -19,6 +20,12 @@ NOTHING = "\N{EN DASH}"
 
 def _number(value: Decimal, places: int, *, signed: bool = False) -> str:
     """Write a number in the reader's language, with a real minus sign."""
+    return _written(value, places, signed, get_language())
+
+
+@lru_cache(maxsize=20_000)
+def _written(value: Decimal, places: int, signed: bool, _language: str | None) -> str:
+    # A page of a month writes a thousand prices, and the next reader the same ones.
     rounded = value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN)
     text = number_format(abs(rounded), decimal_pos=places, force_grouping=True)
     if rounded < 0:

@@ -5,9 +5,11 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from django.utils.formats import date_format
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from config.templatetags.figures import is_chinese
@@ -129,6 +131,12 @@ def moment_words(moment: datetime) -> str:
 
 def short_day(day: date) -> str:
     """Write a civil day without its year, in the reader's language."""
+    return _short_day(day, get_language())
+
+
+@lru_cache(maxsize=2000)
+def _short_day(day: date, _language: str | None) -> str:
+    # A page of a month writes each of its days a dozen times.
     return date_format(day, "n月j日" if is_chinese() else "MONTH_DAY_FORMAT")
 
 

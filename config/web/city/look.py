@@ -111,6 +111,15 @@ class Look:
         """Hours that may be shown."""
         return disclosed.list_hours(**self._asked)
 
+    @cached_property
+    def priced_hours(self) -> list[tuple[datetime, int]]:
+        """Hours that may be shown and have a price, on the community's clock. [micro/kWh]"""
+        return [
+            (self.local(each.at), price)
+            for each in self.hours
+            if (price := each.energies.price_micro_per_kwh) is not None
+        ]
+
     def buckets(self, grain: str, zone_id: int) -> list[EnergyBucket]:
         """Return the days, or the hours, of a zone (0: the community) that may be shown."""
         if grain == "hour":

@@ -1,6 +1,7 @@
 """Traffic and mobility as far as products are licensed for the city's planning, beside energy."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
@@ -8,11 +9,13 @@ from django.utils.translation import pgettext
 from analytics.domain.indicators import DayType, Kind
 from analytics.domain.price_statistics import HOURS
 from analytics.queries.indicators import (
+    BalanceLine,
     FlowLine,
     PlaceHours,
     list_balance,
     list_by_hour,
     list_flows,
+    list_sources,
 )
 from config.templatetags.figures import MINUS, kwh
 from config.web.chart_kinds import heat
@@ -23,22 +26,61 @@ from config.web.charts import Words
 from config.web.city.cards import CityCard, Column, Section, kilo, made_from, make_card
 from config.web.city.look import Look
 from config.web.data.words import area_label
-from config.web.indicators import UNITS, finding, flow_finding, list_source_rows
+from config.web.indicators import UNITS, finding, flow_finding
+from marketplace.queries.data.planning_names import ProductName, names_of_products
 
+KINDS = {
+    "traffic": Kind.TRAFFIC,
+    "stations": Kind.STATIONS,
+    "transit": Kind.DEPARTURES,
+}
 PLACES = 12
 AREAS = 6
 PLACE_LETTERS = 11
 SATURDAY = 5
 
 
+class Licensed:
+    """What is licensed for the city's planning, each read once."""
+
+    def __init__(self) -> None:
+        self._by_hour: dict[str, list[PlaceHours]] = {}
+
+    def by_hour(self, topic: str) -> list[PlaceHours]:
+        """Return places with the hours of a workday, the busiest first."""
+        if topic not in self._by_hour:
+            kind = KINDS[topic]
+            self._by_hour[topic] = list_by_hour(kind=kind, day_type=DayType.WORKDAY)
+        return self._by_hour[topic]
+
+    @cached_property
+    def flows(self) -> list[FlowLine]:
+        """Trips between areas."""
+        return list_flows()
+
+    @cached_property
+    def names(self) -> dict[int, ProductName]:
+        """Names and licences of all products that figures are made from."""
+        return names_of_products(product_ids=[line.product_id for line in list_sources()])
+
+    def named(self, lines: Sequence[PlaceHours | FlowLine | BalanceLine]) -> str:
+        """Name the products that lines are made from, with their licences."""
+        ids = sorted({line.product_id for line in lines} & self.names.keys())
+        if not ids:
+            return _("Nothing is licensed for this yet.")
+        products = [f"{self.names[each].title} ({self.names[each].licence})" for each in ids]
+        return _("Made from {products}.").format(products="; ".join(products))
+
+
 def sections(look: Look) -> list[Section]:
     """Return the page's parts."""
+    licensed = Licensed()
     return [
-        Section("clock", _("Energy and traffic on one clock"), [clock_card(look)]),
-        Section("traffic", _("Traffic"), [hours_card("traffic", Kind.TRAFFIC)]),
-        Section("between", _("Between areas"), [between_card(), balance_card()]),
-        Section("stations", _("Bikes at stations"), [hours_card("stations", Kind.STATIONS)]),
-        Section("transit", _("Public transport"), [hours_card("transit", Kind.DEPARTURES)]),
+        Section("clock", _("Energy and traffic on one clock"), [clock_card(look, licensed)]),
+        Section("traffic", _("Traffic"), [hours_card("traffic", licensed)]),
+        Section("between", _("Between areas"), [between_card(licensed), balance_card(licensed)]),
+        Section("stations", _("Bikes at stations"), [hours_card("stations", licensed)]),
+        Section("transit", _("Public transport"), [hours_card("transit", licensed)]),
         Section(
             "charging",
             _("Charging and parking"),
@@ -55,12 +97,12 @@ def sections(look: Look) -> list[Section]:
 
 def traffic_card() -> CityCard:
     """Show traffic alone, for the city's one page."""
-    return hours_card("traffic", Kind.TRAFFIC)
+    return hours_card("traffic", Licensed())
 
 
-def hours_card(topic: str, kind: Kind) -> CityCard:
+def hours_card(topic: str, licensed: Licensed) -> CityCard:
     """Show places by hour of a workday, the busiest first."""
-    lines = list_by_hour(kind=kind, day_type=DayType.WORKDAY)
+    lines = licensed.by_hour(topic)
     shown = lines[:PLACES]
     title = finding(topic, shown).rstrip(".") or _nothing_licensed()
     ramp = heat.Ramp.over(value for line in shown for value in line.values)
@@ -92,14 +134,14 @@ def hours_card(topic: str, kind: Kind) -> CityCard:
         svg if shown else "",
         columns,
         [(line.place, *line.values) for line in lines],
-        note=" ".join((_("In {unit}, of workdays.").format(unit=unit), _licences(topic))),
+        note=" ".join((_("In {unit}, of workdays.").format(unit=unit), licensed.named(lines))),
         legend=ramp.legend(lambda value: f"{value:g}", missing) if shown else (),
     )
 
 
-def between_card() -> CityCard:
+def between_card(licensed: Licensed) -> CityCard:
     """Show trips between areas in the newest month."""
-    flows = list_flows()
+    flows = licensed.flows
     month = max((flow.month for flow in flows), default="")
     own = [flow for flow in flows if flow.month == month]
     title = flow_finding(own).rstrip(".") or _nothing_licensed()
@@ -135,13 +177,13 @@ def between_card() -> CityCard:
         svg if own else "",
         columns,
         rows,
-        note=f"{note} {_licences('flows')}" if own else _licences("flows"),
+        note=f"{note} {licensed.named(own)}" if own else licensed.named(own),
     )
 
 
-def balance_card() -> CityCard:
+def balance_card(licensed: Licensed) -> CityCard:
     """Show where more trips start than end."""
-    lines = list_balance(list_flows())
+    lines = list_balance(licensed.flows)
     month = max((line.month for line in lines), default="")
     own = [line for line in lines if line.month == month]
     title = flow_finding(own).rstrip(".") or _nothing_licensed()
@@ -157,16 +199,14 @@ def balance_card() -> CityCard:
         Column(_("Trips that start minus trips that end"), "surplus"),
     ]
     rows = [(line.month, line.area, line.surplus) for line in own]
-    return make_card(
-        "balance", title, svg if bars else "", columns, rows, note=_licences("balance")
-    )
+    return make_card("balance", title, svg if bars else "", columns, rows, note=licensed.named(own))
 
 
-def clock_card(look: Look) -> CityCard:
+def clock_card(look: Look, licensed: Licensed) -> CityCard:
     """Show demand, surplus and traffic by hour of a workday, one below the other."""
     demand, surplus = _energy_by_hour(look)
-    traffic = _sum_by_hour(list_by_hour(kind=Kind.TRAFFIC, day_type=DayType.WORKDAY))
-    bikes = _sum_by_hour(list_by_hour(kind=Kind.DEPARTURES, day_type=DayType.WORKDAY))
+    traffic = _sum_by_hour(licensed.by_hour("traffic"))
+    bikes = _sum_by_hour(licensed.by_hour("transit"))
     lines: list[tuple[str, list[int | None], str]] = [
         (_("Energy demand"), demand, "kWh"),
         (_("Energy surplus"), surplus, "kWh"),
@@ -247,16 +287,6 @@ def _figure(values: Sequence[int | None], unit: str) -> str:
 def _short(place: str) -> str:
     """Return a place's name as far as a row has room for it; its table has all of it."""
     return place if len(place) <= PLACE_LETTERS else f"{place[: PLACE_LETTERS - 1].rstrip()}…"
-
-
-def _licences(topic: str) -> str:
-    """Name the products that figures are made from, with their licences."""
-    names = [
-        f"{row.name.title} ({row.name.licence})" for row in list_source_rows(topic) if row.name
-    ]
-    if not names:
-        return _("Nothing is licensed for this yet.")
-    return _("Made from {products}.").format(products="; ".join(names))
 
 
 def _nothing_licensed() -> str:

@@ -48,7 +48,9 @@ def sections(looks: Sequence[Look]) -> list[Section]:
     cards = {
         "energy": of_energy,
         "data": of_data,
-        "mobility": [mobility.clock_card(first)] if alone else [mobility.traffic_card()],
+        "mobility": [mobility.clock_card(first, mobility.Licensed())]
+        if alone
+        else [mobility.traffic_card()],
         "community": of_members,
     }
     return [Section(key, str(heading), cards[key]) for key, heading in HEADINGS.items()]

@@ -130,11 +130,7 @@ def _course(
 
 def shape_card(look: Look) -> CityCard:
     """Show prices by hour of the day."""
-    shape = day_shape(
-        (look.local(each.at).hour, price)
-        for each in look.hours
-        if (price := each.energies.price_micro_per_kwh) is not None
-    )
+    shape = day_shape((at.hour, value) for at, value in look.priced_hours)
     title = findings.hours_of_price(shape)
     svg = curves.day_shape(
         [units(each.low) if each else None for each in shape],
@@ -197,17 +193,19 @@ def calendar_card(look: Look) -> CityCard:
 def hours_card(look: Look) -> CityCard:
     """Show each hour's price, days down and hours across."""
     cells: dict[object, list[int | None]] = {day: [None] * 24 for day, _each in look.days}
-    for each in look.hours:
-        local = look.local(each.at)
-        if local.date() in cells:
-            cells[local.date()][local.hour] = each.energies.price_micro_per_kwh
+    for at, value in look.priced_hours:
+        if at.date() in cells:
+            cells[at.date()][at.hour] = value
     hatched = _("Hatched: nothing was traded, or shown.")
     everything = [value for own in cells.values() for value in own]
     shape = [value for value in everything if value is not None]
+    # Each stands in the picture and in the table; writing it is what costs.
+    written = {value: price_rounded(value) for value in shape}
+    missing = absent()
     ramp = heat.Ramp.over(units(value) for value in everything)
     title = (
         _("Prices hour by hour reached from {low} to {high}").format(
-            low=price_rounded(min(shape)), high=price_rounded(max(shape))
+            low=written[min(shape)], high=written[max(shape)]
         )
         if shape
         else findings.nothing()
@@ -219,8 +217,7 @@ def hours_card(look: Look) -> CityCard:
                 f"{day:%m-%d}",
                 [units(value) for value in own],
                 [
-                    f"{day:%m-%d} {hour:02d}:00: "
-                    f"{price_rounded(value) if value is not None else _('missing')}"
+                    f"{hour:02d}:00: {missing if value is None else written[value]}"
                     for hour, value in enumerate(own)
                 ],
             )
@@ -231,7 +228,10 @@ def hours_card(look: Look) -> CityCard:
     )
     columns = [
         Column(_("Day"), "day", short_day),
-        *(Column(f"{hour:02d}", f"h{hour:02d}_micro_per_kwh", price_rounded) for hour in range(24)),
+        *(
+            Column(f"{hour:02d}", f"h{hour:02d}_micro_per_kwh", written.__getitem__)
+            for hour in range(24)
+        ),
     ]
     return make_card(
         "heat",
@@ -246,9 +246,7 @@ def hours_card(look: Look) -> CityCard:
 
 def duration_card(look: Look) -> CityCard:
     """Show for how much of the time a price was reached."""
-    prices = [
-        value for each in look.hours if (value := each.energies.price_micro_per_kwh) is not None
-    ]
+    prices = [value for _at, value in look.priced_hours]
     shares = [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0]
     found = ranked(prices, shares)
     tenth, half = (found[1], found[3]) if found else (None, None)
@@ -306,11 +304,7 @@ def spread_card(look: Look) -> CityCard:
 
 def volatility_card(look: Look) -> CityCard:
     """Show how far prices moved within each day."""
-    moved = volatility(
-        (look.local(each.at).date(), value)
-        for each in look.hours
-        if (value := each.energies.price_micro_per_kwh) is not None
-    )
+    moved = volatility((at.date(), value) for at, value in look.priced_hours)
     title = findings.moves(mean_of(moved), moved, look.currency)
     unit = unit_symbol(look.currency)
     svg = charts.steps(
