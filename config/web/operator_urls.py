@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from config.web.operator_pages import home, ledger, meters, surveillance
+from config.web.operator_pages import entries, home, ledger, meters, surveillance
 
 urlpatterns = [
     path("operator/<int:participant_id>/", home.operator, name="operator"),
@@ -12,6 +12,11 @@ urlpatterns = [
         "operator/<int:participant_id>/meters.csv",
         meters.operator_meters_csv,
         name="operator_meters_csv",
+    ),
+    path(
+        "operator/<int:participant_id>/entries/",
+        entries.operator_entries,
+        name="operator_entries",
     ),
     path(
         "operator/<int:participant_id>/surveillance/",

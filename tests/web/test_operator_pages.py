@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 from django.utils import timezone
 
+from ledger.queries import get_answers
 from marketplace.models import (
     Alert,
     AlertStep,
@@ -12,6 +13,7 @@ from marketplace.models import (
     MeteringPoint,
     MeterState,
     Notice,
+    ProductionDevice,
     Reading,
     WatchedDay,
 )
@@ -163,3 +165,34 @@ def test_a_correction_counts_by_its_latest_version_and_more_alerts_ask_no_oftene
         )
         found.append([asked(signed_in("olga"), path) for path in paths])
     assert found[0] == found[3]
+
+
+def test_devices_and_deposits_are_entered_once(city: City) -> None:
+    client, ids = signed_in("olga"), city.participant_ids
+    path = f"/operator/{ids['olga']}/entries/"
+    device = {
+        "what": "device",
+        "device-community": str(city.community_id),
+        "device-meter": "m1",
+        "device-technology": "solar",
+        "device-capacity": "6.5",
+        "device-commissioned_on": "2024-05-01",
+        "device-certified_from": "2026-06-15",
+    }
+    assert client.post(path, device).status_code == 302
+    assert ProductionDevice.objects.get(metering_point__code="m1").capacity_w == 6_500
+    again = client.post(path, device)
+    assert "has a device; end it first" in again.content.decode()
+    deposit = {
+        "what": "deposit",
+        "deposit-participant": str(ids["dora"]),
+        "deposit-amount": "12.50",
+        "deposit-currency": "CNY",
+        "deposit-reference": "bank-7",
+    }
+    assert client.post(path, deposit).status_code == 302
+    assert client.post(path, deposit).status_code == 302
+    assert list(get_answers(keys=["deposit:bank-7"])) == ["deposit:bank-7"]
+    other = client.post(path, {**deposit, "deposit-amount": "13"})
+    assert "It was used before, for another amount or wallet." in other.content.decode()
+    assert signed_in("alice").get(path).status_code == 404
