@@ -19,6 +19,8 @@ SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 RULES = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
     "resultTypes": ["violations"],
+    "preload": False,  # our sheets need no fetching again: no rule of these asks for it
+    "iframes": False,
 }
 JUDGE = """async (options) => (await axe.run(options)).violations
   .filter((each) => ['serious', 'critical'].includes(each.impact))
@@ -108,7 +110,7 @@ def test_every_page_fits_and_is_quiet(
         page = opened(context, complaints)
         if name != "nobody":
             sign_in(page, site, name)
-        for where, (judged, narrow, scheme) in zip(
+        for where, (judged, judged_at, scheme) in zip(
             places(city, PAGES.get(name, PUBLIC)), ways, strict=False
         ):
             for language in LANGUAGES:
@@ -119,13 +121,14 @@ def test_every_page_fits_and_is_quiet(
                 assert page.locator("html").get_attribute("lang") == language
                 assert page.locator("h1").count() == 1, where
                 assert page.evaluate(UNNAMED) == [], where
-                for width in (PHONE, DESK):
+                # What fits a desk in one language does in the other; a telephone is narrow in both.
+                for width in (PHONE, DESK) if language == judged else (PHONE,):
                     page.set_viewport_size({"width": width, "height": 800})
                     assert page.evaluate("document.documentElement.scrollWidth") <= width, (
                         f"{where} in {language} is wider than {width} px"
                     )
                     assert page.evaluate(CUT_OFF) == [], f"{where} in {language} at {width} px"
-                    if (language, width) == (judged, narrow):
+                    if (language, width) == (judged, judged_at):
                         page.emulate_media(color_scheme=scheme)
                         found = serious(page)
                         assert found == [], f"{where} in {language} at {width} px, {scheme}"
