@@ -85,6 +85,7 @@ PAGES: Final = {
         "/operator/{olga}/meters/",
         "/operator/{olga}/surveillance/",
         "/operator/{olga}/ledger/",
+        "/operator/{olga}/entries/",
         "/operator/{olga}/rules",
         "/operator/{olga}/applications/",
         "/operator/{olga}/erasures/",
