@@ -25,6 +25,7 @@ _TRADE: Final = (
     "trading_halts",
     "trading_halt_lift",
     "operator_alert",
+    "operator_entries",
     "market_contract_new",
     "market_contract_propose",
     "market_contract_accept",

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 
 from analytics.domain.disclosure import Audience
 from analytics.queries.disclosed import list_hours
-from config.templatetags.figures import kwh, money
+from config.templatetags.figures import energy_unit, kwh, money
 from config.web.chart_cards import ChartCard, LegendItem
 from config.web.charts import Series, Slot, Words, stacked_bars
 from config.web.join.attempts import DAY, is_allowed, network_of
@@ -180,7 +180,7 @@ def _chart(found: Trial, place: Place) -> ChartCard:
             Series(_("to neighbours"), "pool", daily(sold)),
             Series(_("to the grid"), "grid", daily(grid_out)),
         ],
-        Words(title, told, "kWh"),
+        Words(title, told, energy_unit()),
     )
     table = [
         (f"{hour:02d}:00", *(kwh(round(value / days)) for value in values))
@@ -201,8 +201,8 @@ def _chart(found: Trial, place: Place) -> ChartCard:
             _("to the grid"),
         ],
         rows=table,
-        note=_("{start} to {end}, an average day; kWh. {told}").format(
-            start=start, end=end, told=told
+        note=_("{start} to {end}, an average day; {unit}. {told}").format(
+            start=start, end=end, unit=energy_unit(), told=told
         ),
         legend=[
             LegendItem(_("with neighbours"), "pool"),
