@@ -121,6 +121,10 @@ CASES: list[tuple[Callable[[], str], str]] = [
         lambda: findings.spreads(100_000, 50_000, "CNY"),
         "paid 0.100 ¥/kWh below retail, sellers got 0.050",
     ),
+    (lambda: findings.spreads(-1_000, -2_000, "CNY"), "0.001 ¥/kWh above retail"),
+    (lambda: findings.spreads(1_000, -2_000, "CNY"), "sellers got 0.002 ¥/kWh below feed-in"),
+    (lambda: findings.zone_moves({}, "CNY"), NOTHING),
+    (lambda: findings.zone_moves({"A": 1, "B": 2_000}, "CNY"), "most in B: by 0.002 ¥/kWh"),
     (lambda: findings.moves(None, {}, "CNY"), NOTHING),
     (
         lambda: findings.moves(10_000, {DAY: 10_000}, "CNY"),

@@ -128,9 +128,19 @@ def spreads(to_retail: int | None, to_feed_in: int | None, unit: str) -> str:
     """Say what buyers and sellers were better off by per unit, before fees."""
     if to_retail is None or to_feed_in is None:
         return nothing()
-    return _(
-        "Before fees, buyers paid {retail} below retail, sellers got {feed_in} above feed-in"
-    ).format(retail=price(to_retail, unit), feed_in=price(to_feed_in, unit))
+    buyers = (
+        _("{price} below retail").format(price=price(to_retail, unit))
+        if to_retail >= 0
+        else _("{price} above retail").format(price=price(-to_retail, unit))
+    )
+    sellers = (
+        _("{price} above feed-in").format(price=price(to_feed_in, unit))
+        if to_feed_in >= 0
+        else _("{price} below feed-in").format(price=price(-to_feed_in, unit))
+    )
+    return _("Before fees, buyers paid {buyers}, sellers got {sellers}").format(
+        buyers=buyers, sellers=sellers
+    )
 
 
 def moves(mean: int | None, days: Mapping[date, int], unit: str) -> str:
@@ -154,6 +164,16 @@ def zone_prices(prices: Mapping[str, int], unit: str) -> str:
         )
     return _("{high} paid {most}, {low} {least}: zones had prices of their own").format(
         high=high, most=price(prices[high], unit), low=low, least=price(prices[low], unit)
+    )
+
+
+def zone_moves(spans: Mapping[str, int], unit: str) -> str:
+    """Say in which zone the price changed most from day to day."""
+    if not spans:
+        return nothing()
+    name = max(spans, key=spans.__getitem__)
+    return _("Prices changed most in {zone}: by {span} between its days").format(
+        zone=name, span=price(spans[name], unit)
     )
 
 
@@ -210,15 +230,14 @@ def peak_change(peak: Peak | None) -> str:
     if peak is None:
         return nothing()
     words = {"power": kilowatts(peak.import_w), "change": kilowatts(abs(peak.change_w))}
-    if peak.change_w < 0:
-        return _("The peak from the grid was {power}, {change} lower than without trade").format(
-            **words
-        )
-    if peak.change_w > 0:
-        return _("The peak from the grid was {power}, {change} higher than without trade").format(
-            **words
-        )
-    return _("The peak from the grid was {power}: trade did not change it").format(**words)
+    if not peak.change_w:
+        return _("The peak from the grid was {power}: trade did not change it").format(**words)
+    said = (
+        _("The peak from the grid was {power}, {change} lower than without trade")
+        if peak.change_w < 0
+        else _("The peak from the grid was {power}, {change} higher than without trade")
+    )
+    return said.format(**words)
 
 
 def carbon_avoided(carbon: Carbon) -> str:
@@ -288,16 +307,13 @@ def concentration(health: MarketHealth | None) -> str:
     if health is None or health.seller_hhi is None or health.buyer_hhi is None:
         return nothing()
     most = max(health.seller_hhi, health.buyer_hhi)
-    words = {"sellers": health.seller_hhi, "buyers": health.buyer_hhi}
     if most >= HHI_HIGH:
-        return _("Highly concentrated: HHI {sellers} of sellers, {buyers} of buyers").format(
-            **words
-        )
-    if most >= HHI_MODERATE:
-        return _("Moderately concentrated: HHI {sellers} of sellers, {buyers} of buyers").format(
-            **words
-        )
-    return _("Not concentrated: HHI {sellers} of sellers, {buyers} of buyers").format(**words)
+        said = _("Highly concentrated: HHI {sellers} of sellers, {buyers} of buyers")
+    elif most >= HHI_MODERATE:
+        said = _("Moderately concentrated: HHI {sellers} of sellers, {buyers} of buyers")
+    else:
+        said = _("Not concentrated: HHI {sellers} of sellers, {buyers} of buyers")
+    return said.format(sellers=health.seller_hhi, buyers=health.buyer_hhi)
 
 
 def completeness(settled: int, all_intervals: int, missing: int) -> str:

@@ -104,7 +104,7 @@ def hours_card(topic: str, licensed: Licensed) -> CityCard:
     """Show places by hour of a workday, the busiest first."""
     lines = licensed.by_hour(topic)
     shown = lines[:PLACES]
-    title = finding(topic, shown).rstrip(".") or _nothing_licensed()
+    title = finding(topic, shown).rstrip(".。") or _nothing_licensed()
     ramp = heat.Ramp.over(value for line in shown for value in line.values)
     unit = str(UNITS[topic][1])
     missing = _("nothing counted")
@@ -144,7 +144,7 @@ def between_card(licensed: Licensed) -> CityCard:
     flows = licensed.flows
     month = max((flow.month for flow in flows), default="")
     own = [flow for flow in flows if flow.month == month]
-    title = flow_finding(own).rstrip(".") or _nothing_licensed()
+    title = flow_finding(own).rstrip(".。") or _nothing_licensed()
     top = sorted({flow.from_area for flow in own}, key=lambda area: -_trips(own, area))[:AREAS]
     ends = [*top, ""] if any({flow.from_area, flow.to_area} - set(top) for flow in own) else top
     sums: dict[tuple[int, int], int] = {}
@@ -186,7 +186,7 @@ def balance_card(licensed: Licensed) -> CityCard:
     lines = list_balance(licensed.flows)
     month = max((line.month for line in lines), default="")
     own = [line for line in lines if line.month == month]
-    title = flow_finding(own).rstrip(".") or _nothing_licensed()
+    title = flow_finding(own).rstrip(".。") or _nothing_licensed()
     edges = own if len(own) <= 2 * AREAS else [*own[:AREAS], *own[-AREAS:]]
     bars = [
         Bar(area_label(line.area), f"{line.surplus:+d}".replace("-", MINUS), line.surplus, "c2")

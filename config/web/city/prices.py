@@ -13,7 +13,6 @@ from config.templatetags.figures import price_figure, price_rounded, unit_symbol
 from config.web import charts
 from config.web.chart_cards import LegendItem
 from config.web.chart_kinds import curves, heat
-from config.web.chart_kinds.bars import Bar, ranked_bars
 from config.web.city import findings
 from config.web.city.cards import (
     CityCard,
@@ -28,8 +27,9 @@ from config.web.city.cards import (
 )
 from config.web.city.data_market import concluded_card, data_prices_card
 from config.web.city.energy import day_slots
-from config.web.city.look import Look, zone_id_of
+from config.web.city.look import Look
 from config.web.city.tariffs import means_of
+from config.web.city.zone_prices import zone_days_card, zones_card
 
 HOUR: Final = timedelta(hours=1)
 # So many days are shown hour by hour; beyond them a line has more hours than a screen has points.
@@ -45,7 +45,7 @@ def sections(look: Look) -> list[Section]:
     cards += [calendar_card(look)] if look.chosen.day_count > 1 else []
     cards += [hours_card(look)] if look.chosen.day_count <= HEAT_DAYS else []
     cards += [duration_card(look), spread_card(look), volatility_card(look)]
-    cards += [zones_card(look)] if len(look.zone_names) > 1 else []
+    cards += [zones_card(look), zone_days_card(look)] if len(look.zone_names) > 1 else []
     data = [data_prices_card(), concluded_card(look)]
     return [
         Section("energy", _("Energy"), cards),
@@ -322,30 +322,6 @@ def volatility_card(look: Look) -> CityCard:
     )
     rows = [(day, moved.get(day)) for day, _each in look.days]
     return make_card("volatility", title, svg, columns, rows, note=f"{note} {made_from(look)}")
-
-
-def zones_card(look: Look) -> CityCard:
-    """Compare mean prices of the zones that may be shown."""
-    shown = {zone_id_of(each): each.price_micro_per_kwh for each in look.zones}
-    prices = {
-        name: value
-        for zone_id, name in look.zone_names.items()
-        if (value := shown.get(zone_id)) is not None
-    }
-    title = findings.zone_prices(prices, look.currency)
-    unit = unit_symbol(look.currency)
-    rows = [(name, shown.get(zone_id)) for zone_id, name in look.zone_names.items()]
-    bars = [
-        Bar(name, price_rounded(value) if value is not None else _("not shown"), units(value))
-        for name, value in rows
-    ]
-    svg = ranked_bars(bars, charts.Words(title, _("Mean price by zone."), unit))
-    columns = [
-        Column(_("Zone"), "zone"),
-        _column(_("Mean ({unit})"), "price_micro_per_kwh", unit),
-    ]
-    note = _("A zone of fewer than {minimum} meters is not shown.").format(minimum=look.minimum)
-    return make_card("zones", title, svg, columns, rows, note=f"{note} {made_from(look)}")
 
 
 def _price_columns(look: Look) -> list[Column]:
