@@ -29,7 +29,7 @@ OPERATOR_PAGES: dict[str, tuple[str, ...]] = {
     "/operator/{olga}/halts/": (),
     "/operator/{olga}/entries/": ("meter=%00",),
     "/operator/{olga}/ledger/": (),
-    "/operator/{olga}/meters/": ("search=%00&after=%00", f"search={2**80}", "show=%00", "after=%25"),
+    "/operator/{olga}/meters/": ("search=%00&after=%00", f"search={2**80}", "show=%00"),
     "/operator/{olga}/meters.csv": ("search=%00",),
     "/operator/{olga}/surveillance/": (f"before={2**64}", "state=%00&rule=%00", "before=%00"),
     "/participant/{olga}/comparison/": ("community=%00", f"community={2**64}"),
