@@ -1,5 +1,6 @@
 """Kinds of charts are pure: values in, the right geometry out, missing shown, words escaped."""
 
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from itertools import pairwise
@@ -82,6 +83,18 @@ def test_a_calendar_puts_each_day_under_its_weekday_and_hatches_what_is_missing(
     assert float(cells[3].attrib["y"]) > float(cells[2].attrib["y"])
     assert [cell.get("class") for cell in cells[:4]] == ["shade-1", "shade-1", "held", "shade-2"]
     assert cells[-1].get("class") == "shade-5"
+
+
+def test_bands_lie_on_one_another_at_both_ends() -> None:
+    ends = [End("a", "1", "c1"), End("b", "1", "c2")]
+    streams = [Stream(0, 0, 3, ""), Stream(0, 1, 1, ""), Stream(1, 0, 2, ""), Stream(1, 1, 2, "")]
+    paths = [each.attrib["d"] for each in parsed(sankey(ends, ends, streams, WORDS)).iter("path")]
+    # M0 start C… 100 end V lower C… 0 low Z: what a band takes at its source and at its sink.
+    numbers = [list(map(float, re.findall(r"-?[\d.]+", path))) for path in paths]
+    for upper, lower, tall in ((1, -1, 200 * 4 / 8), (7, 8, 200 * 5 / 8)):
+        taken = sorted((each[upper], each[lower]) for each in numbers)
+        assert taken[0][1] == pytest.approx(taken[1][0], abs=0.11)
+        assert taken[1][1] - taken[0][0] == pytest.approx(tall, abs=0.11)
 
 
 @given(st.lists(st.floats(-1e9, 1e9, allow_nan=False), min_size=1, max_size=30))
