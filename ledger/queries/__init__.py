@@ -127,7 +127,11 @@ def list_transfers(
     found = Transfer.objects.filter(Q(debit_account__in=own) | Q(credit_account__in=own))
     if before_id is not None:
         found = found.filter(id__lt=before_id)
-    found = found.order_by("-id").select_related("command__block").defer("command__body")
+    found = (
+        found.order_by("-id")
+        .select_related("command__block")
+        .defer("command__body", "command__block__entries")
+    )
     return [_line(transfer, own) for transfer in (found if limit is None else found[:limit])]
 
 
@@ -141,7 +145,7 @@ def list_transfers_of_commands(
         .filter(Q(debit_account__in=own) | Q(credit_account__in=own))
         .order_by("id")
         .select_related("command__block")
-        .defer("command__body")
+        .defer("command__body", "command__block__entries")
     )
     return [_line(transfer, own) for transfer in found]
 
