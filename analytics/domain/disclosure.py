@@ -148,22 +148,44 @@ def reshaped(
         What was shown of ``before``.
     """
     change = after.values - before.values
-    groups = [(after.member_ids[rows], change[rows]) for rows in _groups(after, shown)]
-    refused = frozenset(
-        hour
-        for hour in range(after.hour_count)
-        if not all(_may_differ(ids, changed[:, hour], minimum) for ids, changed in groups)
-    )
-    widest = replace(shown, hidden_hours=shown.hidden_hours | refused)
-    shape = _shape(after, widest, minimum)
-    if shape is None:
+    widest: Shape | None = shown
+    while widest is not None:
+        shape = _shape(after, widest, minimum)
+        if shape is None:
+            return None
+        groups = {
+            key: (after.member_ids[rows], change[rows])
+            for key, rows in _groups(after, shape).items()
+        }
+        refused = frozenset(
+            hour
+            for hour in range(after.hour_count)
+            if not all(_may_differ(ids, part[:, hour], minimum) for ids, part in groups.values())
+        )
+        hidden = replace(shape, hidden_hours=shape.hidden_hours | refused)
+        shape = replace(shape, hidden_hours=_hidden_hours(after, hidden))
+        merged = sorted(shape.hidden_hours)
+        failing = [
+            key
+            for key, (ids, part) in groups.items()
+            if not _may_differ(ids, part.sum(axis=1), minimum)
+            or not _may_differ(ids, part[:, merged].sum(axis=1), minimum)
+        ]
+        if not failing:
+            return shape
+        widest = _coarser(shown, shape, failing[0])
+    return None
+
+
+def _coarser(shown: Shape, shape: Shape, failing: GroupKey) -> Shape | None:
+    """Return what may be tried next without one group's own figures; None: nothing is left."""
+    zone, role = failing
+    if role:
+        return replace(shown, split_zones=shape.split_zones - {zone}, open_zones=shape.open_zones)
+    closing = {zone} if failing != REST else set(sorted(shape.open_zones)[:1])
+    if not closing:
         return None
-    merged = sorted(shape.hidden_hours)
-    for ids, changed in groups:
-        for part in (changed[:, merged], changed):
-            if not _may_differ(ids, part.sum(axis=1), minimum):
-                return None
-    return shape
+    return Shape(shape.open_zones - closing, shape.split_zones - closing, shown.hidden_hours)
 
 
 def shown_groups(sizes: Mapping[int, int], minimum: int) -> frozenset[int]:
@@ -251,19 +273,19 @@ def _may_split(day: Contributions, zone: int, minimum: int) -> bool:
     )
 
 
-def _groups(day: Contributions, shape: Shape) -> list[BoolArray]:
+def _groups(day: Contributions, shape: Shape) -> dict[GroupKey, BoolArray]:
     """Return the rows of each group that has figures of its own."""
     keys = [
         shape.group_of(int(zone), role) for zone, role in zip(day.zone_ids, day.roles, strict=True)
     ]
-    return [np.array([each == key for each in keys]) for key in sorted(set(keys))]
+    return {key: np.array([each == key for each in keys]) for key in sorted(set(keys))}
 
 
 def _hidden_hours(day: Contributions, shape: Shape) -> frozenset[int]:
     """Return these and more hours to hide: together they are no less safe than those shown."""
     parts = [
         (day.member_ids[rows], day.values[rows])
-        for rows in _groups(day, replace(shape, split_zones=frozenset()))
+        for rows in _groups(day, replace(shape, split_zones=frozenset())).values()
     ]
 
     def is_safe(hours: list[int]) -> bool:

@@ -23,7 +23,7 @@ from analytics.domain.figures import (
     SavingsSpread,
 )
 from analytics.domain.shown_flows import ShownFlows, added_up
-from analytics.models import ReleasedDay, ReleasedEnergies
+from analytics.models import DayRollup, ReleasedDay, ReleasedEnergies
 from analytics.queries import publications
 from marketplace.queries.pages_community import list_zone_names
 
@@ -211,19 +211,21 @@ def get_basis(*, community_id: int, start: datetime, end: datetime, audience: Au
     """Return what the figures of the shown days within ``[start, end)`` were made from."""
     if audience is Audience.PUBLIC:
         return publications.get_basis(community_id=community_id, start=start, end=end)
+    released = _released(community_id, start, end)
     days = list(
-        _released(community_id, start, end).values_list(
-            *("released_at", "interval_count", "settled_count", "final_count", "missing_count"),
-            "rule_set_ids",
+        released.values_list(
+            *("released_at", "interval_count", "settled_count", "missing_count", "rule_set_ids")
         )
     )
+    # Whether corrections may still come is known anew each day, and says nothing of anybody.
+    final = DayRollup.objects.filter(community_id=community_id, day__in=released.values("day"))
     return Basis(
         as_of=max((day[0] for day in days), default=None),
         interval_count=sum(day[1] for day in days),
         settled_count=sum(day[2] for day in days),
-        final_count=sum(day[3] for day in days),
-        missing_count=sum(day[4] for day in days),
-        rule_set_ids=tuple(sorted({each for day in days for each in day[5]})),
+        final_count=final.aggregate(count=Sum("final_count"))["count"] or 0,
+        missing_count=sum(day[3] for day in days),
+        rule_set_ids=tuple(sorted({each for day in days for each in day[4]})),
     )
 
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from analytics.domain.disclosure import REST
 from analytics.domain.figures import Energies, Flow
-from config.templatetags.figures import energy_unit, kwh, kwh_exact, price, share
+from config.templatetags.figures import energy_unit, kwh, kwh_exact, price, share, unit_symbol
 from config.web import charts
 from config.web.chart_cards import LegendItem
 from config.web.chart_kinds.bars import Bar, ranked_bars
@@ -144,7 +144,7 @@ def prices_card(month: Month) -> CityCard:
     svg = charts.steps(
         day_slots(month.days),
         lines,
-        charts.Words(title, _("Mean price of each day."), f"{unit}/kWh"),
+        charts.Words(title, _("Mean price of each day."), unit_symbol(unit)),
     )
     columns = [
         Column(_("Day"), "day", short_day),
