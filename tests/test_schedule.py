@@ -8,8 +8,8 @@ from analytics.models import IntervalRollup
 from analytics.tasks import roll_up_settled_intervals
 from config.celery import app
 from ledger.services import SettlementWorker
-from marketplace.models import Clearing, DeliveryInterval
-from marketplace.services import market_day
+from marketplace.models import Clearing, DeliveryInterval, TaskRun
+from marketplace.services import market_day, order_answers
 from marketplace.tasks import advance_due_intervals
 from tests.town import NOW, build_town, rows_of_hour, send
 
@@ -60,3 +60,23 @@ def test_one_bad_community_does_not_hold_up_the_others(monkeypatch: pytest.Monke
         advance_due_intervals()
     assert [str(each) for each in caught.value.exceptions] == ["its rules cannot be read"]
     assert Clearing.objects.get().interval.community == good.community
+
+
+@pytest.mark.django_db
+def test_a_task_notes_how_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    app.loader.import_default_modules()
+    task = app.tasks["marketplace.tasks.forget_order_news"]
+    task.apply()
+    noted = TaskRun.objects.get(name=task.name)
+    assert noted.ended_at is not None
+    assert noted.failed_at is None
+
+    def fail(*, now: datetime) -> None:
+        raise RuntimeError("no room\nand more")
+
+    monkeypatch.setattr(order_answers, "forget_news", fail)
+    task.apply()
+    failed = TaskRun.objects.get(name=task.name)
+    assert failed.ended_at == noted.ended_at
+    assert failed.failed_at is not None
+    assert failed.failure == "RuntimeError: no room"
