@@ -159,7 +159,7 @@ def get_worker_health() -> WorkerHealth:
     """Return who writes, how far, and what waits."""
     head = Head.objects.get()
     pending = InboxCommand.objects.filter(state=InboxCommand.State.PENDING)
-    last = Block.objects.order_by("-number").first()
+    last = Block.objects.order_by("-number").defer("entries").first()
     return WorkerHealth(
         holder=head.holder,
         epoch=head.epoch,
