@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from analytics.domain.figures import Basis
-from config.templatetags.figures import kwh, share
+from config.templatetags.figures import energy_unit, kwh, share
 from config.web import charts
 from config.web.chart_cards import ChartCard, LegendItem
 from config.web.enterprise_pages.spans import Span
@@ -61,7 +61,7 @@ def load_card(slots: Sequence[LoadSlot], span: Span, place: Place, basis: Basis)
         )
         for source in [*used, "grid"]
     ]
-    words = charts.Words(title, _("Load by where it came from"), "kWh")
+    words = charts.Words(title, _("Load by where it came from"), energy_unit())
     marks = [
         charts.Slot(
             _name(slot.starts_at, span, place), _tick(index, slot, span, place), slot.is_missing
@@ -112,7 +112,9 @@ def ahead_card(
             ],
         ),
     ]
-    words = charts.Words(title, _("Expected load by hour, and what is ordered of it"), "kWh")
+    words = charts.Words(
+        title, _("Expected load by hour, and what is ordered of it"), energy_unit()
+    )
     return ChartCard(
         "ahead",
         title,
