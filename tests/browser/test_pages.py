@@ -190,6 +190,7 @@ def test_a_rule_is_changed_without_a_mouse_or_a_script(
         page.goto(f"{site}/household/{city.participant_ids['alice']}/")
         page.locator("main a", has_text="Try or change it").focus()
         page.keyboard.press("Enter")
+        page.wait_for_url("**/rule/*/")
         page.locator("summary", has_text="Change the rule").focus()
         page.keyboard.press("Space")
         page.keyboard.press("Tab")

@@ -45,7 +45,7 @@ def test_a_key_of_ones_own(
     page.wait_for_selector(".notice.success")
     assert page.evaluate(STORED) == [[False, "private", "rejected"]]
 
-    page.click("details summary >> nth=1")
+    page.click("main details:has(input[name$=sell]) > summary")
     page.fill("input[name$=sell]", "0.41")
     page.click("form:has(input[name$=sell]) button")
     page.wait_for_selector("form[data-sign]")
