@@ -39,6 +39,24 @@ SECRET_WORDS = re.compile(r"987[,.\s]?6[0-9]{0,2}|98765|0\.988")
 # Seven in the morning has no figure of its own, and eleven none at all.
 NO_TRADE, HELD = 7, 11
 
+HEALTH = {
+    "interval_count": 24,
+    "offered_wh": 50_000,
+    "wanted_wh": 120_000,
+    "traded_wh": 30_000,
+    "agreed_wh": 0,
+    "value_micro": 12_000_000,
+    "lost_wh": 0,
+    "rent_micro": 0,
+    "congested_minutes": 0,
+    "missing_count": 1,
+    "left_out_count": 0,
+    "seller_hhi": 3100,
+    "buyer_hhi": 900,
+    "sellers_mean": 3.5,
+    "buyers_mean": 6.25,
+}
+
 
 @pytest.fixture
 def released(city: City) -> City:
@@ -57,23 +75,6 @@ def released(city: City) -> City:
 
 def release_day(city: City, day: date, zone_id: int) -> None:
     start = START + (day - DAY)
-    health = {
-        "interval_count": 24,
-        "offered_wh": 50_000,
-        "wanted_wh": 120_000,
-        "traded_wh": 30_000,
-        "agreed_wh": 0,
-        "value_micro": 12_000_000,
-        "lost_wh": 0,
-        "rent_micro": 0,
-        "congested_minutes": 0,
-        "missing_count": 1,
-        "left_out_count": 0,
-        "seller_hhi": 3100,
-        "buyer_hhi": 900,
-        "sellers_mean": 3.5,
-        "buyers_mean": 6.25,
-    }
     ends = [[zone_id, "household"], [0, "grid"]]
     flows = [
         [zone_id, "household", zone_id, "household", 30_000, 12_000_000, 6, 6],
@@ -96,7 +97,7 @@ def release_day(city: City, day: date, zone_id: int) -> None:
         open_zones=[zone_id],
         hidden_hours=[HELD],
         flows=[ends, flows],
-        health=health,
+        health=HEALTH,
         peaks=[[0, 11_000, 12_500], [zone_id, 11_000, 12_500]],
     )
     for zone in (0, zone_id):
