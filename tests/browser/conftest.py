@@ -16,7 +16,7 @@ from django.conf import settings
 from playwright.sync_api import Browser, sync_playwright
 from pytest_django.plugin import DjangoDbBlocker
 
-from analytics.services import make_forecasts
+from analytics.services import make_forecasts, publish_due_figures
 from config.log.keys import make_signer, read_policy
 from ledger.services.attestation import attest_checkpoint
 from ledger.services.log_folder import LogFolder
@@ -32,6 +32,8 @@ from tests.log.lying_operator import working_on
 from tests.web.city import NOW, City, address, build_city
 
 CHROMIUM = Path("/usr/bin/chromium")
+# The city's month is over by then, and its public figures are due.
+PUBLISHED = datetime(2026, 7, 6, tzinfo=UTC)
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -67,6 +69,7 @@ def served_city(
     with django_db_blocker.unblock(), working_on(database, places):
         city = build_city(folder)
         assert make_forecasts(place=city.place(), now=NOW)
+        assert publish_due_figures(now=PUBLISHED) == 1
         _list_data(city)
         _trade_data(city)
         _publish()
