@@ -25,7 +25,7 @@ def traded(total: Sides) -> str:
     if change > 0:
         text = _("Neighbours would trade {percent} % more, {energy} in all.")
     else:
-        text = _("Neighbours would trade {percent} % less, {energy} in all.")
+        text = _("Neighbours would trade less, by {percent} %: {energy} in all.")
     return text.format(percent=abs(change), energy=kwh(after))
 
 
@@ -37,7 +37,7 @@ def grid(total: Sides) -> str:
         return _("As much would come from the grid as did.")
     if change > 0:
         return _("{percent} % more would come from the grid.").format(percent=change)
-    return _("{percent} % less would come from the grid.").format(percent=-change)
+    return _("Less would come from the grid, by {percent} %.").format(percent=-change)
 
 
 def members(total: Sides, currency: str) -> str:

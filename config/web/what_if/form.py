@@ -96,7 +96,7 @@ class WhatIfForm(forms.Form):
         _("Size of the solar roofs, in %"), _("100: as they were. From what they gave to the grid.")
     )
     roofs_percent = _percent(
-        _("Roofs for so many % of the others"),
+        _("Share of the others who get a roof (%)"),
         _("Drawn by lot; each is like the median roof."),
         most=100,
     )

@@ -39,9 +39,9 @@ def _told(key: str, value: Any, currency: str) -> str:
         case "link_limit_percent":
             return _("limits between zones at {percent} %").format(percent=value)
         case "solar_percent":
-            return _("solar roofs at {percent} % of their size").format(percent=value)
+            return _("solar roofs at {percent} percent of their size").format(percent=value)
         case "roofs_percent":
-            return _("a roof for {percent} % of those without one").format(percent=value)
+            return _("a roof for {percent} percent of those without one").format(percent=value)
     fee = price_exact(value, currency)
     if key == "platform_fee_micro_per_kwh":
         return _("platform fee {price}").format(price=fee)
