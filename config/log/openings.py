@@ -13,7 +13,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from config.log.files import NEVER, TEXT, text
-from ledger.queries import get_pruned_block, iterate_openings, iterate_snapshot
+from ledger.queries import get_pruned_block
+from ledger.queries.openings import iterate_openings, iterate_snapshot
 from ledger.services.attestation import may_read_openings
 from marketplace.queries.documents import get_document
 

@@ -15,7 +15,7 @@ from ledger.domain.public_check import PublicLog, check_public_log
 from ledger.domain.rule_core import Answer
 from ledger.errors import BookBroken, LogBroken
 from ledger.models import Checkpoint
-from ledger.queries import iterate_openings
+from ledger.queries.openings import iterate_openings
 from ledger.services.attestation import take_cosignatures
 from ledger.services.log_verification import VerifiedLog, verify_log
 from tests.log.hall import Hall
