@@ -197,10 +197,6 @@ def duals_of(
         settled |= fresh
 
 
-def _eagerness(order: ZoneOrder) -> tuple[int, int]:
-    return (-order.limit if order.is_bid else order.limit), order.rank
-
-
 def _greater(one: int | None, other: int) -> int:
     return other if one is None else max(one, other)
 

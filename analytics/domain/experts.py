@@ -51,10 +51,6 @@ class History:
         """How many blocks are known."""
         return int(self.values.shape[1])
 
-    def up_to(self, block: int) -> History:
-        """Return the same without the values from a block on."""
-        return History(self.values[:, :block], self.day_kinds, self.weather)
-
 
 class Experts:
     """The looks into one history, made once and asked for many targets."""

@@ -50,11 +50,6 @@ class Quality:
             return None
         return 1 - self.error / self.naive_error
 
-    @property
-    def is_naive(self) -> bool:
-        """Whether a naive forecast is used, since nothing beat it."""
-        return self.method is not Method.MIX
-
 
 @dataclass(frozen=True)
 class SubjectForecast:

@@ -35,11 +35,6 @@ class Rehearsal:
     intervals: int
     outcome: DryRun
 
-    @property
-    def off_wh(self) -> int:
-        """What was sold and not there, and bought and not needed."""
-        return self.outcome.short_wh + self.outcome.not_taken_wh
-
 
 def rehearse(
     *,

@@ -34,14 +34,6 @@ FIELDS_OF_SERVICE = {
 }
 
 
-def day_context(
-    request: HttpRequest, persona: Persona, place: Place, now: datetime
-) -> dict[str, object]:
-    """Return what an enterprise's home shows of a day, and their rules."""
-    chosen = chosen_day(request, place, now)
-    return day_figures(persona, place, chosen) | {"rules": rule_cards(persona, place, now)}
-
-
 def day_figures(persona: Persona, place: Place, chosen: ChosenDay) -> dict[str, object]:
     """Return a member's day, interval by interval."""
     lines = statements.list_statement_lines(

@@ -102,10 +102,6 @@ class MarketPart:
         """Whether the pool traded before delivery."""
         return self.deviation is not None
 
-    def prices_of_positions(self) -> Int64Array:
-        """Return the price of each position's zone; 0 where it has none. [micro/kWh]"""
-        return self.prices_of_zones()[self.zone_of]
-
     def prices_of_zones(self) -> Int64Array:
         """Return each zone's price; 0 where it has none. [micro/kWh]"""
         return np.array([price or 0 for price in self.prices], dtype=np.int64)

@@ -17,7 +17,6 @@ from marketplace.models import (
     CertificateBundle,
     CertificateCancellation,
     CertificateEvent,
-    Participant,
     ProductionDevice,
 )
 from marketplace.queries.identity import identity_keys
@@ -134,16 +133,6 @@ def list_bundles(
     return [_bundle_line(each) for each in (found if limit is None else found[:limit])]
 
 
-def get_bundle(*, participant_id: int, bundle_id: int) -> BundleLine | None:
-    """Return a bundle of a member's; None if it is not theirs."""
-    found = (
-        CertificateBundle.objects.filter(id=bundle_id, holder=participant_id)
-        .select_related("interval", "device__metering_point__site__zone", "cancellation")
-        .first()
-    )
-    return None if found is None else _bundle_line(found)
-
-
 def get_certificate_totals(
     *, participant_id: int, start: datetime, end: datetime
 ) -> CertificateTotals:
@@ -208,11 +197,6 @@ def list_devices(*, participant_id: int) -> list[ProductionDevice]:
     """Return a member's devices, ended ones too."""
     own = ProductionDevice.objects.filter(metering_point__site__participant=participant_id)
     return list(own.select_related("metering_point").order_by("id"))
-
-
-def find_holder(*, participant_id: int) -> Participant | None:
-    """Return who holds certificates under a number; None if nobody does."""
-    return Participant.objects.filter(id=participant_id).first()
 
 
 def _own(participant_id: int, start: datetime, end: datetime) -> QuerySet[CertificateBundle]:

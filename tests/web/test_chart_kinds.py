@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.web.chart_kinds.bars import Bar, Bin, Step, histogram, ranked_bars, waterfall
-from config.web.chart_kinds.curves import day_shape, duration_curve, lorenz
+from config.web.chart_kinds.bars import Bar, Step, ranked_bars, waterfall
+from config.web.chart_kinds.curves import day_shape, duration_curve
 from config.web.chart_kinds.heat import CalendarDay, HourRow, Ramp, calendar, day_hours
 from config.web.chart_kinds.marks import spread
 from config.web.chart_kinds.network import Link, Node, network
@@ -30,11 +30,9 @@ KINDS: list[Callable[[str], str]] = [
     lambda name: duration_curve([Series(name, "c1", [1.0, 2.0])], WORDS),
     lambda name: ranked_bars([Bar(name, name, 1.0)], WORDS),
     lambda name: waterfall([Step(name, name, 1.0, "total")], WORDS),
-    lambda name: histogram([Bin(name, 1, name)], WORDS),
     lambda name: network([Node(name, name), Node(name, name)],
                          [Link(0, 1, 1.0, 1.0, name, name)], WORDS),
     lambda name: small_multiples([Spark(name, name, [1.0])], WORDS),
-    lambda _: lorenz([0.0, 0.2, 1.0], WORDS),
     lambda _: day_shape([1.0] * 24, [2.0] * 24, [3.0] * 24, WORDS),
 ]  # fmt: skip
 
@@ -144,9 +142,6 @@ def test_a_waterfall_goes_on_where_it_was_and_ends_at_its_total() -> None:
 
 
 def test_what_may_not_be_counted_is_hatched_not_zero() -> None:
-    svg = histogram([Bin("0", 6, "6"), Bin("1", None, "few"), Bin("2", 0, "0")], WORDS)
-    assert len(rects(svg, "held")) == 1
-    assert [float(each["height"]) for each in rects(svg, "pool")] == [210, 0]
     assert len(rects(ranked_bars([Bar("a", "missing", None)], WORDS), "held")) == 1
     (share,) = rects(ranked_bars([Bar("a", "78 %", 78)], WORDS, whole=100), "pool")
     assert share["width"] == "78.00%"

@@ -8,7 +8,7 @@ import pytest
 from config.report.picture import AXIS_GAP, AXIS_WIDTH, Picture, colour_of, resolve
 from config.report.style import FOLDER
 from config.web.chart_cards import LegendItem
-from config.web.chart_kinds.bars import Bar, Bin, Step, histogram, ranked_bars, waterfall
+from config.web.chart_kinds.bars import Bar, Step, ranked_bars, waterfall
 from config.web.chart_kinds.curves import day_shape, duration_curve
 from config.web.chart_kinds.heat import CalendarDay, HourRow, Ramp, calendar, day_hours
 from config.web.chart_kinds.network import Link, Node, network
@@ -37,7 +37,6 @@ CHARTS = {
     "shape": day_shape([1.0] * 24, [2.0] * 24, [3.0] * 24, WORDS),
     "ranked": ranked_bars([Bar("a", "1", 1.0), Bar("b", "–", None)], WORDS),
     "waterfall": waterfall([Step("a", "9", 9, "total"), Step("b", "−2", -2, "change")], WORDS),
-    "histogram": histogram([Bin("0–1", 3, "3"), Bin("1–2", 5, "5")], WORDS),
     "network": network(
         [Node("a", "1", "c1"), Node("b", "2", "c2")], [Link(0, 1, 5, 4, "5", "x", True)], WORDS
     ),

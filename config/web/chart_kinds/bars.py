@@ -6,7 +6,7 @@ from html import escape
 from typing import Final, Literal
 
 from config.web.chart_kinds.marks import hatch, picture, text_width, wrap
-from config.web.charts import HATCH_ID, PLOT_HEIGHT, Scale, Slot, Words, framed, held_bands
+from config.web.charts import HATCH_ID, PLOT_HEIGHT, Words
 
 LINE: Final = 17.0
 BAR: Final = 14.0
@@ -35,15 +35,6 @@ class Step:
     figure: str
     value: float
     kind: Literal["total", "change"] = "change"
-
-
-@dataclass(frozen=True)
-class Bin:
-    """A column of a distribution: ``count`` is None where it may not be shown."""
-
-    name: str
-    count: int | None
-    figure: str
 
 
 @dataclass(frozen=True)
@@ -118,31 +109,6 @@ def waterfall(steps: Sequence[Step], words: Words) -> str:
         css = "whole" if step.kind == "total" else "less" if step.value < 0 else "more"
         parts.append(row.words + _bar(css, span, (low, high), row.bar_at))
     return picture("".join(parts), words, height=rows[-1].end if rows else 0, css="rows waterfall")
-
-
-def histogram(bins: Sequence[Bin], words: Words, *, css: str = "pool") -> str:
-    """Draw how many fall into each class, the count above its column.
-
-    A class whose count may not be shown is hatched to the height of the axis: it says that there
-    is something, not how much.
-    """
-    scale = Scale.around([float(each.count or 0) for each in bins] or [1.0])
-    width = 100 / max(1, len(bins))
-    slots = [Slot(each.name, "", each.count is None) for each in bins]
-    marks = [held_bands(slots, width)]
-    for index, each in enumerate(bins):
-        marks.append(_below(each.name, index, width))
-        if each.count is None:
-            marks.append(_above(each.figure, index, width, PLOT_HEIGHT - 8))
-            continue
-        y = scale.y(each.count)
-        marks.append(
-            f'<rect class="{css}" x="{(index + 0.08) * width:.2f}%" y="{y:.2f}" '
-            f'width="{width * 0.84:.2f}%" height="{scale.y(0) - y:.2f}">'
-            f"<title>{escape(f'{each.name}: {each.figure}')}</title></rect>"
-            + _above(each.figure, index, width, y - 5)
-        )
-    return framed(slots, scale, "".join(marks), words)
 
 
 def _reach(values: Sequence[float]) -> tuple[float, float]:

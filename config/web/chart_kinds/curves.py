@@ -39,23 +39,6 @@ def duration_curve(lines: Sequence[Series], words: Words, *, from_zero: bool = T
     )
 
 
-def lorenz(shares: Sequence[float], words: Words, *, css: str = "price") -> str:
-    """Draw which share of a total the lower part of its owners has, beside perfect evenness.
-
-    Parameters
-    ----------
-    shares : sequence of float
-        Cumulative shares of the total in 0..1 at equal steps of owners, from the least on; the
-        first is zero and the last one.
-    words : Words
-        What the picture says to those who cannot see it.
-    """
-    scale = Scale(0.0, 100.0, 25.0)
-    points = [(100 * at / max(1, len(shares) - 1), 100 * share) for at, share in enumerate(shares)]
-    marks = _line([(0.0, 0.0), (100.0, 100.0)], "even", scale) + _line(points, css, scale)
-    return framed(_quarters(), scale, stretched(marks, height=PLOT_HEIGHT), words)
-
-
 def day_shape(
     low: Sequence[float | None],
     mean: Sequence[float | None],

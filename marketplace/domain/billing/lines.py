@@ -77,7 +77,6 @@ RULE_OF_LINE: Mapping[int, LineRule] = {rule.line: rule for rule in LINE_RULES}
 # Where a statement shows a line: what was paid, then what was received.
 ORDER_OF_LINES: Mapping[int, int] = {rule.line: at for at, rule in enumerate(LINE_RULES)}
 TAXED_LINES = frozenset(rule.line for rule in LINE_RULES if rule.is_taxed)
-FEE_LINES = frozenset({Line.PLATFORM_FEE, Line.GRID_FEE})
 
 
 def line_of(code: int, amount: int) -> Line:

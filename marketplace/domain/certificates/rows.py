@@ -27,7 +27,6 @@ from marketplace.domain.certificates.bundles import (
 
 KIND: Final = "certificates"
 CANCELLATION_KIND: Final = "certificate-cancellation"
-FIRST_MOVE: Final = 1
 # The party through which certificates move with their trades; it ends every event with nothing.
 TRADED: Final = -3
 PARTIES: Final[Mapping[int, str]] = {

@@ -46,11 +46,6 @@ class Solar:
     roofs_percent: int = NONE
     seed: int = 0
 
-    @property
-    def is_more(self) -> bool:
-        """Whether readings are hypothetical at all."""
-        return self.percent != AS_IT_WAS or self.roofs_percent != NONE
-
 
 def read_change(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a change with what says nothing left out.
