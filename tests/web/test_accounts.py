@@ -66,12 +66,12 @@ def test_the_language_stays_with_the_person(city: City) -> None:
     client = signed_in("alice")
     assert 'lang="en"' in client.get("/", follow=True).content.decode()
     client.post("/language", {"language": "zh-hans", "next": "/"})
-    assert "我的一天" in client.get("/", follow=True).content.decode()
+    assert "退出登录" in client.get("/", follow=True).content.decode()
     assert User.objects.get(email=address("alice")).language == "zh-hans"
 
     elsewhere = Client()
     sign_in(elsewhere, address("alice"))
-    assert "我的一天" in elsewhere.get("/", follow=True).content.decode()
+    assert "退出登录" in elsewhere.get("/", follow=True).content.decode()
 
 
 def test_a_language_nobody_speaks_changes_nothing(city: City) -> None:
@@ -106,4 +106,6 @@ def test_signing_out_takes_a_post(city: City, method: str) -> None:
     client = signed_in("alice")
     assert getattr(client, method)("/accounts/sign-out").status_code == 405
     assert client.post("/accounts/sign-out")["Location"] == "/accounts/sign-in"
-    assert client.get("/")["Location"] == "/accounts/sign-in?next=/"
+    own = f"/household/{city.participant_ids['alice']}/"
+    assert client.get(own)["Location"] == f"/accounts/sign-in?next={own}"
+    assert client.get("/").status_code == 200
