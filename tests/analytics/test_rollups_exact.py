@@ -182,7 +182,6 @@ def correct(community: Community, meter: str, start: str, now: datetime, wh: int
 def test_homes_with_zones_agreements_and_late_corrections(tmp_path: Path) -> None:
     community = homes_in_two_zones(tmp_path)
     assert differing(community) == []
-    assert check_statements(community) == len(METERS) * len(DAYS)
     everything = (IntervalRollup, MarketRollup, ZoneHour, ZoneDay, FlowDay, LinkDay, MemberDay)
     assert all(model.objects.exists() for model in everything)
     assert LinkDay.objects.filter(congested_minutes__gt=0, rent_micro__gt=0).exists()
@@ -276,8 +275,8 @@ def check_that_every_column_is_compared(community: Community) -> None:
         call_command("compare_rollups", "--mend", stdout=shown)
     assert "alone_micro is" in shown.getvalue() and "gini_ppm is 1" in shown.getvalue()
     shown = StringIO()
-    call_command("compare_rollups", "--community", "Homes", stdout=shown)
-    assert shown.getvalue() == "Homes: 3 days and months compared, 0 differ\n"
+    call_command("compare_rollups", "--community", "Homes", "--from", DAYS[1], stdout=shown)
+    assert shown.getvalue() == "Homes: 2 days and months compared, 0 differ\n"
     with pytest.raises(CommandError, match="there are: Homes"):
         call_command("compare_rollups", "--community", "Nowhere")
 
