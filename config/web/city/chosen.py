@@ -1,6 +1,7 @@
 """Which community and civil days a page of the city is about; both stand in its address."""
 
 from calendar import monthrange
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -78,6 +79,20 @@ class Chosen:
             return ""
         return self._moved(self.last + DAY, self.last + DAY)
 
+    @property
+    def is_outside(self) -> bool:
+        """Whether there are figures, but all of them before or after these days."""
+        known = self.known
+        return known is not None and not (known.first <= self.last and self.first <= known.last)
+
+    @property
+    def newest(self) -> str:
+        """The newest such period with figures, as the end of an address."""
+        kind = "month" if self.kind == "own" else self.kind
+        day = self.known.last if self.known else self.first
+        query = {"community": self._community, "period": kind, "day": day.isoformat()}
+        return urlencode(query)
+
     def bounds(self, place: Place) -> tuple[datetime, datetime]:
         """Return the half-open time in UTC, on a community's own clock."""
         return day_bounds(self.first, place.zone)[0], day_bounds(self.last, place.zone)[1]
@@ -109,14 +124,18 @@ def choose(
         ``community`` (an id, or ``all``), and either ``period`` and ``day``, any day in it, or
         ``from`` and ``to``.
     of_one : bool
-        Whether the page is about one community: then the first stands for all.
+        Whether the page is about one community: then the first with figures stands for all.
     """
     if not places:
         return None
     named = [each for each in places if str(each.community_id) == asked.get("community")]
-    place = named[0] if named else places[0] if of_one or len(places) == 1 else None
-    known = _known([place] if place else places)
-    kind, first, last = _period(asked, known.last if known else _today(places[0], now))
+    place = named[0] if named else None
+    if place is None and (of_one or len(places) == 1):
+        place = _with_figures(asked, places)
+    found = _known([place] if place else places)
+    known = MarketDays(min(d.first for d in found), max(d.last for d in found)) if found else None
+    latest = _latest(found) if found else _today(places[0], now)
+    kind, first, last = _period(asked, latest)
     return Chosen(places, place, kind, first, last, known)
 
 
@@ -144,6 +163,17 @@ def _period(asked: Mapping[str, str], latest: date) -> tuple[str, date, date]:
     return kind, *period_of(kind, _date(asked.get("day")) or latest)
 
 
+def _with_figures(asked: Mapping[str, str], places: Sequence[Place]) -> Place:
+    """Return the first place that has figures in the time asked for; without any, the first."""
+    for place in places if len(places) > 1 else ():
+        days = get_released_days(community_id=place.community_id)
+        if days is not None:
+            _kind, first, last = _period(asked, days[1])
+            if days[0] <= last and first <= days[1]:
+                return place
+    return places[0]
+
+
 def _date(text: str | None) -> date | None:
     try:
         day = date.fromisoformat(text or "")
@@ -152,15 +182,18 @@ def _date(text: str | None) -> date | None:
     return day if 1970 <= day.year < 2199 else None
 
 
-def _known(places: Sequence[Place]) -> MarketDays | None:
-    """Return between which days there is anything to see; without any, where there will be."""
+def _known(places: Sequence[Place]) -> list[MarketDays]:
+    """Return between which days each place has something to see; without any, will have."""
     released = [get_released_days(community_id=place.community_id) for place in places]
     found = [MarketDays(*days) for days in released if days]
-    if not found:
-        found = [days for days in (get_market_days(place=place) for place in places) if days]
-    if not found:
-        return None
-    return MarketDays(min(each.first for each in found), max(each.last for each in found))
+    return found or [days for days in (get_market_days(place=place) for place in places) if days]
+
+
+def _latest(found: Sequence[MarketDays]) -> date:
+    """Return the last day of the month that most communities end in; of two, of the newer."""
+    months = Counter(days.last.replace(day=1) for days in found)
+    shared = max(months, key=lambda month: (months[month], month))
+    return max(days.last for days in found if days.last.replace(day=1) == shared)
 
 
 def _today(place: Place, now: datetime) -> date:
