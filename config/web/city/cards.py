@@ -85,14 +85,16 @@ def make_card(
         ]
         for row in values
     ]
+    # Axes and colours around nothing tell nothing: then the title has said what there is to say.
+    is_empty = all(value is None for row in values for value in row[1:])
     chart = ChartCard(
         key=key,
         title=title,
-        svg=svg,
+        svg="" if is_empty else svg,
         columns=[column.label for column in columns],
         rows=rows,
         note=note,
-        legend=legend,
+        legend=() if is_empty else legend,
     )
     return CityCard(chart, columns, values)
 

@@ -27,6 +27,7 @@ from analytics.domain.figures import (
 from analytics.queries import disclosed
 from analytics.queries.carbon import Intensities, get_intensities
 from analytics.queries.disclosed import Withheld
+from config.templatetags.place_names import place_name
 from config.web.city.chosen import Chosen
 from marketplace.queries.pages import Place, get_minimum_group_size
 from marketplace.queries.pages_community import list_zone_names
@@ -89,7 +90,9 @@ class Look:
     @cached_property
     def zone_names(self) -> dict[int, str]:
         """Names of all zones by id; whether a zone has figures is another matter."""
-        return list_zone_names(community_id=self.place.community_id)
+        names = list_zone_names(community_id=self.place.community_id)
+        # The only zone is the community itself, whose name has a form in each language.
+        return dict.fromkeys(names, place_name(self.place)) if len(names) == 1 else names
 
     @cached_property
     def by_day(self) -> dict[date, EnergyBucket]:

@@ -37,11 +37,11 @@ def cite(looks: Sequence[Look], address: str) -> Citation:
     checkpoint = find_attested_checkpoint()
     at = max((look.basis.as_of for look in looks if look.basis.as_of), default=None)
     parts = [
-        f"{at:%Y%m%dT%H%M%SZ}" if at else "none",
+        *([f"{at:%Y%m%dT%H%M%SZ}"] if at else []),
         f"log{checkpoint.size if checkpoint else 0}",
     ]
-    if len(looks) == 1:  # of several, each has rules of its own
-        parts.insert(1, "r" + ".".join(str(each.version) for each in looks[0].rule_sets))
+    if len(looks) == 1 and looks[0].rule_sets:  # of several, each has rules of its own
+        parts.insert(-1, "r" + ".".join(str(each.version) for each in looks[0].rule_sets))
     return Citation(address, "-".join(parts), at, checkpoint)
 
 

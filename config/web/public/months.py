@@ -15,6 +15,7 @@ from analytics.domain.published import (
     read_savings,
 )
 from analytics.queries.publications import PublicationLine, get_document, list_newest
+from config.templatetags.place_names import place_name
 from marketplace.queries.pages import Place, list_places
 
 HOURS: Final = range(24)
@@ -49,8 +50,11 @@ class Month:
 
     @property
     def zone_names(self) -> dict[int, str]:
-        """Zones of the community, shown or not."""
-        return {each["id"]: each["name"] for each in self.document["zones"]}
+        """Zones of the community, shown or not; the only one is the community itself."""
+        zones = self.document["zones"]
+        if len(zones) == 1:
+            return {zones[0]["id"]: place_name(self.place)}
+        return {each["id"]: each["name"] for each in zones}
 
     @cached_property
     def days(self) -> list[tuple[date, EnergyBucket | None]]:
