@@ -310,8 +310,7 @@ def _compared(
         if name not in {*_NOT_COMPARED, *keys, "community_id"}
         and not (name == "day" or (model is DayRollup and name in ("starts_at", "ends_at")))
     ]
-    left = {tuple(row[keys]): row for _, row in stored.iterrows()}
-    right = {tuple(row[keys]): row for _, row in expected.iterrows()}
+    left, right = _by_key(stored, keys), _by_key(expected, keys)
     for key in sorted(left.keys() | right.keys(), key=str):
         said = _said(key)
         if key not in left or key not in right:
@@ -327,6 +326,10 @@ def _compared(
             one, other = _plain(left[key][name]), _plain(right[key][name])
             if one != other:
                 yield Difference(model.__name__, said, name, one, other)
+
+
+def _by_key(frame: pd.DataFrame, keys: list[str]) -> dict[tuple[object, ...], dict[Any, Any]]:
+    return {tuple(row[name] for name in keys): row for row in frame.to_dict("records")}
 
 
 def _said(key: tuple[Any, ...]) -> str:
