@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from analytics.domain.disclosure import REST, GroupKey, Shape
@@ -39,6 +40,8 @@ def added_up(days: Iterable[ShownFlows]) -> list[Flow]:
     told = [day.groups for day in every if day.groups]
     zones = {zone for groups in told for zone, _ in groups}
 
+    # A year has thousands of flows between few groups, and each answer looks at every day.
+    @cache
     def common(group: GroupKey) -> GroupKey:
         zone = group[0]
         if group == GRID or all(group in groups for groups in told):

@@ -6,10 +6,10 @@ too few members is not in either, and comes back as None or is left out.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from django.db.models import Count, Max, Min, QuerySet, Sum
+from django.db.models import BigIntegerField, Count, F, Func, Max, Min, QuerySet, Sum
 
 from analytics.domain.disclosure import Audience
 from analytics.domain.figures import (
@@ -295,20 +295,38 @@ def _energies(found: "QuerySet[ReleasedEnergies]") -> list[Energies]:
 
 
 def _buckets(found: "QuerySet[ReleasedEnergies]") -> list[EnergyBucket]:
-    rows = found.order_by("starts_at").values_list(
-        *("community_id", "zone_id", "day", "starts_at", "ends_at"),
-        *("retail_micro_per_kwh", "feed_in_micro_per_kwh", "interval_count", "meters_min", *_SUMS),
+    rows = (
+        found.annotate(start_s=_seconds("starts_at"), end_s=_seconds("ends_at"))
+        .order_by("starts_at")
+        .values_list(
+            *("community_id", "zone_id", "day", "start_s", "end_s", "retail_micro_per_kwh"),
+            *("feed_in_micro_per_kwh", "interval_count", "meters_min", *_SUMS),
+        )
     )
     return [
         EnergyBucket(
-            start,
+            start := datetime.fromtimestamp(start_s, UTC),
             day,
-            Energies(f"zone:{zone}" if zone else f"community:{of}", start, end, *values),
+            Energies(
+                f"zone:{zone}" if zone else f"community:{of}",
+                start,
+                datetime.fromtimestamp(end_s, UTC),
+                *values,
+            ),
             retail,
             feed_in,
         )
-        for of, zone, day, start, end, retail, feed_in, *values in rows
+        for of, zone, day, start_s, end_s, retail, feed_in, *values in rows
     ]
+
+
+def _seconds(name: str) -> Func:
+    """Return a moment as seconds: a year has 8,760 hours, and text costs most of reading them."""
+    return Func(
+        F(name),
+        template="EXTRACT(EPOCH FROM %(expressions)s)::bigint",
+        output_field=BigIntegerField(),
+    )
 
 
 def _sum(rows: Sequence[Sequence[int | None]], index: int) -> int:
