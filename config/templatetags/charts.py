@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from config.templatetags.figures import energy_unit, kwh
+from config.templatetags.figures import energy_unit, kwh, share
 from config.web import charts
 
 register = template.Library()
@@ -61,6 +61,23 @@ class FlowTotals(Protocol):
     def grid_export_wh(self) -> int: ...
     @property
     def grid_import_wh(self) -> int: ...
+
+
+@register.simple_tag
+def day_finding(rows: Sequence[EnergyRow]) -> str:
+    """Say what the picture of a day shows: how much of it was with neighbours."""
+    read = [row for row in rows if row.grid_import_wh is not None]
+    sold, bought = (sum(row.sold_wh or 0 for row in read), sum(row.bought_wh or 0 for row in read))
+    sent = sold + sum(row.grid_export_wh or 0 for row in read)
+    drawn = bought + sum(row.grid_import_wh or 0 for row in read)
+    if not sent and not drawn:
+        return _("My day")
+    met = _percent(bought, drawn)
+    if not sent:
+        return _("Neighbours met {met} of what you drew").format(met=met)
+    return _("Neighbours took {taken} of what you sent out and met {met} of what you drew").format(
+        taken=_percent(sold, sent), met=met
+    )
 
 
 @register.simple_tag
@@ -163,6 +180,10 @@ def _legend(entries: Sequence[tuple[str, str]], mark: str) -> SafeString:
         ((format_html(mark, css), label) for css, label in entries),
     )
     return format_html('<ul class="legend">{}</ul>', items)
+
+
+def _percent(part: int, whole: int) -> str:
+    return share(part / whole if whole else 0.0)
 
 
 def _kwh(energy_wh: int | None) -> float | None:
