@@ -29,6 +29,10 @@ from tests.worlds import world
 DAYS = 9
 END = START + timedelta(days=DAYS)
 HOUR = timedelta(hours=1)
+SUMS = (
+    *("meter_count", "import_wh", "export_wh", "bought_wh", "sold_wh"),
+    *("priced_wh", "priced_micro", "grid_import_wh", "grid_export_wh"),
+)
 Kind = Forecast.Kind
 
 
@@ -58,9 +62,7 @@ def regular_town() -> Town:
             community_id=town.community.id,
             starts_at=START + hour * HOUR,
             revision=1,
-            **dict.fromkeys(("meter_count", "import_wh", "export_wh", "bought_wh", "sold_wh"), 0),
-            grid_import_wh=0,
-            grid_export_wh=0,
+            **dict.fromkeys(SUMS, 0),
             price_micro_per_kwh=400_000 + 1000 * ((START + hour * HOUR).hour) - 900_000 * at
             if (START + hour * HOUR).hour != 3
             else None,
