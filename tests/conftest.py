@@ -17,6 +17,7 @@ from django.db import connection
 from django.test import TestCase, TransactionTestCase
 from hypothesis import HealthCheck
 from hypothesis import settings as properties
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from tests import databases
 
@@ -61,6 +62,23 @@ class CommittedDatabase:
 @pytest.fixture(scope="session", autouse=True)
 def quick_passwords() -> None:
     settings.PASSWORD_HASHERS = ["tests.passwords.QuickHasher"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files_once() -> Iterator[None]:
+    """Look for the static files once: each Client would, which takes longer than most pages."""
+    look = WhiteNoiseMiddleware.add_files_from_finders
+    found: dict[str, Any] = {}
+
+    def remember(middleware: WhiteNoiseMiddleware) -> None:
+        if not found:
+            look(middleware)
+            found.update(middleware.files)
+        middleware.files.update(found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", remember)
+        yield
 
 
 @pytest.fixture(scope="session")
