@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from itertools import groupby
 
-from django.db.models import Count, DecimalField, F, Sum
-from django.db.models.functions import Cast, Coalesce
+from django.db.models import Count, Sum
+from django.db.models.functions import Coalesce
 
 from analytics.models import IntervalRollup
 
@@ -135,7 +136,8 @@ def get_period_totals(
     Returns
     -------
     PeriodTotals
-        The mean price is weighted by what was bought, rounded down; None where nothing was.
+        The mean price is of what was bought in the pool, as every page has it; None where nothing
+        was.
     """
     found = IntervalRollup.objects.filter(
         community_id=community_id, starts_at__gte=start, starts_at__lt=end
@@ -149,18 +151,20 @@ def get_period_totals(
         found = found.filter(interval_id__in=large.values("interval_id"))
     if zone_id is not None:
         found = found.filter(zone_id=zone_id)
-    # A city's energy times a price can pass 64 bits; numeric cannot.
-    exact_wh = Cast("bought_wh", DecimalField(max_digits=40, decimal_places=0))
     row = found.aggregate(
         intervals=Count("interval_id", distinct=True),
-        value=Sum(exact_wh * F("price_micro_per_kwh")),
+        # Sums are numeric there: those of a city's money can pass 64 bits.
+        priced_wh=Coalesce(Sum("priced_wh"), 0),
+        priced_micro=Coalesce(Sum("priced_micro"), 0),
         **{name: Coalesce(Sum(name), 0) for name in _SUMS},
     )
-    bought_wh = int(row["bought_wh"])
+    priced_wh, priced_micro = int(row["priced_wh"]), int(row["priced_micro"])
     return PeriodTotals(
         interval_count=row["intervals"],
         **{name: int(row[name]) for name in _SUMS},
-        mean_price_micro_per_kwh=int(row["value"] or 0) // bought_wh if bought_wh else None,
+        mean_price_micro_per_kwh=(
+            round(Fraction(priced_micro * 1000, priced_wh)) if priced_wh else None
+        ),
     )
 
 
