@@ -325,3 +325,22 @@ def test_pages_ask_as_often_as_committed_whatever_the_time(released: City) -> No
     for number in range(1, 5):
         release_day(released, DAY + timedelta(days=number), zone_id)
     assert counted("period=month&day=2026-06-15") == section
+
+
+def test_a_year_is_drawn_once_until_something_is_released(released: City) -> None:
+    paul, year = signed_in("paul"), "period=year&day=2026-06-15"
+    for page in ("", "prices", "flows"):
+        path = page_path(released, page, year)
+        first = read(paul, path)
+        with CaptureQueriesContext(connection) as queries:
+            again = read(paul, path)
+        assert again.partition('id="part-')[2] == first.partition('id="part-')[2] != ""
+        assert not any("EXTRACT(EPOCH" in each["sql"] for each in queries)
+    assert "6月" not in read(paul, page_path(released, "prices", year))
+    paul.post("/language", {"language": "zh-hans", "next": "/"})
+    assert "6月" in read(paul, page_path(released, "prices", year))
+    before = read(paul, page_path(released, "prices", year))
+    zone_id = Zone.objects.exclude(name="Small End").get().pk
+    release_day(released, DAY + timedelta(days=1), zone_id)
+    after = read(paul, page_path(released, "prices", year))
+    assert "6月16日" in after and "6月16日" not in before

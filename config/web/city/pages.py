@@ -7,16 +7,18 @@ from typing import Any, Final
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import get_language, gettext, gettext_lazy
 from django.views.decorators.http import require_safe
 
 from config.web.city import equity, flows, health, methods, mobility, overview, prices
 from config.web.city.cards import CityCard, Section
 from config.web.city.chosen import KINDS, Chosen, choose
 from config.web.city.look import Look, sum_of
+from config.web.kept import kept
 from config.web.personas import use_persona
 from marketplace.queries.pages import Persona, list_places
 
@@ -46,6 +48,8 @@ PERIODS: Final[dict[str, Promise]] = {
     "own": gettext_lazy("From … to"),
 }
 REPORTS: Final = (("html", "HTML"), ("pdf", "PDF"), ("csv", "CSV"), ("parquet", "Parquet"))
+DRAWN_ANEW_DAYS: Final = 62
+KEPT_S: Final = 300
 OF_ONE: Final[dict[str, Callable[[Look], list[Section]]]] = {
     "prices": prices.sections,
     "flows": flows.sections,
@@ -71,19 +75,28 @@ def planner(request: HttpRequest, participant_id: int) -> HttpResponse:
     looks, chosen = _looks(request, persona, of_one=False)
     context = _frame(request, persona, "city", chosen, looks)
     if chosen is not None:
-        context |= {
-            "totals": sum_of(looks),
-            "lines": [(look.place, look.energies) for look in looks],
-            "facts": overview.facts(looks),
-            "parts": [
-                (
-                    _linked(persona, "city", chosen, section),
-                    [tab for tab in context["tabs"] if tab.name in overview.CLOSER[section.key]],
-                )
-                for section in overview.sections(looks)
-            ],
-        }
-    return _answer(request, "city/overview.html", looks, context)
+        tabs: list[Tab] = context["tabs"]
+
+        def parts() -> dict[str, Any]:
+            return {
+                "chosen": chosen,
+                "place": chosen.place,
+                "totals": sum_of(looks),
+                "lines": [(look.place, look.energies) for look in looks],
+                "facts": overview.facts(looks),
+                "parts": [
+                    (
+                        _linked(persona, "city", chosen, section),
+                        [tab for tab in tabs if tab.name in overview.CLOSER[section.key]],
+                    )
+                    for section in overview.sections(looks)
+                ],
+            }
+
+        context["parts"] = _drawn(
+            "city/overview.html", persona, "city", chosen, looks=looks, parts=parts
+        )
+    return _answer(request, "city/page.html", looks, context)
 
 
 @require_safe
@@ -93,9 +106,14 @@ def city_page(request: HttpRequest, participant_id: int, page: str) -> HttpRespo
     looks, chosen = _looks(request, persona, of_one=True)
     context = _frame(request, persona, page, chosen, looks)
     if chosen is not None:
-        context["sections"] = [
-            _linked(persona, page, chosen, section) for section in OF_ONE[page](looks[0])
-        ]
+
+        def parts() -> dict[str, Any]:
+            sections = OF_ONE[page](looks[0])
+            return {"sections": [_linked(persona, page, chosen, each) for each in sections]}
+
+        context["parts"] = _drawn(
+            "city/sections.html", persona, page, chosen, looks=looks, parts=parts
+        )
     return _answer(request, "city/page.html", looks, context)
 
 
@@ -196,6 +214,32 @@ def _linked(
         )
         for card in section.cards
     ]
+
+
+def _drawn(
+    template: str,
+    persona: Persona,
+    page: str,
+    chosen: Chosen,
+    *,
+    looks: Sequence[Look],
+    parts: Callable[[], dict[str, Any]],
+) -> str:
+    """Return the parts of a page; those of a long time are drawn once for some minutes.
+
+    Each hour of a year stands behind them, and they change with releases, which they are kept
+    under; only what the data market says is as old as they are.
+    """
+
+    def draw() -> str:
+        with timezone.override(looks[0].place.zone):
+            return render_to_string(template, {"currency": looks[0].currency, **parts()})
+
+    if chosen.day_count <= DRAWN_ANEW_DAYS:
+        return draw()
+    releases = [(look.basis, look.withheld) for look in looks]
+    of = (page, persona.participant_id, get_language(), chosen.query, chosen.cited, releases)
+    return kept("city", *of, seconds=KEPT_S, make=draw)
 
 
 def _answer(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -16,6 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from config.log.keys import KeyMissing, read_policy
+from config.web.kept import kept
 from config.web.operator_pages import lights
 from config.web.operator_pages.case_words import CaseRow, own_cases, rows_of
 from config.web.operator_pages.lights import Level, Light, TaskState
@@ -147,9 +147,9 @@ def _log_status() -> LogStatus:
 
 
 def _count_over_limit(persona: Persona, places: Sequence[Place], now: datetime) -> int:
-    key = f"over-limit:{persona.place.community_id if persona.place else 0}"
-    known: int | None = cache.get(key)
-    if known is None:
-        known = pages_operator.count_members_over_limit(places=places, now=now)
-        cache.set(key, known, _OVER_LIMIT_S)
-    return known
+    return kept(
+        "over-limit",
+        persona.place.community_id if persona.place else 0,
+        seconds=_OVER_LIMIT_S,
+        make=lambda: pages_operator.count_members_over_limit(places=places, now=now),
+    )
