@@ -153,7 +153,8 @@ def _deliveries(overview: Overview) -> Way:
                 count=overview.to_offer
             )
         )
-    return Way(_("Deliveries"), reverse("market_deliveries"), "", " · ".join(waits))
+    hint = "" if waits else _("What was handed over, and for how long it may be refused")
+    return Way(_("Deliveries"), reverse("market_deliveries"), hint, " · ".join(waits))
 
 
 def _charges(overview: Overview) -> Way:

@@ -54,11 +54,11 @@ KEYS: Final[Mapping[str, KeyWords]] = {
     ),
     "price_max_micro_per_kwh": KeyWords(_("Highest price"), _("Nobody may bid more than this.")),
     "readings_deadline_minutes": KeyWords(
-        _("Deadline for readings"),
+        _("Deadline for readings (minutes)"),
         _("After the end of an interval; then it is settled without the missing meters."),
     ),
     "correction_deadline_days": KeyWords(
-        _("Deadline for corrections"),
+        _("Deadline for corrections (days)"),
         _("Until then a corrected reading clears the interval again; then it is final."),
     ),
     "credit_limit_micro": KeyWords(
