@@ -14,9 +14,10 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
+from ledger.models import Transfer
 from marketplace.domain.civil_day import day_bounds
 from marketplace.domain.transfer_codes import TransferCode
-from marketplace.models import Zone
+from marketplace.models import Participant, Zone
 from tests.web.city import City, signed_in
 from tests.web.totals_by_hand import MONEY, SUMS, Books, Value, micro
 from tests.web.totals_city import FIRST, LAST, RULES
@@ -157,6 +158,8 @@ def compare_city_files(compare: Comparison, files: Mapping[str, bytes]) -> None:
     for name, content in files.items():
         rows = rows_of(content)
         assert rows, name
+        if "day" in rows[0] and "case" not in rows[0]:
+            assert [row["day"] for row in rows] == [str(FIRST), str(LAST)], name
         if name.startswith("flows") and "from" in rows[0]:
             compare.flows(name, rows, "energy_wh", "from")
             continue
@@ -192,8 +195,12 @@ def test_files_of_charts_and_reports(
 
 
 def compare_periods(compare: Comparison, rows: Sequence[Row]) -> None:
-    """Compare rows that name their zone, start and end."""
-    assert rows
+    """Compare rows that name their zone, start and end; all of the two days are there."""
+    length = sum(
+        (datetime.fromisoformat(row["end"]) - datetime.fromisoformat(row["start"])).days * 24 or 1
+        for row in rows
+    )
+    assert length == 48 * (1 + len(compare.zones))
     for row in rows:
         of = "" if row["zone_id"] == "0" else f"zone:{row['zone_id']}"
         start, end = (datetime.fromisoformat(row[name]) for name in ("start", "end"))
@@ -233,7 +240,10 @@ def test_answers_of_the_api(totals_city: City, compare: Comparison) -> None:
         return json.loads(got(paul, path))["figures"]
 
     for by in ("total", "day", "hour"):
-        for row in [*asked("energies", f"&by={by}"), *asked("prices", f"&by={by}")]:
+        rows = [*asked("energies", f"&by={by}"), *asked("prices", f"&by={by}")]
+        # By total there are the zones as well, and prices are by day.
+        assert len(rows) == {"total": 5, "day": 4, "hour": 96}[by]
+        for row in rows:
             start, end = (datetime.fromisoformat(row[name]) for name in ("start", "end"))
             compare.row(by, row, of=row["of"], start=start, end=end)
     compare.flows("flows", asked("flows"), "energy_wh", "from_zone_id")
@@ -305,3 +315,25 @@ def test_bills_and_own_data(totals_city: City, compare: Comparison) -> None:
             str(net),
             str(compare.value("alone_micro", of=of)),
         ]
+
+
+def test_money_of_the_data_market(totals_city: City, compare: Comparison) -> None:
+    ids = totals_city.participant_ids
+    sold = 0
+    for name in ("dora", "erin"):
+        client = signed_in(name)
+        account = Participant.objects.get(id=ids[name]).wallet_account_id
+        moved = {True: 0, False: 0}
+        for row in Transfer.objects.filter(kind__in=(Transfer.Kind.POSTED, Transfer.Kind.POST)):
+            moved[True] += row.amount * (row.credit_account_id == account)
+            moved[False] += row.amount * (row.debit_account_id == account)
+            if name == "dora" and row.code == TransferCode.DATA_SALE:
+                sold += row.amount * (row.credit_account_id == account)
+        [wallet] = json.loads(got(client, "/api/v1/wallets/"))
+        compare.same(name, wallet["balance_micro"], moved[True] - moved[False])
+        # What a page writes is the balance less what is held, to the hundredth.
+        page = got(client, "/market").decode()
+        assert f"¥{wallet['available_micro'] / 10**6:,.2f}" in page
+        invoices = rows_of(got(client, "/market/invoices.csv"))
+        compare.same(name, sum(int(row["amount_micro"]) for row in invoices), 3_000_000)
+    compare.same("sold", sold, 3_000_000)
