@@ -65,7 +65,7 @@ class Page:
     @property
     def p95_ms(self) -> float:
         """Return what 95 of 100 warm requests stay below."""
-        return quantiles(self.warm_ms, n=20)[-1]
+        return quantiles(self.warm_ms, n=20, method="inclusive")[-1]
 
 
 def measure() -> list[Row]:
@@ -76,6 +76,14 @@ def measure() -> list[Row]:
             **child_environment(pair, folder, "pages"),
             "DJANGO_SETTINGS_MODULE": "config.settings",
         }
+        # Receipts are pages too, and need the log's key.
+        subprocess.run(
+            [sys.executable, "manage.py", "log_keys"],
+            cwd=PROJECT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
         started = time.perf_counter()
         size = [f"--households={HOUSEHOLDS}", f"--days={DAYS}", f"--rollup-days={PAST_DAYS}"]
         subprocess.run(
@@ -101,7 +109,7 @@ def measure() -> list[Row]:
 def rows_of(pages: list[Page]) -> list[Row]:
     """Return the worst of all pages against the limits, then each page."""
     every = [took for each in pages if each.name == TRIVIAL for took in each.warm_ms]
-    trivial = quantiles(every, n=20)[-1]
+    trivial = quantiles(every, n=20, method="inclusive")[-1]
     warm = max(pages, key=lambda each: each.p95_ms)
     cold = max(pages, key=lambda each: each.cold_ms)
     size = f"{HOUSEHOLDS:,} households"
