@@ -102,7 +102,8 @@ WITH late AS (
     JOIN marketplace_auction a ON a.interval_id = i.id
     JOIN marketplace_order o ON o.interval_id = i.id
     WHERE i.community_id = %(community)s AND i.starts_at >= %(start)s AND i.starts_at < %(end)s
-        AND o.ended_at < a.closed_at AND o.ended_at >= a.closed_at - make_interval(mins => %(minutes)s)
+        AND o.ended_at < a.closed_at
+        AND o.ended_at >= a.closed_at - make_interval(mins => %(minutes)s)
         AND o.ended_at IS DISTINCT FROM o.expires_at
     GROUP BY 1, 2
 )
