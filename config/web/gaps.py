@@ -17,7 +17,7 @@ from marketplace.queries import gaps
 from marketplace.queries.accesses import get_owners
 from marketplace.queries.pages import Persona, Place, get_market_days, list_places
 
-METERS_PER_PAGE = 40
+METERS_PER_PAGE = 20
 REPORTS_SHOWN = 10
 
 
