@@ -29,7 +29,7 @@ from config.api.analytics_out import (
 )
 from config.web.city.chosen import LONGEST, Chosen
 from config.web.city.look import Look
-from marketplace.api.asked import asked_for, id_field, reach_of
+from marketplace.api.asked import DayField, asked_for, id_field, reach_of
 from marketplace.errors import N_, Invalid
 from marketplace.queries.pages import list_places
 
@@ -41,8 +41,8 @@ class Asked(serializers.Serializer[Any]):
     """Which community and civil days."""
 
     community = id_field("The community.", required=True)
-    first = serializers.DateField(help_text="First civil day.")
-    last = serializers.DateField(help_text="Last civil day, included.")
+    first = DayField(help_text="First civil day.")
+    last = DayField(help_text="Last civil day, included.")
 
 
 class GrainAsked(Asked):

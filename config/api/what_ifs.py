@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.web.what_if.seen import seen_by, shown_to
-from marketplace.api.asked import asked_for, id_field
+from marketplace.api.asked import DayField, asked_for, id_field
 from marketplace.api.callers import personas_of
 from marketplace.api.idempotency import idempotent
 from marketplace.domain.what_if.figures import ALL, ENERGIES, MONEY, Side
@@ -40,8 +40,8 @@ class WhatIfIn(serializers.Serializer[Any]):
     """
 
     community = id_field("Whose past.", required=True)
-    first_day = serializers.DateField(help_text="First civil day.")
-    last_day = serializers.DateField(help_text="Last civil day, included; at most 92 days.")
+    first_day = DayField(help_text="First civil day.")
+    last_day = DayField(help_text="Last civil day, included; at most 92 days.")
     change = serializers.DictField(help_text="What is different.")
 
 

@@ -1,7 +1,7 @@
 """What a request asks for in its address: whose, where and when."""
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from django.http import Http404
@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from marketplace.api.callers import caller_id
 from marketplace.api.rights import right_of
 from marketplace.domain.accesses import AccessKind, AccessWay
-from marketplace.domain.civil_day import FIRST_MOMENT, LAST_MOMENT
+from marketplace.domain.civil_day import FIRST_DAY, FIRST_MOMENT, LAST_DAY, LAST_MOMENT
 from marketplace.errors import N_, Invalid
 from marketplace.queries.metering import MeteringPointLine, find_metering_point
 from marketplace.queries.pages import Persona
@@ -37,6 +37,17 @@ class MomentField(serializers.DateTimeField):
         if not FIRST_MOMENT <= value <= LAST_MOMENT:
             raise serializers.ValidationError("The years 1970 to 2199 are possible.")
         return value.astimezone(UTC)
+
+
+class DayField(serializers.DateField):
+    """A civil day that the market can ever be about."""
+
+    def to_internal_value(self, value: Any) -> date:
+        """Refuse a day that no time zone's calendar need hold."""
+        day: date = super().to_internal_value(value)
+        if not FIRST_DAY <= day <= LAST_DAY:
+            raise serializers.ValidationError("The years 1970 to 2199 are possible.")
+        return day
 
 
 class PeriodIn(serializers.Serializer[Any]):

@@ -1,6 +1,6 @@
 """The gap calendar of one meter: per civil day, which readings are there, estimated or missing."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from django.utils import timezone
@@ -12,12 +12,12 @@ from rest_framework.views import APIView
 
 from marketplace.api.asked import asked_for, id_field, point_of
 from marketplace.domain.accesses import AccessKind
+from marketplace.domain.civil_day import FIRST_DAY, LAST_DAY
 from marketplace.errors import N_, Invalid
 from marketplace.queries.gaps import find_meter, list_meter_days
 from marketplace.queries.pages import list_places
 
 DAYS_MAX: Final = 366
-FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(2199, 12, 30)
 
 
 class GapsAsked(serializers.Serializer[Any]):

@@ -7,6 +7,9 @@ from zoneinfo import ZoneInfo
 # Times outside of it are slips of the pen, and some would not fit a time zone's calendar.
 FIRST_MOMENT: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_MOMENT: Final = datetime(2200, 1, 1, tzinfo=UTC)
+# Civil days that lie between them in every time zone.
+FIRST_DAY: Final = date(1970, 1, 2)
+LAST_DAY: Final = date(2199, 12, 30)
 
 
 def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:

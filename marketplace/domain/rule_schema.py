@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,8 @@ SCHEMA_FILES: Final = {
     1: PRESET_FOLDER / "schema.json",
     2: PRESET_FOLDER / "schema_form_2.json",
 }
+
+DEPTH_MAX: Final = 20
 
 REMEDIES: Final[Mapping[str, str]] = {
     "additionalProperties": "remove the key, or correct its spelling",
@@ -36,6 +38,28 @@ class RulesInvalid(ValueError):
         self.remedy = remedy
 
 
+def check_depth(document: object) -> None:
+    """Refuse what no rule set is as deep as, before anything walks down into it.
+
+    Raises
+    ------
+    RulesInvalid
+        If lists and objects stand in one another more often than in any rule set.
+    """
+    level: list[object] = [document]
+    for _ in range(DEPTH_MAX):
+        level = [child for each in level for child in _children(each)]
+        if not level:
+            return
+    raise RulesInvalid("", f"it is more than {DEPTH_MAX} levels deep", "take a preset as a model")
+
+
+def _children(value: object) -> Iterable[object]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
 def canonical_bytes(document: Mapping[str, Any]) -> bytes:
     """Return the one way to write a document down: sorted keys, no blanks, UTF-8, integers only.
 
@@ -44,6 +68,7 @@ def canonical_bytes(document: Mapping[str, Any]) -> bytes:
     RulesInvalid
         If the document holds a fraction, or anything that is not JSON.
     """
+    check_depth(document)
     for path, value in _leaves(document, ""):
         if isinstance(value, float):
             raise RulesInvalid(path, f"{value!r} has a fraction point", "write a whole number")

@@ -9,6 +9,8 @@ from marketplace.models import Agreement, MeteringPoint
 from marketplace.services.billing import preview_billing
 from tests.web.city import NOW, City, signed_in
 
+SLIPS = ("0001-01-01", "9999-12-31")
+ODD_JSON = ("[" * 9_999, '{"mode": ' * 900 + "1" + "}" * 900, '{"mode": NaN}', "[]", "\0")
 MONTHS = ("month=0001-01", "month=9999-12", "month=%00")
 # Each page with what somebody may write behind its question mark.
 MEMBER_PAGES: dict[str, tuple[str, ...]] = {
@@ -108,6 +110,45 @@ def test_forms_answer_whatever_is_typed(city: City) -> None:
             halted,
             ({until: "0001-01-01T00:00"}, {until: "9999-12-31T23:59"}),
         ),
+        *(
+            (
+                who,
+                f"/planner/{ids[who]}/what-if",
+                {"first_day": "2026-06-15", "last_day": "2026-06-15"},
+                (
+                    *({"first_day": day, "last_day": day} for day in SLIPS),
+                    {"feed_in_percent": "NaN"},
+                    {"platform_fee": "1e400"},
+                    *({"rules": text} for text in ODD_JSON),
+                ),
+            )
+            for who in ("paul", "olga")
+        ),
+        (
+            "olga",
+            f"/operator/{ids['olga']}/rules",
+            {},
+            tuple({"document": text} for text in ODD_JSON),
+        ),
+        (
+            "olga",
+            f"/operator/{ids['olga']}/entries/",
+            {
+                "what": "device",
+                "device-community": str(city.community_id),
+                "device-meter": "m1",
+                "device-technology": "solar",
+                "device-capacity": "5",
+                "device-commissioned_on": "2026-01-01",
+                "device-certified_from": "2099-01-01",
+            },
+            (
+                *({"device-certified_from": day} for day in SLIPS),
+                *({"device-commissioned_on": day} for day in SLIPS),
+                {"device-capacity": "NaN"},
+                {"device-meter": "\0"},
+            ),
+        ),
     )
     for who, path, form, changes in pages:
         client = signed_in(who)
@@ -130,3 +171,20 @@ def test_forms_answer_whatever_is_typed(city: City) -> None:
         answer = signed_in("alice").post(propose, {"body": body, "signature": "AAAA"})
         assert answer.status_code == 302
     assert not Agreement.objects.exists()
+
+
+def test_the_api_of_analytics_answers_whatever_is_asked(city: City) -> None:
+    paul, community = signed_in("paul"), str(city.community_id)
+    for day in SLIPS:
+        asked = {"community": community, "first": day, "last": day}
+        assert paul.get("/api/v1/analytics/energies/", asked).status_code == 400, day
+        change = {"community": city.community_id, "first_day": day, "last_day": day, "change": {}}
+        told = paul.post("/api/v1/analytics/what-ifs/", change, content_type="application/json")
+        assert told.status_code == 400, day
+    for number in (2**64, 0):
+        asked = {"community": str(number), "first": "2026-06-15", "last": "2026-06-15"}
+        assert paul.get("/api/v1/analytics/energies/", asked).status_code in {400, 404}
+    for path in (f"what-ifs/{2**64}/", f"what-ifs/?community={2**64}"):
+        assert paul.get(f"/api/v1/analytics/{path}").status_code in {400, 404}, path
+    for path in (f"publications/{2**64}/", f"communities/{2**64}/days.csv"):
+        assert paul.get(f"/api/v1/open/{path}").status_code == 404, path

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from config.web.day_field import DayField
 from config.web.join import mails
 from config.web.join.state_words import REFUSALS
 from config.web.personas import use_persona
@@ -48,9 +49,8 @@ ENDINGS: Final = {"application/pdf": "pdf", "image/png": "png", "image/jpeg": "j
 class ApproveForm(forms.Form):
     """From when readings are expected."""
 
-    first_day = forms.DateField(
+    first_day = DayField(
         label=gettext_lazy("Readings are expected from"),
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text=gettext_lazy("Not before the meter reports: every interval waits for it."),
     )
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from config.web.certificate_forms import TECHNOLOGY_WORDS
+from config.web.day_field import DayField
 from config.web.operator_pages.home import places_of
 from config.web.personas import use_persona
 from config.web.signing import translated
@@ -40,12 +41,9 @@ class DeviceForm(forms.Form):
         max_value=10_000_000,
         decimal_places=3,
     )
-    commissioned_on = forms.DateField(
-        label=gettext_lazy("Produces since"), widget=forms.DateInput(attrs={"type": "date"})
-    )
-    certified_from = forms.DateField(
+    commissioned_on = DayField(label=gettext_lazy("Produces since"))
+    certified_from = DayField(
         label=gettext_lazy("Certified from"),
-        widget=forms.DateInput(attrs={"type": "date"}),
         help_text=gettext_lazy("A day after the last one whose certificates were issued."),
     )
 

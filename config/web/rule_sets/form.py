@@ -8,6 +8,7 @@ from typing import Any, Final
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from config.web.day_field import DayField
 from config.web.rule_sets.words import MISFITS, VALUES, words_of
 from marketplace.domain.money import PRICE_MAX_MICRO_PER_KWH
 from marketplace.domain.pricing_comparison import PRICINGS
@@ -113,7 +114,7 @@ class DocumentForm(forms.Form):
         """Return what was written."""
         try:
             document = json.loads(self.cleaned_data["document"])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise forms.ValidationError(
                 _("This is no JSON: %(what)s."), params={"what": str(error)}
             ) from error
@@ -125,8 +126,5 @@ class DocumentForm(forms.Form):
 class ForceForm(forms.Form):
     """From which day, of which draft."""
 
-    day = forms.DateField(
-        label=_("In force from the beginning of"),
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-    )
+    day = DayField(label=_("In force from the beginning of"))
     sha256 = forms.CharField(max_length=64, widget=forms.HiddenInput)

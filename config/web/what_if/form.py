@@ -10,6 +10,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from config.web.comparison import PRICING_NAMES
+from config.web.day_field import DayField
 from config.web.rule_sets.words import MISFITS
 from marketplace.domain.money import PRICE_MAX_MICRO_PER_KWH
 from marketplace.domain.pricing_comparison import PRICINGS
@@ -70,14 +71,8 @@ def _fee(label: Any) -> forms.DecimalField:
 class WhatIfForm(forms.Form):
     """A period, and what is different in it; whatever is empty stays as it was."""
 
-    first_day = forms.DateField(
-        label=_("First day"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    )
-    last_day = forms.DateField(
-        label=_("Last day"),
-        help_text=_("At most 92 days, all of them over."),
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-    )
+    first_day = DayField(label=_("First day"))
+    last_day = DayField(label=_("Last day"), help_text=_("At most 92 days, all of them over."))
     preset = forms.ChoiceField(
         label=_("Rule set"), required=False, help_text=_("Examples, not legal advice.")
     )
@@ -146,7 +141,7 @@ class WhatIfForm(forms.Form):
             return None
         try:
             document = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise forms.ValidationError(
                 _("This is no JSON: %(what)s."), params={"what": str(error)}
             ) from error

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from marketplace.domain.pricing_comparison import PRICINGS, document_under
-from marketplace.domain.rule_schema import RulesInvalid, rules_hash
+from marketplace.domain.rule_schema import RulesInvalid, check_depth, rules_hash
 from marketplace.domain.rules import Rules, load_rules, preset, preset_names
 
 NONE: Final = 0
@@ -55,6 +55,7 @@ def read_change(document: Mapping[str, Any]) -> dict[str, Any]:
     RulesInvalid
         If a key is not known, or its value not possible; the path names it.
     """
+    check_depth(document)
     change: dict[str, Any] = {}
     known = {*NUMBERS, *_TEXTS, *_OBJECTS, *_TABLES}
     for key, value in document.items():
