@@ -95,13 +95,13 @@ def _member(number: int) -> NewMember:
 
 
 def _agree(community_id: int, starts_at: datetime) -> None:
-    """Let Alice sell to the bakery and to a home in the south, and another home give to Bob."""
+    """Let Alice sell to the bakery, a home to one next to it, and another give to Bob."""
     points = list_meter_points(community_id=community_id)
     if list_agreements(participant_id=points["m0"][1]):
         return
     for kind, seller, buyer, price in (
         ("contract", "m0", "m2", 430_001),
-        ("contract", "m0", "m3", 430_003),
+        ("contract", "m6", "m3", 430_003),
         ("gift", "m4", "m1", 0),
     ):
         agree(
