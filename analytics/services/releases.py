@@ -139,8 +139,8 @@ def _revise(released_id: int, now: datetime) -> int:
         community_id=released.community_id, day=released.day
     )
     revisions = _revisions(day)
-    if revisions is None:
-        return 0
+    if revisions is None or {str(key): n for key, n in revisions.items()} == released.revisions:
+        return 0  # rolled up later, or released by another worker meanwhile
     minimum = max(released.minimum, _minimum(day, now))
     shown = Shape(
         frozenset(released.open_zones),
