@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from config.templatetags.figures import day_name
 from config.web.city.chosen import Chosen
+from marketplace.domain.data.licences import licence_of
 
 register = template.Library()
 
@@ -27,6 +28,12 @@ def civil_days(chosen: Chosen) -> str:
                 first=date_format(chosen.first, "DATE_FORMAT"),
                 last=date_format(chosen.last, "DATE_FORMAT"),
             )
+
+
+@register.filter
+def licence_name(key: str) -> str:
+    """Name a licence in the reader's language; those of the world by the name all know."""
+    return _(licence_of(key).title)
 
 
 @register.filter

@@ -27,6 +27,7 @@ from config.web.city.cards import CityCard, Column, Section, kilo, made_from, ma
 from config.web.city.look import Look
 from config.web.data.words import area_label
 from config.web.indicators import UNITS, finding, flow_finding
+from marketplace.domain.data.licences import licence_of
 from marketplace.queries.data.planning_names import ProductName, names_of_products
 
 KINDS = {
@@ -68,7 +69,8 @@ class Licensed:
         ids = sorted({line.product_id for line in lines} & self.names.keys())
         if not ids:
             return _("Nothing is licensed for this yet.")
-        products = [f"{self.names[each].title} ({self.names[each].licence})" for each in ids]
+        names = [self.names[each] for each in ids]
+        products = [f"{each.title} ({_(licence_of(each.licence).title)})" for each in names]
         return _("Made from {products}.").format(products="; ".join(products))
 
 
