@@ -5,7 +5,7 @@ Until the link is opened the database holds nothing that says whose address it w
 
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from marketplace.domain.applications import (
     CONFIRMATION_LASTS,
@@ -61,6 +61,9 @@ def finish_sign_up(*, token: str, password: str, language: str, now: datetime) -
     if found is None:
         raise NotFound(_GONE)
     address = _address(found, token)
+    with connection.cursor() as cursor:
+        # Two links to one address at once: the second must not find the account of the first.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [address])
     if User.objects.filter(email=address).exists():
         raise NotFound(_GONE)
     user_id = add_person(email=address, password=password, language=language)

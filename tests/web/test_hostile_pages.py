@@ -38,6 +38,17 @@ OPERATOR_PAGES: dict[str, tuple[str, ...]] = {
 }
 
 
+# Who fills a form in, where, rightly, and what they change in it.
+Form = tuple[str, str, dict[str, str], tuple[dict[str, str], ...]]
+
+
+def post_all(forms: tuple[Form, ...]) -> None:
+    for who, path, form, changes in forms:
+        client = signed_in(who)
+        for change in changes:
+            assert client.post(path, {**form, **change}).status_code == 200, (path, change)
+
+
 @pytest.fixture
 def numbers(city: City) -> dict[str, int]:
     run = preview_billing(
@@ -79,7 +90,7 @@ def test_forms_answer_whatever_is_typed(city: City) -> None:
     used = {"cancel-purpose": "x", "cancel-beneficiary": "y", "cancel-token": "no token"}
     halted = {"community": str(city.community_id), f"{city.community_id}-reason": "a wrong tariff"}
     until = f"{city.community_id}-until"
-    pages: tuple[tuple[str, str, dict[str, str], tuple[dict[str, str], ...]], ...] = (
+    pages: tuple[Form, ...] = (
         (
             "alice",
             f"/member/{ids['alice']}/agreements/",
@@ -110,6 +121,47 @@ def test_forms_answer_whatever_is_typed(city: City) -> None:
             halted,
             ({until: "0001-01-01T00:00"}, {until: "9999-12-31T23:59"}),
         ),
+    )
+    post_all(pages)
+    # Texts to sign that nobody here wrote.
+    strange = AgreementText(
+        "gift",
+        city.community_id,
+        "EUR",
+        Side(ids["alice"], 2**70, b"1"),
+        Side(1, 2**71, b"2"),
+        *(0, None, None),
+        datetime(2099, 1, 1, tzinfo=UTC),
+        None,
+        NOW,
+    )
+    for body in ("", "[]", "[" * 9_999, strange.body().decode()):
+        propose = f"/member/{ids['alice']}/agreements/propose"
+        answer = signed_in("alice").post(propose, {"body": body, "signature": "AAAA"})
+        assert answer.status_code == 302
+    assert not Agreement.objects.exists()
+
+
+def test_the_api_of_analytics_answers_whatever_is_asked(city: City) -> None:
+    paul, community = signed_in("paul"), str(city.community_id)
+    for day in SLIPS:
+        asked = {"community": community, "first": day, "last": day}
+        assert paul.get("/api/v1/analytics/energies/", asked).status_code == 400, day
+        change = {"community": city.community_id, "first_day": day, "last_day": day, "change": {}}
+        told = paul.post("/api/v1/analytics/what-ifs/", change, content_type="application/json")
+        assert told.status_code == 400, day
+    for number in (2**64, 0):
+        asked = {"community": str(number), "first": "2026-06-15", "last": "2026-06-15"}
+        assert paul.get("/api/v1/analytics/energies/", asked).status_code in {400, 404}
+    for path in (f"what-ifs/{2**64}/", f"what-ifs/?community={2**64}"):
+        assert paul.get(f"/api/v1/analytics/{path}").status_code in {400, 404}, path
+    for path in (f"publications/{2**64}/", f"communities/{2**64}/days.csv"):
+        assert paul.get(f"/api/v1/open/{path}").status_code == 404, path
+
+
+def test_rules_and_entries_answer_whatever_is_typed(city: City) -> None:
+    ids = city.participant_ids
+    pages: tuple[Form, ...] = (
         *(
             (
                 who,
@@ -150,41 +202,4 @@ def test_forms_answer_whatever_is_typed(city: City) -> None:
             ),
         ),
     )
-    for who, path, form, changes in pages:
-        client = signed_in(who)
-        for change in changes:
-            assert client.post(path, {**form, **change}).status_code == 200, (path, change)
-    # Texts to sign that nobody here wrote.
-    strange = AgreementText(
-        "gift",
-        city.community_id,
-        "EUR",
-        Side(ids["alice"], 2**70, b"1"),
-        Side(1, 2**71, b"2"),
-        *(0, None, None),
-        datetime(2099, 1, 1, tzinfo=UTC),
-        None,
-        NOW,
-    )
-    for body in ("", "[]", "[" * 9_999, strange.body().decode()):
-        propose = f"/member/{ids['alice']}/agreements/propose"
-        answer = signed_in("alice").post(propose, {"body": body, "signature": "AAAA"})
-        assert answer.status_code == 302
-    assert not Agreement.objects.exists()
-
-
-def test_the_api_of_analytics_answers_whatever_is_asked(city: City) -> None:
-    paul, community = signed_in("paul"), str(city.community_id)
-    for day in SLIPS:
-        asked = {"community": community, "first": day, "last": day}
-        assert paul.get("/api/v1/analytics/energies/", asked).status_code == 400, day
-        change = {"community": city.community_id, "first_day": day, "last_day": day, "change": {}}
-        told = paul.post("/api/v1/analytics/what-ifs/", change, content_type="application/json")
-        assert told.status_code == 400, day
-    for number in (2**64, 0):
-        asked = {"community": str(number), "first": "2026-06-15", "last": "2026-06-15"}
-        assert paul.get("/api/v1/analytics/energies/", asked).status_code in {400, 404}
-    for path in (f"what-ifs/{2**64}/", f"what-ifs/?community={2**64}"):
-        assert paul.get(f"/api/v1/analytics/{path}").status_code in {400, 404}, path
-    for path in (f"publications/{2**64}/", f"communities/{2**64}/days.csv"):
-        assert paul.get(f"/api/v1/open/{path}").status_code == 404, path
+    post_all(pages)
