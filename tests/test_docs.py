@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,13 @@ def commands_of(path: Path) -> list[str]:
     """Return what a document tells its reader to type, in order."""
     blocks = re.findall(r"^```console\n(.*?)^```", path.read_text("utf-8"), re.DOTALL | re.M)
     return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
+@cache
+def help_of_dev() -> str:
+    return subprocess.run(
+        [sys.executable, "dev", "help"], cwd=PROJECT, capture_output=True, text=True, check=False
+    ).stdout
 
 
 def test_the_manage_commands_of_the_readme_run_as_written(
@@ -46,9 +54,7 @@ def test_the_manage_commands_of_the_readme_run_as_written(
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_dev_command_exists(path: Path) -> None:
-    listed = subprocess.run(
-        [sys.executable, "dev", "help"], cwd=PROJECT, capture_output=True, text=True, check=False
-    ).stdout
+    listed = help_of_dev()
     for command in re.findall(r"\./dev ([a-z]+)", path.read_text("utf-8")):
         assert re.search(rf"\b{command}\b", listed), command
 
