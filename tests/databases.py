@@ -54,6 +54,20 @@ def clone(database: str, name: str) -> None:
         connection.execute(query.format(sql.Identifier(name), sql.Identifier(database)))
 
 
+def fill(url: str) -> None:
+    """Bring an empty database of another server to where the template is, if roles have one name.
+
+    Migrating it takes ten seconds; whoever migrates it now finds nothing to do.
+    """
+    tools, ours = find_programs(), os.environ["DATABASE_OWNER_URL"]
+    has_both = all((tools / name).exists() for name in ("pg_dump", "psql"))
+    if not has_both or urlsplit(ours).username != urlsplit(url).username:
+        return
+    file = session_folder() / f"{worker_name()}_template.sql"
+    _run([tools / "pg_dump", f"--file={file}", url_of(ours, _ensure_template())])
+    _run([tools / "psql", "-qX", "--set=ON_ERROR_STOP=1", f"--file={file}", url])
+
+
 def drop(name: str) -> None:
     """Remove a database, whoever still looks at it."""
     with _as_owner() as connection:

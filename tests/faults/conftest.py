@@ -92,6 +92,7 @@ def migrated(make_open_folder: Callable[[], Path]) -> Path:
     server = Postgres(folder)
     server.start()
     try:
+        databases.fill(server.url(OWNER))
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"],
             cwd=databases.PROJECT,
