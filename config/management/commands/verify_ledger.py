@@ -3,11 +3,13 @@
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 from django.utils import timezone
 from tqdm import tqdm
 
@@ -83,12 +85,16 @@ class Command(BaseCommand):
         finally:
             # Something that is no finding, such as Ctrl-C, says nothing about the book.
             if problems or sys.exc_info()[0] is None:
-                note_verification(
-                    started_at=started_at,
-                    now=timezone.now(),
-                    last_block=last_block,
-                    problems=problems,
-                )
+                self._note(started_at, last_block, problems)
+
+    def _note(self, started_at: datetime, last_block: int, problems: list[str]) -> None:
+        try:
+            note_verification(
+                started_at=started_at, now=timezone.now(), last_block=last_block, problems=problems
+            )
+        except DatabaseError as error:
+            # A verdict holds on a full disk too: what was found is said, and is the exit code.
+            self.stderr.write(f"not noted for the operator's pages: {error}")
 
     def _verify_own(self) -> None:
         with self._bar("book", " blocks") as progress:
