@@ -3,11 +3,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from django.core.cache import cache
 from django.test import override_settings
 
 from tests.web.city import City, build_city
 from tests.web.totals_city import build_totals_city
 from tests.worlds import world
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> None:
+    """Forget what pages kept in Redis: the database is taken back after each test, Redis is not."""
+    cache.clear()
 
 
 @pytest.fixture
