@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Final
 
 from django.utils.formats import date_format
-from django.utils.translation import get_language, to_locale
+from django.utils.translation import get_language, override, to_locale
 from django.utils.translation import gettext as _
 
 from config.web.city import equity, flows, health, mobility, prices
@@ -53,6 +53,8 @@ class Report:
         What it was made from: community, time, rules, ledger checkpoint, data version.
     findings : sequence of str
         What stands on the first page.
+    tables : mapping of str to CityCard
+        What the files are made of, by their names; their words are English.
     sha256 : str
         Over the tables of all cards as CSV, in order: the data version.
     """
@@ -64,6 +66,7 @@ class Report:
     facts: Sequence[tuple[str, str]]
     findings: Sequence[str]
     parts: Sequence[Part]
+    tables: Mapping[str, CityCard]
     methods: Sequence[tuple[str, str]]
     sha256: str
 
@@ -71,11 +74,6 @@ class Report:
     def version(self) -> str:
         """The data version, as much of it as people compare."""
         return _("data version {hash}").format(hash=self.sha256[:12])
-
-    @property
-    def cards(self) -> dict[str, CityCard]:
-        """All cards in order, by the names that their files have."""
-        return _cards_of(self.parts)
 
 
 def make_report(
@@ -86,15 +84,12 @@ def make_report(
     The language is the one in force; call it under ``override``.
     """
     look = Look(place, Chosen([place], place, "own", first, last, known), now)
-    parts = [
-        Part("community", _("Community"), equity.sections(look)),
-        Part("prices", _("Prices"), prices.sections(look)),
-        Part("flows", _("Flows"), flows.sections(look)),
-        Part("mobility", _("Mobility"), mobility.sections(look)),
-        Part("health", _("Market health"), health.sections(look)),
-    ]
+    # Some tables have words in them: files and version have the same ones for every reader.
+    with override("en"):
+        tables = _cards_of(_parts(look))
+    parts = _parts(look)
     cards = _cards_of(parts)
-    sha256 = data_version(cards)
+    sha256 = data_version(tables)
     language = get_language() or "en"
     return Report(
         title=_("City report: {place}").format(place=place.name_in(language)),
@@ -104,9 +99,20 @@ def make_report(
         facts=_facts(look, sha256),
         findings=[cards[key].chart.title for key in FIRST if key in cards],
         parts=parts,
+        tables=tables,
         methods=list_definitions(look),
         sha256=sha256,
     )
+
+
+def _parts(look: Look) -> list[Part]:
+    return [
+        Part("community", _("Community"), equity.sections(look)),
+        Part("prices", _("Prices"), prices.sections(look)),
+        Part("flows", _("Flows"), flows.sections(look)),
+        Part("mobility", _("Mobility"), mobility.sections(look)),
+        Part("health", _("Market health"), health.sections(look)),
+    ]
 
 
 def data_version(cards: Mapping[str, CityCard]) -> str:

@@ -21,14 +21,14 @@ def csv_files(report: Report) -> Mapping[str, bytes]:
     The SHA-256 of ``NAME.csv``, a line break and the file, one card after the other in the order of
     the file ``README.txt``, is the report's data version.
     """
-    files = {f"{name}.csv": card.as_csv().encode() for name, card in report.cards.items()}
+    files = {f"{name}.csv": card.as_csv().encode() for name, card in report.tables.items()}
     return {**files, README: _about(report, "csv")}
 
 
 def parquet_files(report: Report) -> Mapping[str, bytes]:
     """Return each card's table as Parquet by file name: integers and moments as they are."""
     files = {}
-    for name, card in report.cards.items():
+    for name, card in report.tables.items():
         table = _table(card)
         if table is not None:
             stream = BytesIO()
@@ -72,7 +72,7 @@ def _about(report: Report, suffix: str) -> bytes:
     lines = [report.title, report.period, ""]
     lines += [f"{name}: {text}" for name, text in report.facts]
     lines.append("")
-    for key, card in report.cards.items():
+    for key, card in report.tables.items():
         lines += [f"{key}.{suffix}: {card.chart.title}", f"  {card.chart.note}"]
     lines.append("")
     for name, text in report.methods:

@@ -135,7 +135,7 @@ def _bills_with_equal_limits(path: Path, name: str) -> dict[str, int]:
     readings = read_readings(path)
     starts_at = datetime.fromtimestamp(int(readings.start_epoch_s.min()), UTC)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "_settle_everything", lambda *_: 0)
+        patch.setattr(pipeline, "settle_everything", lambda *_, **__: 0)
         community_id = run(path, name).community_id
     for point in MeteringPoint.objects.filter(community=community_id):
         set_standing_rule(

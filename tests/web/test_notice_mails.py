@@ -7,6 +7,7 @@ from smtplib import SMTPServerDisconnected
 import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
+from django.db import connection
 from django.test import Client
 
 from config.notices.mails import send_due_mails
@@ -17,6 +18,7 @@ from marketplace.services.erasure import erase_subject, plan_erasure_of_person
 from marketplace.services.notices import notify, notify_many
 from marketplace.services.people import add_participant, add_person, join
 from tests.conftest import CommittedDatabase
+from tests.embedded.processes import wait_until
 from tests.web.city import address
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -49,12 +51,24 @@ def tell(participant_id: int, kind: NoticeKind, title: str, key: str = "1") -> N
 
 def run(now: datetime) -> list[mail.EmailMessage]:
     """Collect and send as the task does, and return what was sent."""
+    wait_until(_is_seen, seconds=120)
     before = len(mail.outbox)
     notice_mails.collect_mails(now=now)
     notice_mails.collect_digests(now=now)
     while send_due_mails(now=now):
         pass
     return mail.outbox[before:]
+
+
+def _is_seen() -> bool:
+    """Return whether nobody can come in before our notices: transactions of other tests end."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(max(transaction_number), 0)"
+            " < pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM marketplace_notice"
+        )
+        (is_seen,) = cursor.fetchone()
+    return bool(is_seen)
 
 
 def test_what_waits_goes_at_once_the_rest_with_the_morning(participants: dict[str, int]) -> None:

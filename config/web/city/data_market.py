@@ -173,16 +173,22 @@ def feeds_card(look: Look) -> CityCard:
     """Show how live data did as the market itself measured it."""
     health = _health(look)
     title = findings.feeds(health)
-    rows = [
-        (_("There"), health.up_share),
-        (_("Valid by its format"), health.valid_share),
-    ]
+    rows = [("up", health.up_share), ("valid", health.valid_share)]
+    names = {"up": _("There"), "valid": _("Valid by its format")}
     bars = [
-        Bar(name, share(value) if value is not None else _("missing"), value and value * 100, "c4")
-        for name, value in rows
+        Bar(
+            names[code],
+            share(value) if value is not None else _("missing"),
+            value and value * 100,
+            "c4",
+        )
+        for code, value in rows
     ]
     svg = ranked_bars(bars, Words(title, _("Share of all looks."), "%"), whole=100)
-    columns = [Column(_("What"), "what"), Column(_("Share of looks"), "share", share)]
+    columns = [
+        Column(_("What"), "what", names.__getitem__),
+        Column(_("Share of looks"), "share", share),
+    ]
     note = _("{looks} looks at {products} products by the market itself.").format(
         looks=health.look_count, products=health.product_count
     )

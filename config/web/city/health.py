@@ -98,13 +98,15 @@ def times_card(look: Look) -> CityCard:
     """Show how long it takes from delivery to settled, and to final."""
     times = look.times
     title = findings.settling(times)
-    rows = [
-        (_("{percent} of 100 intervals within").format(percent=percent), seconds)
-        for percent, seconds in zip(PERCENTILES, times.seconds, strict=False)
+    rows = list(zip(PERCENTILES, times.seconds, strict=False))
+    bars = [
+        Bar(_within(percent), lasting(seconds), seconds / 3600, "c2") for percent, seconds in rows
     ]
-    bars = [Bar(name, lasting(seconds), seconds / 3600, "c2") for name, seconds in rows]
     svg = ranked_bars(bars, Words(title, _("Time from delivery to settled."), "h"))
-    columns = [Column(_("Share"), "share"), Column(_("Time"), "seconds", lasting)]
+    columns = [
+        Column(_("Share"), "percent_of_intervals", _within),
+        Column(_("Time"), "seconds", lasting),
+    ]
     parts = [
         _("From an interval's end to its first clearing; the ledger books it within seconds."),
         _("{corrected} were cleared again, {late} at their deadline with readings missing.").format(
@@ -121,3 +123,7 @@ def times_card(look: Look) -> CityCard:
             )
         )
     return make_card("times", title, svg if rows else "", columns, rows, note=" ".join(parts))
+
+
+def _within(percent: int) -> str:
+    return _("{percent} of 100 intervals within").format(percent=percent)
