@@ -1,7 +1,10 @@
 """The form of a standing rule: prices as people say them, per kWh, never rounded."""
 
+from __future__ import annotations
+
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -10,32 +13,36 @@ from django.utils.translation import gettext_lazy as _
 from marketplace.domain.money import PRICE_MAX_MICRO_PER_KWH
 from marketplace.queries.pages_rules import RuleVersion
 
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
 MICRO = 10**6
 PRICE_MAX = Decimal(PRICE_MAX_MICRO_PER_KWH) / MICRO
+
+
+def price_limit(label: _StrPromise, help_text: _StrPromise) -> forms.DecimalField:
+    """Return the field of a limit price, down to the micro-unit; it may stay empty."""
+    return forms.DecimalField(
+        label=label,
+        required=False,
+        min_value=-PRICE_MAX,
+        max_value=PRICE_MAX,
+        max_digits=10,
+        decimal_places=6,
+        help_text=help_text,
+    )
 
 
 class RuleForm(forms.Form):
     """Sell at or above, buy at or below; empty leaves the price to the hall."""
 
-    sell = forms.DecimalField(
-        label=_("Sell my surplus at or above"),
-        required=False,
-        min_value=-PRICE_MAX,
-        max_value=PRICE_MAX,
-        max_digits=10,
-        decimal_places=6,
-        help_text=_(
-            "Price per kWh. Empty: the rule set draws one, never below the feed-in tariff."
-        ),
+    sell = price_limit(
+        _("Sell my surplus at or above"),
+        _("Price per kWh. Empty: the rule set draws one, never below the feed-in tariff."),
     )
-    buy = forms.DecimalField(
-        label=_("Buy from neighbours at or below"),
-        required=False,
-        min_value=-PRICE_MAX,
-        max_value=PRICE_MAX,
-        max_digits=10,
-        decimal_places=6,
-        help_text=_("Price per kWh. Empty: the rule set draws one, never above the retail tariff."),
+    buy = price_limit(
+        _("Buy from neighbours at or below"),
+        _("Price per kWh. Empty: the rule set draws one, never above the retail tariff."),
     )
     last_day = forms.DateField(
         label=_("Last day"),
@@ -48,7 +55,7 @@ class RuleForm(forms.Form):
     )
 
     @classmethod
-    def of(cls, rule: RuleVersion | None, zone: ZoneInfo, prefix: str) -> "RuleForm":
+    def of(cls, rule: RuleVersion | None, zone: ZoneInfo, prefix: str) -> RuleForm:
         """Return the form filled with a rule."""
         if rule is None:
             return cls(prefix=prefix)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any, Final
 
 from django.db import connection
@@ -30,14 +31,13 @@ def iterate_part(part: Part, *, participant_id: int) -> tuple[list[str], Iterato
         "requests": list(requests),
     }
     cursor = connection.chunked_cursor()
-    try:
+    with ExitStack() as closing_on_failure:
+        closing_on_failure.callback(cursor.close)
         cursor.execute(part.sql, whose)
         # The columns are known once something was fetched.
         first = cursor.fetchmany(_CHUNK)
         columns = [column.name for column in cursor.description]
-    except Exception:
-        cursor.close()
-        raise
+        closing_on_failure.pop_all()
     # A plain cursor leaves JSON as its text.
     documents = [at for at, each in enumerate(cursor.description) if each.type_code == _JSONB]
 

@@ -11,7 +11,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from config.web.join.texts import MemberText
-from config.web.rule_form import MICRO, PRICE_MAX
+from config.web.rule_form import MICRO, price_limit
 from config.web.shell import ROLE_NAMES
 from marketplace.domain.applications import (
     METER_MAX_LENGTH,
@@ -167,23 +167,11 @@ class JoinRuleForm(forms.Form):
     rule = forms.ChoiceField(
         label=_("My rule"), choices=list(RULES.items()), widget=forms.RadioSelect, initial="default"
     )
-    sell = forms.DecimalField(
-        label=_("Sell my surplus at or above"),
-        required=False,
-        min_value=-PRICE_MAX,
-        max_value=PRICE_MAX,
-        max_digits=10,
-        decimal_places=6,
-        help_text=_("Price per kWh; for your own prices only."),
+    sell = price_limit(
+        _("Sell my surplus at or above"), _("Price per kWh; for your own prices only.")
     )
-    buy = forms.DecimalField(
-        label=_("Buy from neighbours at or below"),
-        required=False,
-        min_value=-PRICE_MAX,
-        max_value=PRICE_MAX,
-        max_digits=10,
-        decimal_places=6,
-        help_text=_("Price per kWh; for your own prices only."),
+    buy = price_limit(
+        _("Buy from neighbours at or below"), _("Price per kWh; for your own prices only.")
     )
 
     @property
