@@ -1,4 +1,4 @@
-"""Forecasts over HTTP: a meter's surplus and demand for its owner, zone prices for everybody."""
+"""Forecasts over HTTP: a meter's surplus and demand for its owner, zone prices for members."""
 
 from typing import Any
 
@@ -105,9 +105,9 @@ class PriceForecasts(APIView):
 
     @extend_schema(parameters=[PricesAsked], responses=PriceForecastOut(many=True))
     def get(self, request: Request) -> Response:
-        """Return the prices expected in each zone of a community you belong to or watch."""
+        """Return the prices expected in each zone of a community you belong to or operate."""
         community_id = asked_for(request, PricesAsked)["community"]
-        if community_id not in reach_of(request).watched:
+        if community_id not in reach_of(request).current:
             raise Http404
         values = [
             {

@@ -128,13 +128,7 @@ class RollupTotals(APIView):
 
 def _watched(request: Request, community_id: int) -> int:
     """Return a community whose newest figures the caller may see: planners see released ones."""
-    reach = reach_of(request)
-    own = {
-        each.place.community_id
-        for each in reach.personas
-        if each.place is not None and each.role != "planner"
-    }
-    if community_id not in own | reach.operated:
+    if community_id not in reach_of(request).current:
         raise Http404
     return community_id
 

@@ -16,9 +16,6 @@ from config.web.personas import personas_of
 from marketplace.queries.pages import Place, get_minimum_group_size, list_places
 from marketplace.queries.pages_community import MarketInterval, list_market_intervals
 
-# Roles that look at any community when they belong to none.
-CITY_ROLES = ("planner", "operator")
-
 
 @dataclass(frozen=True)
 class CommunityRow:
@@ -92,8 +89,7 @@ class CommunityPeriod:
 @require_safe
 def community(request: HttpRequest, community_id: int) -> HttpResponse:
     """Price, volumes and flows of a day, as charts with their tables."""
-    # Planners have pages of their own: these figures are the newest, and say who was corrected.
-    place = community_place_or_404(request, community_id, roles=("operator",))
+    place = community_place_or_404(request, community_id)
     now = timezone.now()
     chosen = chosen_day(request, place, now)
     period = get_community_period(place, chosen.start, chosen.end, now)
@@ -147,16 +143,17 @@ def _row(interval: MarketInterval, zones: Sequence[Rollup], is_small: bool) -> C
     )
 
 
-def community_place_or_404(
-    request: HttpRequest, community_id: int, *, roles: Sequence[str] = CITY_ROLES
-) -> Place:
-    """Return a community the signed-in person belongs to, or watches in one of the roles."""
+def community_place_or_404(request: HttpRequest, community_id: int) -> Place:
+    """Return a community the signed-in person belongs to or operates.
+
+    Planners have pages of their own: the newest figures would say who was corrected.
+    """
     for persona in personas_of(request):
-        if persona.role in set(CITY_ROLES) - set(roles):
+        if persona.role == "planner":
             continue
         if persona.place is not None and persona.place.community_id == community_id:
             return persona.place
-        if persona.place is None and persona.role in roles:
+        if persona.place is None and persona.role == "operator":
             for place in list_places():
                 if place.community_id == community_id:
                     return place

@@ -152,10 +152,13 @@ class IntervalList(APIView):
 
     @extend_schema(parameters=[*PAGE_PARAMETERS, IntervalsAsked], responses=pages(IntervalOut))
     def get(self, request: Request) -> Response:
-        """List the intervals of your communities: state, price, volume, and who was missing."""
+        """List the intervals of your communities: state, price, volume, and how many were missing.
+
+        For members and operators. Planners see released days, under `analytics/`.
+        """
         asked, reach = asked_for(request, IntervalsAsked), reach_of(request)
         chosen = asked["community"]
-        communities = reach.watched if chosen is None else reach.watched & {chosen}
+        communities = reach.current if chosen is None else reach.current & {chosen}
         now, small = timezone.now(), set[int]()
 
         def fetch(before_id: int | None, limit: int) -> list[IntervalLine]:

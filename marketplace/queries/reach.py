@@ -24,12 +24,16 @@ class Reach:
     operated : frozenset of int
         Communities whose members, meters and readings they run as an operator.
     watched : frozenset of int
-        Communities whose prices and sums they see: as a member, operator or planner.
+        Communities that they know of, with rules and halts: as a member, operator or planner.
+    current : frozenset of int
+        Communities whose newest prices, sums and orders they see: as a member or operator.
+        Planners have the figures that were released to them, and nothing else.
     """
 
     personas: tuple[Persona, ...]
     operated: frozenset[int]
     watched: frozenset[int]
+    current: frozenset[int]
 
     @property
     def own_ids(self) -> frozenset[int]:
@@ -83,5 +87,10 @@ def get_reach(*, user_id: int, right: Right = Right.LOOK) -> Reach:
         )
 
     operated = communities(ROLE.OPERATOR)
-    own = frozenset(each.place.community_id for each in personas if each.place is not None)
-    return Reach(personas, operated, own | operated | communities(ROLE.PLANNER))
+    own = frozenset(
+        each.place.community_id
+        for each in personas
+        if each.place is not None and each.role != ROLE.PLANNER
+    )
+    current = own | operated
+    return Reach(personas, operated, current | communities(ROLE.PLANNER), current)
