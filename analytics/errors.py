@@ -11,6 +11,10 @@ class FileInvalid(ValueError):
         super().__init__(f"{place}: {what}; {remedy}")
 
 
+class PublicationDiffers(Exception):
+    """A publication is not what was published, or the log says otherwise."""
+
+
 class WeatherInvalid(FileInvalid):
     """A weather file that cannot be taken."""
 

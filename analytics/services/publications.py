@@ -23,6 +23,7 @@ from analytics.queries import disclosed, figures
 from analytics.queries.disclosed import list_shown_flows
 from analytics.queries.publications import get_document, list_newest
 from analytics.services.releases import MINIMUM_OF_ANY
+from ledger.domain.commands import Command
 from ledger.domain.documents import Document
 from ledger.queries.newest_root import get_log_point
 from ledger.services import submit
@@ -131,18 +132,25 @@ def _publish(
         sha256=text_hash(text),
         text=text,
     )
-    # In public: anybody who has the text can compare it with what everybody was shown.
+    submit(commands=[logged_command(made)], submitted_at=now)
+    return 1
+
+
+def logged_command(made: Publication) -> Command:
+    """Return what the ledger logs of a publication.
+
+    In public: anybody who has the text can compare it with what everybody was shown.
+    """
     logged = Document(
         kind="figures",
         public={
-            "community": str(place.community_id),
-            "month": f"{month:%Y-%m}",
-            "revision": str(revision),
+            "community": str(made.community_id),
+            "month": f"{made.month:%Y-%m}",
+            "revision": str(made.revision),
             "sha256": made.sha256,
         },
     )
-    submit(commands=[logged.command(f"figures:{made.pk}")], submitted_at=now)
-    return 1
+    return logged.command(f"figures:{made.pk}")
 
 
 def _figures_of(document: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,11 +17,17 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from analytics.domain.disclosure import Audience
+from analytics.domain.published import text_hash
+from analytics.errors import PublicationDiffers
+from analytics.models import Publication
 from analytics.queries import disclosed, figures
 from analytics.queries.publications import list_publications
 from analytics.services import publish_due_figures, revise_released_days
+from analytics.services.publication_verification import verify_publications
+from analytics.services.publications import logged_command
 from config.replay.pipeline import replay
 from ledger.queries import get_answers
+from ledger.services import SettlementWorker, submit
 from marketplace.domain.rules import preset
 from tests.web.city import DAY, HOMES, City, build_city, readings_csv, signed_in
 from tests.worlds import world
@@ -119,6 +126,36 @@ def test_a_publication_can_be_checked_and_is_never_changed(city: City) -> None:
         connection.cursor() as cursor,
     ):
         cursor.execute("UPDATE analytics_publication SET text = ''")
+
+
+def test_what_is_not_what_was_logged_is_named(city: City) -> None:
+    worker = SettlementWorker(holder="test")
+    assert worker.take_head() and worker.settle_inbox(now=PUBLISHED)
+    assert verify_publications() == 1
+    kept = Publication.objects.get()
+    for changes, is_logged, what in (
+        ({"text": kept.text.replace("Lindenhof", "Elsewhere")}, True, "its text has another hash"),
+        # Whoever changes the hash with it has the log against them.
+        ({"text": "{}", "sha256": text_hash("{}")}, True, "the log has another hash"),
+        ({"month": date(2026, 5, 1)}, True, "the log has another hash, month or revision"),
+        ({}, False, "it was never handed to the ledger"),
+    ):
+        said = Publication(**{**_values(kept), "revision": 2})
+        told = Publication(**{**_values(said), **changes})
+        with transaction.atomic():
+            told.save(force_insert=True)
+            said.pk = told.pk
+            if is_logged:
+                submit(commands=[logged_command(said)], submitted_at=PUBLISHED)
+                worker.settle_inbox(now=PUBLISHED)
+            with pytest.raises(PublicationDiffers, match=rf"^publication {told.pk} \(.*{what}"):
+                verify_publications()
+            transaction.set_rollback(True)
+
+
+def _values(publication: Publication) -> dict[str, Any]:
+    columns = (each.name for each in Publication._meta.fields)
+    return {name: getattr(publication, name) for name in columns if name != "id"}
 
 
 def test_one_households_correction_is_not_seen_by_comparing(city: City, tmp_path: Path) -> None:

@@ -358,6 +358,7 @@ def test_the_command_says_in_plain_lines_what_it_found(written: CommittedDatabas
             "0 certificates (1 Wh each) are what 0 logged events left, as many as the meters say,"
             " and none is in two hands"
         ),
+        "0 publications of figures are the texts that were logged",
     ]
     assert (broken.returncode, broken.stdout) == (1, "")
     assert broken.stderr == (

@@ -13,6 +13,8 @@ from django.db import DatabaseError
 from django.utils import timezone
 from tqdm import tqdm
 
+from analytics.errors import PublicationDiffers
+from analytics.services.publication_verification import verify_publications
 from config.log.keys import KeyMissing, read_policy
 from config.log.remote import check_log, read_policy_of
 from ledger.errors import LedgerError
@@ -35,6 +37,8 @@ from marketplace.services.health import note_verification
 from marketplace.services.verification import verify_clearings
 
 Progress = Callable[[int, int], None]
+# What a verification finds; everything else is no verdict.
+FINDINGS = (LedgerError, MarketplaceError, PublicationDiffers)
 
 
 class Command(BaseCommand):
@@ -69,7 +73,7 @@ class Command(BaseCommand):
                 self._check_remote(options["log"], options["policy"], options["openings"])
             else:
                 self._verify_and_note()
-        except (LedgerError, MarketplaceError) as error:
+        except FINDINGS as error:
             self.stderr.write(f"the ledger is broken: {error}")
             sys.exit(1)
 
@@ -79,7 +83,7 @@ class Command(BaseCommand):
         problems: list[str] = []
         try:
             self._verify_own()
-        except (LedgerError, MarketplaceError) as error:
+        except FINDINGS as error:
             problems.append(str(error))
             raise
         finally:
@@ -140,6 +144,9 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{certificates.wh} certificates (1 Wh each) are what {certificates.events} logged"
             " events left, as many as the meters say, and none is in two hands"
+        )
+        self.stdout.write(
+            f"{verify_publications()} publications of figures are the texts that were logged"
         )
 
     def _verify_data_market(self) -> None:
