@@ -100,9 +100,19 @@ PERSONAL: Final = (
 )
 
 
+# The archive has what each page shows to some, colleagues' acts and addresses included.
+OWNERS_READ: Final = ("own_data",)
+
+
 def right_of(request: HttpRequest) -> Right:
     """Return what a request needs: to look, or what its address is listed under."""
-    if request.method in _SAFE:
-        return Right.LOOK
     match = request.resolver_match
-    return RIGHTS.get((match.url_name if match else None) or "", Right.MANAGE)
+    deed = (match.url_name if match else None) or ""
+    if request.method in _SAFE and deed not in OWNERS_READ:
+        return Right.LOOK
+    return right_to(deed)
+
+
+def right_to(deed: str) -> Right:
+    """Return what sending something to an address needs, by the address's name."""
+    return RIGHTS.get(deed, Right.MANAGE)

@@ -1,8 +1,10 @@
 """Several people for one participant: who may do what, up to how much, and who may not get in."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from django.core import mail
@@ -23,6 +25,20 @@ from tests.web.test_joining import SCRIPT, last_link, newcomer
 
 # No participant is bound by what these do; feeds, files and the log have no session at all.
 READS = {"GET", "HEAD", "OPTIONS"}
+TEMPLATES: Final = Path(pages.__file__).parent.parent / "templates"
+FORM: Final = re.compile(r'({% permitted[^%]*%})?<form\b[^>]*method="post"[^>]*>')
+TARGET: Final = re.compile(r"action=\"{% url '(\w+)'")
+# What somebody does for themselves, whoever they act for.
+OF_A_PERSON: Final = (
+    "join/confirm",
+    "join/join",
+    "join/state",
+    "join/step",
+    "join/trial",
+    "notices/",
+    "organisation/invitation",
+    "registration/",
+)
 
 
 def writing_views() -> Iterator[str]:
@@ -108,6 +124,11 @@ def test_roles_decide_on_pages_and_in_the_api(city: City) -> None:
     refused = vera.post(rule, form)
     assert refused.status_code == 403 and "Ask one of its owners" in refused.content.decode()
     assert put() == 404
+    # All of it in one file, with what colleagues did, is for owners to take.
+    archive = f"/member/{bakery}/privacy/data.zip"
+    assert vera.get(archive).status_code == 403
+    assert archive not in vera.get(f"/member/{bakery}/privacy/").content.decode()
+    assert signed_in("erin").get(archive).status_code == 200
     # An accountant may not trade either, a trader may; neither manages people or keys.
     for role, code, api_code in (("accountant", 403, 404), ("trader", 302, 200)):
         Membership.objects.filter(id=seat.id).update(role=role)
@@ -191,3 +212,36 @@ def test_limits_count_what_was_done_and_nothing_that_failed(city: City) -> None:
     with committing(acts_as=acts, key="e", amount_micro=100, now=later) as counted:
         counted.amount_micro = 0  # nothing came of it
     assert Commitment.objects.count() == 2
+
+
+def test_every_form_is_for_those_who_may_send_it() -> None:
+    """A form that is offered to whoever may not send it ends in a refusal."""
+    offered = []
+    for path in sorted(TEMPLATES.rglob("*.html")):
+        name = str(path.relative_to(TEMPLATES))
+        for form in FORM.finditer(path.read_text()):
+            target = TARGET.search(form.group())
+            tag = f'permitted "{target.group(1)}"' if target else "permitted"
+            if tag not in (form.group(1) or "") and not (
+                name.startswith(OF_A_PERSON) or (target and target.group(1) in pages.PERSONAL)
+            ):
+                offered.append(f"{name}: {form.group()}")
+    assert offered == []
+
+
+@pytest.mark.parametrize(
+    ("name", "page", "deed"),
+    [
+        ("erin", "/market/requests", "Post the request"),
+        ("dora", "/market/products/new", '<button class="main">'),
+        ("olga", "/operator/{id}/rules", "Keep as a draft"),
+    ],
+)
+def test_nobody_is_offered_what_they_may_not_do(
+    city: City, name: str, page: str, deed: str
+) -> None:
+    client, page = signed_in(name), page.format(id=city.participant_ids[name])
+    assert deed in client.get(page).content.decode()
+    Membership.objects.filter(id=seat_of(address(name)).id).update(role="viewer")
+    offered = client.get(page).content.decode()
+    assert deed not in offered and "your role here is viewer" in offered
