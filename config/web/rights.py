@@ -100,7 +100,8 @@ PERSONAL: Final = (
 )
 
 
-# The archive has what each page shows to some, colleagues' acts and addresses included.
+# To look is one thing; to carry off everything of all years in one file is another, and whoever
+# answers for the participant decides on it.
 OWNERS_READ: Final = ("own_data",)
 
 

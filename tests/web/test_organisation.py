@@ -124,7 +124,7 @@ def test_roles_decide_on_pages_and_in_the_api(city: City) -> None:
     refused = vera.post(rule, form)
     assert refused.status_code == 403 and "Ask one of its owners" in refused.content.decode()
     assert put() == 404
-    # All of it in one file, with what colleagues did, is for owners to take.
+    # All of it in one file is for owners to take.
     archive = f"/member/{bakery}/privacy/data.zip"
     assert vera.get(archive).status_code == 403
     assert archive not in vera.get(f"/member/{bakery}/privacy/").content.decode()
