@@ -27,6 +27,7 @@ APPEND_ONLY = (
     "marketplace_certificateevent",
     "marketplace_certificateissuance",
     "marketplace_clearing",
+    "marketplace_creditlimitchange",
     "marketplace_datainvoice",
     "marketplace_dataquerystore",
     "marketplace_datarewrap",

@@ -19,6 +19,7 @@ from marketplace.models.certificates import (
     ProductionDevice,
 )
 from marketplace.models.comparisons import PricingComparison, PricingOutcome
+from marketplace.models.credit import CreditLimitChange
 from marketplace.models.data_contracts import (
     DataCharge,
     DataContract,
@@ -101,6 +102,7 @@ __all__ = [
     "Clearing",
     "Commitment",
     "Community",
+    "CreditLimitChange",
     "CreditLine",
     "DataCharge",
     "DataContract",

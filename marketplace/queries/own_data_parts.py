@@ -318,6 +318,13 @@ PARTS: Final[tuple[Part, ...]] = (
         " FROM marketplace_access WHERE participant_id = %(me)s ORDER BY id",
     ),
     Part(
+        "credit_limits",
+        "csv",
+        ("marketplace_creditlimitchange.participant_id",),
+        "SELECT before_micro, after_micro, reason, at FROM marketplace_creditlimitchange"
+        " WHERE participant_id = %(me)s ORDER BY id",
+    ),
+    Part(
         "erasure_requests",
         "csv",
         ("marketplace_erasurerequest.participant_id",),
@@ -347,6 +354,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "marketplace_alert.other_id": "Found about somebody else; about this one see `alerts`.",
     "marketplace_alertstep.operator_id": "An office's own work on somebody else's alert.",
     "marketplace_datadispute.decided_by_id": "An office's verdict about others' dispute.",
+    "marketplace_creditlimitchange.operator_id": "An office's act; its words are the member's.",
     "marketplace_ruledraft.author_id": "An office's draft for a community.",
     "marketplace_tradinghalt.ordered_by_id": "An office's act, public to all members.",
     "marketplace_tradinghalt.lifted_by_id": "An office's act, public to all members.",
