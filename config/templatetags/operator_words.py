@@ -8,6 +8,7 @@ from django.utils.formats import number_format
 
 from config.web.operator_pages.case_words import age_words
 from config.web.operator_pages.lights import QUEUE_NAMES
+from config.web.operator_pages.task_words import task_words
 
 register = template.Library()
 
@@ -27,7 +28,13 @@ def queue_name(name: str) -> str:
 @register.filter
 def task_name(name: str) -> str:
     """Write a task's name without where it lives; operators find it in the manual by it."""
-    return name.rpartition(".")[2].replace("_", " ")
+    return name.rpartition(".")[2]
+
+
+@register.filter
+def task_deed(name: str) -> str:
+    """Write what a task does."""
+    return task_words(name)
 
 
 @register.filter

@@ -70,9 +70,10 @@ def shorten(text: str, room: float) -> str:
     return f"{kept.rstrip()}\N{HORIZONTAL ELLIPSIS}"
 
 
-def fitted(text: str, css: str, attributes: str, room: float) -> str:
+def fitted(text: str, css: str, attributes: str, room: float, *, short: str = "") -> str:
     """Return a text element; where a telephone has no room for it, a short one stands there."""
-    short = shorten(text, room)
+    cut = shorten(text, room)
+    short = shorten(short, room) if short and cut != text else cut
     if short == text:
         return f'<text class="{css}" {attributes}>{escape(text)}</text>'
     return (

@@ -20,11 +20,15 @@ LABEL_WIDTH: Final = 98.0
 
 @dataclass(frozen=True)
 class End:
-    """A source or a sink; ``figure`` is its total as text, ``css`` the class of its colour."""
+    """A source or a sink; ``figure`` is its total as text, ``css`` the class of its colour.
+
+    ``short`` stands for its name where a telephone has no room for it; without, the name is cut.
+    """
 
     name: str
     figure: str
     css: str
+    short: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,9 +121,12 @@ def _end(end: End, top: float, height: float, *, is_right: bool) -> str:
     x = 100 - BAR if is_right else 0.0
     place = 'x="95.5%" text-anchor="end"' if is_right else 'x="4.5%"'
     middle = top + max(height, ROOM_OF_WORDS - 12) / 2
+    at = f'{place} y="{middle - 3:.1f}"'
     return (
         f'<rect class="end {end.css}" x="{x:g}%" y="{top:.1f}" width="{BAR:g}%" '
         f'height="{max(height, 1.5):.1f}" rx="2"/>'
-        + fitted(end.name, "flow-name", f'{place} y="{middle - 3:.1f}"', LABEL_WIDTH)
+        + fitted(
+            end.name, "flow-name", f'{place} y="{middle - 3:.1f}"', LABEL_WIDTH, short=end.short
+        )
         + f'<text class="flow-figure" {place} y="{middle + 12:.1f}">{escape(end.figure)}</text>'
     )

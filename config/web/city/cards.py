@@ -93,7 +93,8 @@ def make_card(
         svg="" if is_empty else svg,
         columns=[column.label for column in columns],
         rows=rows,
-        note=note,
+        # Sentences are joined by a space, which does not follow a Chinese full stop.
+        note=note.replace("。 ", "。"),
         legend=() if is_empty else legend,
     )
     return CityCard(chart, columns, values)

@@ -1,7 +1,6 @@
 """Cards of the data market: what it asks, what was concluded, where data went, how it was."""
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from config.templatetags.figures import money, share
 from config.web.chart_kinds.bars import Bar, ranked_bars
@@ -203,10 +202,10 @@ def _asked(prices: DataPrices) -> str:
     if not priced:
         return _("free")
     median = money(prices.median_micro, prices.currency)
+    if priced == prices.product_count == 1:
+        return median
     if not prices.free_count:
-        return ngettext("{price} for {count}", "{price} at the median of {count}", priced).format(
-            price=median, count=priced
-        )
+        return _("{price} at the median of {count}").format(price=median, count=priced)
     return _("{price} at the median of {count}, {free} free").format(
         price=median, count=priced, free=prices.free_count
     )

@@ -86,8 +86,9 @@ def completeness_card(look: Look) -> CityCard:
         (_("Final"), basis.final_count, "leaf"),
         (_("Readings that never came in time"), basis.missing_count, "grid"),
     ]
-    bars = [Bar(name, str(value), value, css) for name, value, css in rows]
-    svg = ranked_bars(bars, Words(title, _("Intervals and missing readings."), ""))
+    # Readings are no part of the intervals: the title and the table have them.
+    bars = [Bar(name, str(value), value, css) for name, value, css in rows[:3]]
+    svg = ranked_bars(bars, Words(title, _("Intervals, settled and final."), ""))
     columns = [Column(_("What"), "what"), Column(_("Count"), "count")]
     note = _("An interval is settled without a reading that is missing at its deadline.")
     values = [(name, value) for name, value, _css in rows]

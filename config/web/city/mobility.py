@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cached_property
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
@@ -25,7 +26,7 @@ from config.web.chart_kinds.sparklines import Spark, small_multiples
 from config.web.charts import Words
 from config.web.city.cards import CityCard, Column, Section, kilo, made_from, make_card
 from config.web.city.look import Look
-from config.web.data.words import area_label
+from config.web.data.words import area_digits, area_label
 from config.web.indicators import UNITS, finding, flow_finding
 from marketplace.domain.data.licences import licence_of
 from marketplace.queries.data.planning_names import ProductName, names_of_products
@@ -159,9 +160,10 @@ def between_card(licensed: Licensed) -> CityCard:
     ]
     left = [sum(trips for (a, _b), trips in sums.items() if a == at) for at in range(len(ends))]
     right = [sum(trips for (_a, b), trips in sums.items() if b == at) for at in range(len(ends))]
+    shorts = [area_digits(area) if area else _("other areas") for area in ends]
     svg = sankey(
-        [End(name, str(count), f"c{1 + at % 6}") for at, (name, count) in _zip(names, left)],
-        [End(name, str(count), f"c{1 + at % 6}") for at, (name, count) in _zip(names, right)],
+        _ends(names, left, shorts),
+        _ends(names, right, shorts),
         streams,
         Words(title, _("Trips from areas on the left to areas on the right."), _("trips")),
     )
@@ -216,11 +218,10 @@ def clock_card(look: Look, licensed: Licensed) -> CityCard:
         (_("Departures"), bikes, str(UNITS["transit"][1])),
     ]
     known = [(name, _peak(values)) for name, values, _unit in lines]
-    title = pgettext("between findings", "; ").join(
-        _("{what} peaks at {hour}:00").format(what=name, hour=f"{hour:02d}")
-        for name, hour in known
-        if hour is not None
+    peaks = pgettext("between findings", ", ").join(
+        f"{name} {hour:02d}:00" for name, hour in known if hour is not None
     )
+    title = _("Highest at: {peaks}").format(peaks=peaks) if peaks else ""
     sparks = [
         Spark(
             name,
@@ -283,7 +284,10 @@ def _figure(values: Sequence[int | None], unit: str) -> str:
     most = max((value for value in values if value is not None), default=None)
     if most is None:
         return _("missing")
-    return _("up to {most}").format(most=kwh(most) if unit == "kWh" else f"{most} {unit}")
+    if unit == "kWh":
+        return _("up to {most}").format(most=kwh(most))
+    count = number_format(most, force_grouping=True)
+    return _("up to {count} {unit}").format(count=count, unit=unit)
 
 
 def _short(place: str) -> str:
@@ -303,5 +307,8 @@ def _index(ends: Sequence[str], area: str) -> int:
     return ends.index(area) if area in ends else len(ends) - 1
 
 
-def _zip(names: Sequence[str], counts: Sequence[int]) -> list[tuple[int, tuple[str, int]]]:
-    return list(enumerate(zip(names, counts, strict=True)))
+def _ends(names: Sequence[str], counts: Sequence[int], shorts: Sequence[str]) -> list[End]:
+    return [
+        End(name, number_format(count, force_grouping=True), f"c{1 + at % 6}", short)
+        for at, (name, count, short) in enumerate(zip(names, counts, shorts, strict=True))
+    ]

@@ -35,7 +35,7 @@ HEADS: Final[dict[str, Promise]] = {
     "city": gettext_lazy("The city at a glance"),
     "prices": gettext_lazy("Prices of energy and data"),
     "flows": gettext_lazy("Flows of energy and data"),
-    "equity": gettext_lazy("What communities have from it, and who"),
+    "equity": gettext_lazy("What communities gain, and who gains it"),
     "mobility": gettext_lazy("Mobility beside energy"),
     "health": gettext_lazy("Health of the market"),
     "methods": gettext_lazy("Methods and data"),

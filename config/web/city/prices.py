@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from analytics.domain.figures import EnergyBucket
 from analytics.domain.price_statistics import day_shape, mean_of, ranked, volatility
-from config.templatetags.figures import price_figure, price_rounded, unit_symbol
+from config.templatetags.figures import price, price_figure, price_rounded, unit_symbol
 from config.web import charts
 from config.web.chart_cards import LegendItem
 from config.web.chart_kinds import curves, heat
@@ -205,7 +205,7 @@ def hours_card(look: Look) -> CityCard:
     ramp = heat.Ramp.over(units(value) for value in everything)
     title = (
         _("Prices hour by hour reached from {low} to {high}").format(
-            low=written[min(shape)], high=written[max(shape)]
+            low=written[min(shape)], high=price(max(shape), look.currency)
         )
         if shape
         else findings.nothing()

@@ -54,6 +54,15 @@ def area_label(name: str) -> str:
     return f"{north}, {abs(longitude):.3f}° {'E' if longitude >= 0 else 'W'}"
 
 
+def area_digits(name: str) -> str:
+    """Return where an area lies in two decimals, for a picture without room for more."""
+    if not h3.is_valid_cell(name):
+        return name
+    return ", ".join(
+        f"{each:.2f}".replace("-", "\N{MINUS SIGN}") for each in h3.cell_to_latlng(name)
+    )
+
+
 def area(west: int, south: int, east: int, north: int) -> str:
     """Write a box of microdegrees, with so many decimals that its edges differ."""
     least = min(east - west, north - south)

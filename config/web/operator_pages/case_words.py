@@ -90,6 +90,11 @@ def _text(case: Case) -> str:
             "{count} members want to be forgotten",
             case.count,
         ),
+        "mails": ngettext(
+            "{count} mail was refused ten times and waits for you",
+            "{count} mails were refused ten times and wait for you",
+            case.count,
+        ),
         "publishing": _("Publishing has stopped"),
         "objections": ngettext(
             "{count} objection of a validator", "{count} objections of validators", case.count
@@ -133,6 +138,8 @@ def _url(case: Case, operator_id: int) -> str:
             return reverse("operator_ledger", args=[operator_id])
         case "tasks":
             return "#tasks"
+        case "mails":
+            return "#mails"
         case _:
             return ""
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from config.log.keys import KeyMissing, read_policy
 from config.web.kept import kept
@@ -26,6 +27,7 @@ from ledger.queries.progress import get_unattested_since
 from marketplace.queries import operations, pages_operator
 from marketplace.queries.operator_cases import list_cases
 from marketplace.queries.pages import Persona, Place, list_places
+from marketplace.services.notice_mails import try_mails_again
 
 # Every member's balance is looked at: once a minute, whoever asks.
 _OVER_LIMIT_S: Final = 60
@@ -39,6 +41,7 @@ class Health:
     cases: list[CaseRow]
     queues: list[operations.Queue]
     tasks: list[TaskState]
+    refused_mails: int
     now: datetime
 
     @property
@@ -102,6 +105,16 @@ def operator_health(request: HttpRequest, participant_id: int) -> HttpResponse:
     return render(request, "operator/live.html", context)
 
 
+@require_POST
+def operator_mails(request: HttpRequest, participant_id: int) -> HttpResponse:
+    """Let mails be tried again that the mail server refused until they were given up."""
+    use_persona(request, participant_id, "operator")
+    count = try_mails_again(now=timezone.now())
+    words = ngettext("{count} mail is tried again.", "{count} mails are tried again.", count)
+    messages.success(request, words.format(count=count))
+    return redirect("operator", participant_id)
+
+
 def places_of(persona: Persona) -> Sequence[Place]:
     """Return the communities an operator runs: their own, or all of a hall's."""
     return [persona.place] if persona.place else list_places()
@@ -121,6 +134,7 @@ def _health(persona: Persona, places: Sequence[Place], now: datetime) -> Health:
         over=_count_over_limit(persona, places, now),
     )
     cases += list_cases(places=places, now=now)
+    refused_mails = sum(case.count for case in cases if case.kind == "mails")
     oldest = sorted(cases, key=lambda case: case.since or now - timedelta(days=3650))
     return Health(
         [
@@ -130,11 +144,12 @@ def _health(persona: Persona, places: Sequence[Place], now: datetime) -> Health:
             lights.queues_light(queues, now),
             lights.feeds_light(operations.get_feeds(), now),
             lights.tasks_light(tasks),
-            lights.mail_light(),
+            lights.mail_light(refused_mails),
         ],
         rows_of(oldest, persona.participant_id),
         queues,
         tasks,
+        refused_mails,
         now,
     )
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
@@ -75,7 +76,7 @@ def _growth(hours: Sequence[LogHour], last: datetime) -> ChartCard:
         "{count} command was answered in the last 24 hours",
         "{count} commands were answered in the last 24 hours",
         total,
-    ).format(count=total)
+    ).format(count=number_format(total, force_grouping=True))
     words = charts.Words(title, _("Commands by hour (UTC)"), "")
     series = [charts.Series(_("Commands"), "grid", values)]
     return ChartCard(

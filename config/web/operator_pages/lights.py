@@ -34,7 +34,7 @@ QUEUE_NAMES: Final[Mapping[str, str | Promise]] = {
     "charges": gettext_lazy("charges to book"),
     "deliveries": gettext_lazy("keys to give"),
     "versions": gettext_lazy("versions to make"),
-    "wishes": gettext_lazy("requests for data"),
+    "wishes": gettext_lazy("requests for data, for sellers to answer"),
 }
 
 
@@ -230,8 +230,12 @@ def tasks_light(states: Sequence[TaskState]) -> Light:
     return Light("tasks", _("Scheduled tasks"), level, figure, words, "#tasks", newest)
 
 
-def mail_light() -> Light:
+def mail_light(refused: int) -> Light:
     """Say where mail goes; whoever waits for a link must know that none is sent."""
+    if refused:
+        words = ngettext("{count} mail given up", "{count} mails given up", refused)
+        told = words.format(count=refused)
+        return Light("mail", _("Mail"), Level.BAD, str(refused), told, "#mails")
     if settings.EMAIL_BACKEND.endswith("smtp.EmailBackend"):
         return Light("mail", _("Mail"), Level.GOOD, settings.EMAIL_HOST, _("is sent"))
     return Light(

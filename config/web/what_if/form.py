@@ -82,7 +82,7 @@ class WhatIfForm(forms.Form):
         help_text=_("Pricings other than one price know one zone only."),
     )
     platform_fee = _fee(_("Platform fee"))
-    grid_fee = _fee(_("Grid fee on energy from neighbours"))
+    grid_fee = _fee(_("Grid fee among neighbours"))
     link_fee = _fee(_("Fee on energy between zones"))
     link_limit_percent = _percent(_("Limits between zones, in %"), _("100: as they were."))
     retail_percent = _percent(_("Retail tariff, in %"), _("100: as it was."))
@@ -91,7 +91,7 @@ class WhatIfForm(forms.Form):
         _("Size of the solar roofs, in %"), _("100: as they were. From what they gave to the grid.")
     )
     roofs_percent = _percent(
-        _("Share of the others who get a roof (%)"),
+        _("Others who get a roof, in %"),
         _("Drawn by lot; each is like the median roof."),
         most=100,
     )
