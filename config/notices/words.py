@@ -154,6 +154,8 @@ def text_of(line: NoticeLine) -> str:
     ):
         if key in subject:
             subject[key] = date_format(date.fromisoformat(subject[key]), form)
+    if chinese and subject.get("local_place"):
+        subject["place"] = subject["local_place"]
     return str(WORDS[NoticeKind(line.kind)].text).format_map(subject)
 
 

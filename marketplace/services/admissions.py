@@ -116,7 +116,11 @@ def approve_application(
         participant_id=participant_id,
         kind=NoticeKind.JOINED,
         key=str(participant_id),
-        subject={"place": community.name, "participant": participant_id},
+        subject={
+            "place": community.name,
+            "local_place": community.local_name,
+            "participant": participant_id,
+        },
         now=now,
     )
     # The operator read what the applicant said; the member finds that in their list of who looked.

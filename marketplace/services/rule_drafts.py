@@ -118,6 +118,7 @@ def put_in_force(*, draft_id: int, sha256: str, day: date, now: datetime) -> Rul
         subject={
             "community": community.pk,
             "place": community.name,
+            "local_place": community.local_name,
             "rule_set": rule_set.pk,
             "version": rule_set.version,
             "day": day.isoformat(),

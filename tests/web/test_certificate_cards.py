@@ -19,8 +19,8 @@ from marketplace.queries.certificate_hours import CertifiedHour
         (
             [(200, 0, 0), (200, 0, 200)],
             (
-                "Nothing is certified yet; what is held could cover 50\N{NO-BREAK SPACE}%, and most "
-                "is missing at 00:00"
+                "Nothing is certified yet; what is held could cover 50\N{NO-BREAK SPACE}%, and "
+                "most is missing at 00:00"
             ),
         ),
         (

@@ -92,7 +92,8 @@ class SiteForm(forms.Form):
         self.fields["place"].choices = [  # type: ignore[attr-defined]  # a ChoiceField
             (
                 f"{each.place.community_id}:{code}",
-                f"{each.place.name_in(language)} · {name}",
+                # Of a community's one zone nobody need know the name.
+                each.place.name_in(language) + (f" · {name}" if len(each.zones) > 1 else ""),
             )
             for each in communities
             for code, name in each.zones
