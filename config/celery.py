@@ -118,6 +118,11 @@ app.conf.update(
             "schedule": schedule(3600.0),
             "options": {"expires": 3600},
         },
+        "prune notices": {
+            "task": "marketplace.tasks.prune_notices",
+            "schedule": schedule(3600.0),
+            "options": {"expires": 3600},
+        },
         "compute asked comparisons": {
             "task": "marketplace.tasks.compute_asked_comparisons",
             "schedule": schedule(10.0),

@@ -28,14 +28,18 @@ HELIOPOLIS_MAIL_URL      smtp://user:password@host:port; without it mail is prin
 HELIOPOLIS_MAIL_FROM     sender of that mail
 HELIOPOLIS_OPEN_DATA_LICENCE, HELIOPOLIS_OPEN_DATA_ATTRIBUTION
                          licence of published figures (default: CC BY 4.0), whom to name
+HELIOPOLIS_KEEP_NOTICES  days that notices are kept (default: 365, at least 90)
+HELIOPOLIS_KEEP_ACCESSES days that members see who looked (default: 1096, at least 1096)
 HELIOPOLIS_URL           the hall's own address, for links in mail (default: loopback)
 ======================== ===================================================================
 """
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -58,6 +62,20 @@ DATA_RESERVE_BYTES = int(os.environ.get("HELIOPOLIS_DATA_RESERVE", str(2**30)))
 FEED_REQUESTS_PER_S = int(os.environ.get("HELIOPOLIS_FEED_RATE", "10"))
 FETCH_SCHEMES = os.environ.get("HELIOPOLIS_FETCH_SCHEMES", "https,http").split(",")
 FETCH_ALLOWS_LOOPBACK = os.environ.get("HELIOPOLIS_FETCH_LOOPBACK") == "1"
+
+
+def _days(name: str, usual: int, at_least: int) -> timedelta:
+    text = os.environ.get(name) or str(usual)
+    if not (text.isascii() and text.isdigit() and at_least <= int(text) <= 36_600):
+        raise ImproperlyConfigured(
+            f"{name} is {text!r}: write a number of days from {at_least} to 36600, or leave it out"
+        )
+    return timedelta(days=int(text))
+
+
+KEEP_NOTICES = _days("HELIOPOLIS_KEEP_NOTICES", 365, 90)
+# Three years: as long as records of processing are kept by law, and claims can be made.
+KEEP_ACCESSES = _days("HELIOPOLIS_KEEP_ACCESSES", 1096, 1096)
 
 
 def _database(url: str) -> dict[str, object]:

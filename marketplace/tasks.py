@@ -3,6 +3,7 @@
 import time
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from marketplace.queries.intervals import list_community_ids
@@ -10,6 +11,7 @@ from marketplace.services import (
     applications,
     certificates,
     credit_lines,
+    forgetting,
     gate_closure,
     market_day,
     order_answers,
@@ -200,6 +202,18 @@ def close_feed_months(**_: object) -> None:
 def forget_old_looks(**_: object) -> None:
     """Delete looks at feeds that no dispute can need. Safe twice, late, or on two hosts."""
     probes.forget_old_looks(now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def prune_notices(**_: object) -> None:
+    """Delete old notices and looks at members' data. Safe twice, late, or on two hosts."""
+    now, until = timezone.now(), time.monotonic() + _WATCH_S
+    for forget, kept in (
+        (forgetting.forget_old_notices, settings.KEEP_NOTICES),
+        (forgetting.forget_old_accesses, settings.KEEP_ACCESSES),
+    ):
+        while forget(now=now, kept=kept) == forgetting.AT_ONCE and time.monotonic() < until:
+            pass
 
 
 @shared_task(ignore_result=True)

@@ -7,6 +7,7 @@ from config.web.operator_pages import entries, home, ledger, meters, surveillanc
 urlpatterns = [
     path("operator/<int:participant_id>/", home.operator, name="operator"),
     path("operator/<int:participant_id>/health", home.operator_health, name="operator_health"),
+    path("operator/<int:participant_id>/mails", home.operator_mails, name="operator_mails"),
     path("operator/<int:participant_id>/meters/", meters.operator_meters, name="operator_meters"),
     path(
         "operator/<int:participant_id>/meters.csv",

@@ -26,6 +26,7 @@ _TRADE: Final = (
     "trading_halt_lift",
     "operator_alert",
     "operator_entries",
+    "operator_mails",
     "market_contract_new",
     "market_contract_propose",
     "market_contract_accept",

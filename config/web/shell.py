@@ -107,7 +107,8 @@ def _links(request: HttpRequest) -> list[Link]:
         places.append((_("Billing"), reverse("billing", args=[persona.participant_id])))
     if persona.role in ("planner", "operator"):
         places.append((_("What if"), reverse("what_if", args=[persona.participant_id])))
-    if persona.place is not None:
+    # Planners have pages of released figures instead.
+    if persona.place is not None and persona.role != "planner":
         places.append((_("Community"), reverse("community", args=[persona.place.community_id])))
     places.append((_("Data market"), reverse("market")))
     if persona.role != "household":

@@ -37,6 +37,10 @@ class NoticeKind(StrEnum):
     JOINED = "joined"
 
 
+# How often a mail is tried before it waits for somebody to say that it may be tried again.
+MAIL_TRIES: Final = 10
+
+
 class Topic(StrEnum):
     """What people choose by; each kind of notice belongs to one."""
 

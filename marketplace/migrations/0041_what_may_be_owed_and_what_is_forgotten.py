@@ -3,7 +3,6 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-
 FORWARD = """
 -- Nobody edits what somebody was told, or who looked; old rows go, by the owner's hand alone. Rows
 -- are numbered about as they come, so that the first young one ends the search without an index.

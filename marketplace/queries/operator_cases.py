@@ -10,6 +10,7 @@ from django.db.models import Count, Max, Min, Q
 from marketplace.domain.applications import ApplicationState
 from marketplace.domain.civil_day import day_bounds
 from marketplace.domain.data.disputes import ANSWER_TIME
+from marketplace.domain.notices import MAIL_TRIES
 from marketplace.models import (
     Alert,
     Application,
@@ -19,6 +20,7 @@ from marketplace.models import (
     ErasureRequest,
     FinalBilling,
     MeterState,
+    NoticeMail,
     Settlement,
     TradingHalt,
 )
@@ -67,6 +69,7 @@ def list_cases(*, places: Sequence[Place], now: datetime) -> list[Case]:
         *_alerts(by_id),
         *_applications(by_id),
         *_erasures(by_id),
+        *_mails(now),
     ]
     return sorted(cases, key=lambda case: (case.since or now, case.kind))
 
@@ -189,6 +192,14 @@ def _erasures(places: dict[int, Place]) -> list[Case]:
         closed_at__isnull=True,
     ).aggregate(count=Count("id"), since=Min("asked_at"))
     return [Case("erasures", row["count"], row["since"])] if row["count"] else []
+
+
+def _mails(now: datetime) -> list[Case]:
+    """Return how many mails were refused until they were given up."""
+    row = NoticeMail.objects.filter(try_count__gte=MAIL_TRIES, next_try_at__lte=now).aggregate(
+        count=Count("id"), since=Min("created_at")
+    )
+    return [Case("mails", row["count"], row["since"])] if row["count"] else []
 
 
 def _applications(places: dict[int, Place]) -> list[Case]:

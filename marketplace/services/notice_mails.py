@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import F
 
-from marketplace.domain.notices import MailMode, NoticeKind, kinds_mailed, modes_of
+from marketplace.domain.notices import MAIL_TRIES, MailMode, NoticeKind, kinds_mailed, modes_of
 from marketplace.models import MailCursor, MailPreference, Membership, NoticeMail, User
 from marketplace.queries.identity import MEMBERSHIPS, identity_keys
 from marketplace.queries.mailed_notices import (
@@ -32,7 +32,6 @@ LOOK_AT_ONCE: Final = 5_000
 DIGEST_MOST: Final = 100
 DIGEST_HOUR: Final = 7
 CLAIM: Final = timedelta(minutes=5)
-TRIES: Final = 10
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ def claim_mails(*, now: datetime, limit: int = 50) -> list[DueMail]:
     """Take mails to send; what is not noted as sent comes back after a while."""
     rows = list(
         NoticeMail.objects.select_for_update(skip_locked=True, of=("self",))
-        .filter(next_try_at__lte=now, try_count__lt=TRIES)
+        .filter(next_try_at__lte=now, try_count__lt=MAIL_TRIES)
         .select_related("user")
         .order_by("next_try_at", "id")[:limit]
     )
@@ -186,11 +185,21 @@ def note_sent(*, mail_id: int) -> None:
 
 
 def note_failed(*, mail_id: int, now: datetime) -> None:
-    """Let a mail wait before the next try: longer each time, an hour at most."""
+    """Let a mail wait before the next try: longer each time, an hour at most.
+
+    After the last try it waits for an operator; see `try_mails_again`.
+    """
     row = NoticeMail.objects.filter(id=mail_id).first()
     if row is not None:
         wait = min(timedelta(minutes=2**row.try_count), timedelta(hours=1))
-        NoticeMail.objects.filter(id=mail_id).update(next_try_at=now + wait)
+        due_at = now if row.try_count >= MAIL_TRIES else now + wait
+        NoticeMail.objects.filter(id=mail_id).update(next_try_at=due_at)
+
+
+def try_mails_again(*, now: datetime) -> int:
+    """Let all mails that were given up be tried from the first time on; return how many."""
+    given_up = NoticeMail.objects.filter(try_count__gte=MAIL_TRIES, next_try_at__lte=now)
+    return given_up.update(try_count=0, next_try_at=now)
 
 
 @transaction.atomic

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from django.utils import timezone
 
 from ledger.queries import get_answers
+from marketplace.domain.notices import MAIL_TRIES
 from marketplace.models import (
     Alert,
     AlertStep,
@@ -13,13 +14,16 @@ from marketplace.models import (
     MeteringPoint,
     MeterState,
     Notice,
+    NoticeMail,
     ProductionDevice,
     Reading,
+    User,
     WatchedDay,
 )
 from marketplace.services.health import note_task_run, note_verification
+from marketplace.services.notice_mails import note_failed
 from marketplace.services.surveillance import watch_community
-from tests.web.city import NOW, City, signed_in
+from tests.web.city import NOW, City, address, signed_in
 from tests.web.test_query_counts import asked
 
 DAY = date(2026, 6, 15)
@@ -62,6 +66,29 @@ def test_tasks_are_late_failed_or_well(city: City) -> None:
     assert "2 scheduled tasks fail or are late" in text
     assert "The last verification found something that does not follow" in text
     assert "block 7 lies" in page(city, "ledger/")
+
+
+def test_mails_that_were_given_up_are_counted_and_tried_again(city: City) -> None:
+    now = timezone.now()
+    # Its tenth try is still on its way, and then refused as well.
+    mail = NoticeMail.objects.create(
+        user=User.objects.get(email=address("alice")),
+        sealed=b"",
+        is_digest=False,
+        created_at=now,
+        try_count=MAIL_TRIES,
+        next_try_at=now + timedelta(hours=1),
+    )
+    assert "given up" not in page(city)
+    note_failed(mail_id=mail.id, now=now)
+    text = page(city)
+    assert "1 mail given up" in text and "1 mail was refused ten times" in text
+    path = f"/operator/{city.participant_ids['olga']}/mails"
+    assert path in text and signed_in("alice").post(path).status_code == 404
+    assert "1 mail is tried again." in signed_in("olga").post(path, follow=True).content.decode()
+    mail.refresh_from_db()
+    assert mail.try_count == 0 and mail.next_try_at <= timezone.now()
+    assert "given up" not in page(city)
 
 
 def test_the_live_part_says_nothing_twice(city: City) -> None:
