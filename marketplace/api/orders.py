@@ -322,10 +322,7 @@ class OrderBook(APIView):
 
     @extend_schema(parameters=[OrderBookAsked], responses=OrderBookOut)
     def get(self, request: Request) -> Response:
-        """Show an interval's book by zone and price, and its auction once the gate has closed.
-
-        For members and operators. Planners see released days, under `analytics/`.
-        """
+        """Show members and operators an interval's book by price, and its auction once held."""
         asked, now = asked_for(request, OrderBookAsked), timezone.now()
         if asked["community"] not in reach_of(request).current:
             raise NotFound(N_("There is no such community of yours."))
