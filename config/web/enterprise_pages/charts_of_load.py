@@ -64,7 +64,9 @@ def load_card(slots: Sequence[LoadSlot], span: Span, place: Place, basis: Basis)
     words = charts.Words(title, _("Load by where it came from"), energy_unit())
     marks = [
         charts.Slot(
-            _name(slot.starts_at, span, place), _tick(index, slot, span, place), slot.is_missing
+            _name(slot.starts_at, span, place),
+            _tick(index, slot, span, place, len(slots)),
+            slot.is_missing,
         )
         for index, slot in enumerate(slots)
     ]
@@ -173,8 +175,9 @@ def _name(at: datetime, span: Span, place: Place) -> str:
     return date_format(at.astimezone(place.zone), "H:i" if span.bucket == "hour" else "m-d")
 
 
-def _tick(index: int, slot: LoadSlot, span: Span, place: Place) -> str:
-    every = {"day": 6, "week": 1, "month": 5}[span.name]
+def _tick(index: int, slot: LoadSlot, span: Span, place: Place, count: int) -> str:
+    # A day of which only some hours are known has its marks closer together.
+    every = max(1, min({"day": 6, "week": 1, "month": 5}[span.name], count // 4))
     return _name(slot.starts_at, span, place) if index % every == 0 else ""
 
 
