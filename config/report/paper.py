@@ -12,12 +12,16 @@ from pylopdf_fonts_zh_cn import sans_path
 from config.report.contents import Report
 from config.report.picture import colour_of, draw, height_mm
 from config.web.chart_cards import ChartCard, LegendItem
+from config.web.city.cards import Section
 from config.web.pdf_pages import FONT, INK, LINE, SOFT, SUN, write
 
 # Longer tables stand in the files that come with the report; a page is for reading.
 ROWS_MOST: Final = 40
 COLUMNS_MOST: Final = 9
 SWATCH: Final = 3.4
+# Air between the columns of a table, and the part of the page that the narrowest takes. [mm]
+CELL_AIR: Final = 9.0
+NARROWEST: Final = 0.45
 
 
 class Paper(FPDF):
@@ -52,9 +56,11 @@ def report_pdf(report: Report) -> bytes:
     pdf.add_page()
     _cover(pdf, report)
     for part in report.parts:
-        _heading(pdf, part.heading, size=17)
-        for section in part.sections:
-            _heading(pdf, section.heading, size=13, level=1)
+        for index, section in enumerate(part.sections):
+            below = _room(pdf, section)
+            if not index:
+                _heading(pdf, part.heading, size=17, below=below + 16)
+            _heading(pdf, section.heading, size=13, level=1, below=below)
             for words in section.words:
                 write(pdf, words, size=9.5)
             for card in section.cards:
@@ -88,17 +94,27 @@ def _cover(pdf: Paper, report: Report) -> None:
         pdf.set_y(max(pdf.get_y(), top + 4.8) + 1.2)
 
 
-def _heading(pdf: Paper, words: str, *, size: float, level: int = 0) -> None:
+def _room(pdf: Paper, section: Section) -> float:
+    """Return how much of a page the first thing below a heading takes. [mm]"""
+    if section.words or not section.cards:
+        return 20.0
+    return _room_of(pdf, section.cards[0].chart)
+
+
+def _room_of(pdf: Paper, chart: ChartCard) -> float:
+    return min((height_mm(pdf, chart.svg) if chart.svg else 0.0) + 18, pdf.eph - 32)
+
+
+def _heading(pdf: Paper, words: str, *, size: float, level: int = 0, below: float = 32) -> None:
     pdf.ln(4)
-    _keep(pdf, 44)
+    _keep(pdf, below + 12)
     pdf.start_section(words, level=level)
     write(pdf, words, size=size, colour=SUN if level else INK, leading=size * 0.53)
 
 
 def _card(pdf: Paper, chart: ChartCard) -> None:
-    picture = height_mm(pdf, chart.svg) if chart.svg else 0.0
     pdf.ln(3)
-    _keep(pdf, min(picture + 18, pdf.eph))
+    _keep(pdf, _room_of(pdf, chart))
     write(pdf, chart.title, size=11.5, leading=6.2)
     pdf.ln(1)
     if chart.svg:
@@ -137,7 +153,15 @@ def _table(pdf: Paper, chart: ChartCard) -> None:
     pdf.set_text_color(*INK)
     pdf.set_draw_color(*LINE)
     align = ("LEFT", *["RIGHT"] * (len(chart.columns) - 1))
+    natural = [
+        max(pdf.get_string_width(str(cells[at])) for cells in (chart.columns, *rows)) + CELL_AIR
+        for at in range(len(chart.columns))
+    ]
     with pdf.table(
+        # Who reads along a line must not lose it: a table is no wider than its words ask for.
+        width=min(pdf.epw, max(sum(natural), pdf.epw * NARROWEST)),
+        col_widths=[round(each, 1) for each in natural],
+        align="LEFT",
         borders_layout=TableBordersLayout.HORIZONTAL_LINES,
         headings_style=FontFace(emphasis="", color=SOFT),
         line_height=4,

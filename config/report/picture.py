@@ -19,12 +19,18 @@ if TYPE_CHECKING:
     from fpdf import FPDF
 
 WIDTH: Final = 680.0
-# The axis has 2.75 rem and half a rem of air: see ``div.chart`` of the style sheet.
+# The axis has 2.75 rem, one of names 5.25, and half a rem of air: see ``div.chart`` of the sheet.
 AXIS_WIDTH: Final = 44.0
+NAMES_WIDTH: Final = 84.0
 AXIS_GAP: Final = 8.0
 LEAF_WIDTH: Final = 200.0
 LEAF_GAP: Final = 22.0
+# Small multiples stand two abreast, each below its words.
+SPARKS_ABREAST: Final = 2
+SPARK_WORDS: Final = 20.0
+SPARK_SIZE: Final = 13.0
 HATCHED: Final = "#eadfcd"
+INK: Final = "#2a2420"
 # Places and lengths across and down of the shapes that charts are made of.
 _ACROSS: Final = {"rect": ("x",), "line": ("x1", "x2"), "circle": ("cx",)}
 _DOWN: Final = {"rect": ("y",), "line": ("y1", "y2"), "circle": ("cy",)}
@@ -89,7 +95,8 @@ def resolve(markup: str, *, width: float = WIDTH, sheet: Sheet | None = None) ->
     root = cssselect2.ElementWrapper.from_html_root(fromstring(markup))
     picture = Picture(width, 0.0)
     drawer = _Drawer(picture, sheet or chart_sheet())
-    for child, box in _frames(root, width):
+    frames = _sparks(root, picture) if "sparks" in root.classes else _frames(root, width)
+    for child, box in frames:
         drawer.draw(child, box, {})
         picture.height = max(picture.height, box.y + box.height)
     return picture
@@ -139,6 +146,8 @@ def height_mm(pdf: FPDF, markup: str) -> float:
 
 def colour_of(item: LegendItem) -> tuple[int, int, int]:
     """Return the colour of what a legend names."""
+    if "held" in item.css.split():
+        return _rgb(HATCHED)
     if item.is_line:
         shape, name = f'<g class="stairs {item.css}"><line x1="0" x2="1"/></g>', "stroke"
     else:
@@ -268,9 +277,26 @@ def _frames(root: Any, width: float) -> Iterator[tuple[Any, Box]]:
         return
     left = 0.0
     for each in drawings:
-        wide = AXIS_WIDTH if "chart-axis" in each.classes else width - left
+        axis = NAMES_WIDTH if "named" in css else AXIS_WIDTH
+        wide = axis if "chart-axis" in each.classes else width - left
         yield each, Box(left, 0, wide, _height(each))
         left += wide + AXIS_GAP
+
+
+def _sparks(root: Any, picture: Picture) -> Iterator[tuple[Any, Box]]:
+    """Yield the lines of small multiples, and write the name and figure above each."""
+    wide = (picture.width - LEAF_GAP * (SPARKS_ABREAST - 1)) / SPARKS_ABREAST
+    top, tall = 0.0, 0.0
+    for index, cell in enumerate(root.iter_children()):
+        if index and index % SPARKS_ABREAST == 0:
+            top += tall
+        left = index % SPARKS_ABREAST * (wide + LEAF_GAP)
+        words = [_text_of(each.etree_element) for each in cell.iter_children()]
+        [line] = [each for each in cell.iter_children() if each.local_name == "svg"]
+        text = " ".join(each for each in words if each)
+        picture.words.append(Words(text, left, top + SPARK_SIZE, SPARK_SIZE, "start", INK, ""))
+        tall = SPARK_WORDS + _height(line) + LEAF_GAP / 2
+        yield line, Box(left, top + SPARK_WORDS, wide, _height(line))
 
 
 def _within(element: Element, box: Box) -> Box:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from fpdf import FPDF
 
 FONT = "NotoSansSC"
+_BESIDE_CHINESE = re.compile(r"(?<=[\u2e80-\uffef]) | (?=[\u2e80-\uffef])")
 INK, SOFT, LINE, SUN = (42, 36, 32), (110, 100, 92), (205, 195, 184), (176, 92, 20)
 
 
@@ -39,4 +41,13 @@ def write(
     """Write a paragraph over the whole width. Size in points, leading in mm."""
     pdf.set_font(FONT, size=size)
     pdf.set_text_color(*colour)
-    pdf.multi_cell(0, leading, text, align="L", new_x="LMARGIN", new_y="NEXT")
+    pdf.multi_cell(0, leading, _unbroken(text), align="L", new_x="LMARGIN", new_y="NEXT")
+
+
+def _unbroken(text: str) -> str:
+    """Return a text whose lines do not end beside a number because a space stands there.
+
+    Chinese breaks after any character: a line that ends at its last space instead may hold half
+    of what it has room for.
+    """
+    return _BESIDE_CHINESE.sub("\N{NO-BREAK SPACE}", text)

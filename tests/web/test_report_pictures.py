@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from config.report.picture import AXIS_GAP, AXIS_WIDTH, Picture, colour_of, resolve
+from config.report.picture import AXIS_GAP, AXIS_WIDTH, NAMES_WIDTH, Picture, colour_of, resolve
 from config.report.style import FOLDER
 from config.web.chart_cards import LegendItem
 from config.web.chart_kinds.bars import Bar, Step, ranked_bars, waterfall
@@ -13,6 +13,7 @@ from config.web.chart_kinds.curves import day_shape, duration_curve
 from config.web.chart_kinds.heat import CalendarDay, HourRow, Ramp, calendar, day_hours
 from config.web.chart_kinds.network import Link, Node, network
 from config.web.chart_kinds.sankey import End, Stream, sankey
+from config.web.chart_kinds.sparklines import Spark, small_multiples
 from config.web.charts import PLOT_HEIGHT, Scale, Series, Slot, Words, stacked_bars, steps
 
 WORDS = Words("Findings", "in words", "kWh")
@@ -33,6 +34,12 @@ CHARTS = {
     ),
     "calendar": calendar(DAYS, RAMP, WORDS, month_name=str, weekdays="MTWTFSS"),
     "hours": day_hours([HourRow("d", [None, *range(23)], ["n"] * 24)], RAMP, WORDS),
+    "named hours": day_hours(
+        [HourRow("Old Town", [None, *range(23)], ["n"] * 24)], RAMP, WORDS, has_names=True
+    ),
+    "sparks": small_multiples(
+        [Spark("Demand", "up to 9", [1, 9, None]), Spark("Sun", "missing", [None])], WORDS
+    ),
     "curve": duration_curve([Series("p", "price", [3.0, 2.0, 1.0])], WORDS),
     "shape": day_shape([1.0] * 24, [2.0] * 24, [3.0] * 24, WORDS),
     "ranked": ranked_bars([Bar("a", "1", 1.0), Bar("b", "–", None)], WORDS),
@@ -96,3 +103,16 @@ def test_a_legend_has_the_colour_of_what_it_names() -> None:
     assert "#{:02x}{:02x}{:02x}".format(*colour_of(LegendItem("", "price", is_line=True))) == token(
         "sun-deep"
     )
+
+
+def test_names_of_rows_stand_beside_them() -> None:
+    picture = resolve(CHARTS["named hours"])
+    [name] = [each for each in picture.words if each.text == "Old Town"]
+    assert name.x <= NAMES_WIDTH == min(numbers(picture, "rect", "x")) - AXIS_GAP
+
+
+def test_small_multiples_have_their_words_and_stay_on_the_page() -> None:
+    picture = resolve(CHARTS["sparks"])
+    assert [each.text for each in picture.words] == ["Demand up to 9", "Sun missing"]
+    ends = zip(numbers(picture, "rect", "x"), numbers(picture, "rect", "width"), strict=True)
+    assert max(x + width for x, width in ends) <= picture.width

@@ -125,8 +125,6 @@ def _end(end: End, top: float, height: float, *, is_right: bool) -> str:
     return (
         f'<rect class="end {end.css}" x="{x:g}%" y="{top:.1f}" width="{BAR:g}%" '
         f'height="{max(height, 1.5):.1f}" rx="2"/>'
-        + fitted(
-            end.name, "flow-name", f'{place} y="{middle - 3:.1f}"', LABEL_WIDTH, short=end.short
-        )
+        + fitted(end.name, "flow-name", at, LABEL_WIDTH, short=end.short)
         + f'<text class="flow-figure" {place} y="{middle + 12:.1f}">{escape(end.figure)}</text>'
     )

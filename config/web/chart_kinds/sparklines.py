@@ -69,9 +69,10 @@ def _marks(values: Sequence[float | None], low: float, high: float, css: str) ->
             lines.append(f'<polyline class="curve {css}" points="{" ".join([*run, run[-1]])}"/>')
             run = []
         if index < len(values):
+            start, end = max(0.0, (index - 0.5) * step), min(100.0, (index + 0.5) * step)
             gaps.append(
-                f'<rect class="held" fill="url(#{HATCH_ID})" x="{max(0, index - 0.5) * step:.2f}%" '
-                f'width="{step:.2f}%" y="0" height="{HEIGHT:g}"/>'
+                f'<rect class="held" fill="url(#{HATCH_ID})" x="{start:.2f}%" '
+                f'width="{end - start:.2f}%" y="0" height="{HEIGHT:g}"/>'
             )
     marks = stretched("".join(lines), height=HEIGHT)
     return (hatch() + "".join(gaps) if gaps else "") + marks
