@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from django import template
 from django.utils.formats import date_format, number_format
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 
 register = template.Library()
 
@@ -122,6 +122,12 @@ def unit_symbol(currency: str) -> str:
     """Write the unit of a price, also of an axis: ¥/kWh, and in Chinese 元/度."""
     symbol = SYMBOLS.get(currency, currency)
     return f"{'元' if is_chinese() and currency == 'CNY' else symbol}/{energy_unit()}"
+
+
+@register.filter
+def transfers_counted(count: int) -> str:
+    """Say how many transfers there are."""
+    return ngettext("%(number)s transfer", "%(number)s transfers", count) % {"number": count}
 
 
 @register.filter

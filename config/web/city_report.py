@@ -4,11 +4,15 @@ from typing import Final
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
-from config.report.contents import make_report
+from config.report.contents import Report, make_report
 from config.report.forms import TO_READ, compute_with, read_as, zipped
 from config.web.city.chosen import choose
+from config.web.city.look import Look
+from config.web.city.pages import KEPT_S
+from config.web.kept import kept
 from config.web.personas import use_persona
 from marketplace.queries.pages import list_places
 
@@ -22,7 +26,10 @@ TYPES: Final = {
 
 @require_safe
 def report(request: HttpRequest, participant_id: int, form: str) -> HttpResponse:
-    """Answer with the report of the community and civil days that the address names."""
+    """Answer with the report of the community and civil days that the address names.
+
+    It is kept for some minutes under the releases it shows, and says itself when it was made.
+    """
     persona = use_persona(request, participant_id, "planner")
     if form not in TYPES:
         raise Http404
@@ -31,11 +38,22 @@ def report(request: HttpRequest, participant_id: int, form: str) -> HttpResponse
     chosen = choose(request.GET, places, now, of_one=True)
     if chosen is None or chosen.place is None or chosen.known is None:
         raise Http404
-    made = make_report(chosen.place, chosen.first, chosen.last, known=chosen.known, now=now)
-    is_page = form in TO_READ
-    content = read_as(made, form) if is_page else zipped(compute_with(made, form))
+    place, known = chosen.place, chosen.known
+    look = Look(place, chosen, now)
+    content = kept(
+        "report",
+        *(form, get_language(), place, chosen.first, chosen.last, look.basis, look.withheld),
+        seconds=KEPT_S,
+        make=lambda: _in_form(
+            make_report(place, look.chosen.first, look.chosen.last, known=known, now=now), form
+        ),
+    )
     answer = HttpResponse(content, content_type=TYPES[form])
     name = f"report-{chosen.place.community_id}-{chosen.first}-{chosen.last}"
-    suffix = form if is_page else f"{form}.zip"
+    suffix = form if form in TO_READ else f"{form}.zip"
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}.{suffix}"'
     return answer
+
+
+def _in_form(made: Report, form: str) -> bytes:
+    return read_as(made, form) if form in TO_READ else zipped(compute_with(made, form))

@@ -30,6 +30,7 @@ from ledger.services.receipts import (
     PublishedLog,
     Receipt,
     ReceiptState,
+    Table,
     get_balance_receipt,
     get_document_receipt,
     get_row_receipt,
@@ -181,14 +182,14 @@ def row(
         raise Http404
 
     def find(log: PublishedLog) -> Receipt | None:
-        return get_row_receipt(key=key, rows=own.rows, index=at, log=log)
+        return get_row_receipt(Table(key, own.all_rows), row=own.row(at), index=at, log=log)
 
     if as_file:
         return _file(request, find, f"book-{interval_id}-{revision}-row-{at}")
     arguments = [participant_id, interval_id, revision]
     context: dict[str, object] = {
         "title": _("The interval in the book") if at == 0 else _("My row of the interval's book"),
-        "row": _shown_row(own.rows[at], _zone(persona)),
+        "row": _shown_row(own.row(at), _zone(persona)),
         "rows": [(each, reverse("receipt_row", args=[*arguments, each])) for each in _all(own)],
         "at": at,
         "file_url": reverse("receipt_row_file", args=[*arguments, at]),

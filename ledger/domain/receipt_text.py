@@ -12,10 +12,9 @@ from ledger.domain.canonical import canonical_json
 from ledger.domain.documents import Document
 from ledger.domain.leaves import base64_text, leaf_salt, opened_fields
 from ledger.domain.log_proof import LogProof
-from ledger.domain.merkle import inclusion_proof, perfect_root
 from ledger.domain.notes import Note
 from ledger.domain.policy import Policy
-from ledger.domain.rows import row_leaves, row_salt
+from ledger.domain.rows import RowTree, row_salt
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,8 @@ def row_receipt(
     key: str,
     document: Document,
     seed: bytes,
-    rows: Sequence[bytes],
+    row: bytes,
+    tree: RowTree,
     rows_seed: bytes,
     index: int,
 ) -> str:
@@ -123,25 +123,25 @@ def row_receipt(
         The document.
     seed : bytes
         The seed of the leaf's block.
-    rows : sequence of bytes
-        The whole table; only row ``index`` is shown.
+    row : bytes
+        The row that is shown.
+    tree : RowTree
+        Of the whole table.
     rows_seed : bytes
         The seed of the table's salts.
     index : int
-        Which row.
+        Which row it is.
     """
-    leaves = row_leaves(rows, rows_seed)
-    path = inclusion_proof(index, len(rows), _Leaves(leaves))
-    row = {
+    shown = {
         "index": str(index),
-        "path": [base64_text(each) for each in path],
-        "row": rows[index].decode(),
-        "rows": str(smallest_size(index, len(rows))),
+        "path": [base64_text(each) for each in tree.path(index)],
+        "row": row.decode(),
+        "rows": str(smallest_size(index, tree.size)),
         "salt": base64_text(row_salt(rows_seed, index)),
     }
     salt = leaf_salt(seed, place.index)
     fields = opened_fields(document, ["key"], key=key, salt=salt)
-    return place.receipt({"entry": entry.decode(), "fields": fields, "row": row})
+    return place.receipt({"entry": entry.decode(), "fields": fields, "row": shown})
 
 
 def balance_receipt(place: Place, *, entry: bytes, state: AccountState) -> str:
@@ -190,13 +190,3 @@ def link_text(receipt: str) -> str:
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     packed = packer.compress(receipt.encode()) + packer.flush()
     return urlsafe_b64encode(packed).rstrip(b"=").decode()
-
-
-class _Leaves:
-    """The hashes of a small tree, from all its leaves. See ``merkle.HashReader``."""
-
-    def __init__(self, leaves: Sequence[bytes]) -> None:
-        self._leaves = leaves
-
-    def read(self, level: int, index: int) -> bytes:
-        return perfect_root(self._leaves[index << level : (index + 1) << level])

@@ -6,7 +6,7 @@ Format: docs/ledger.md, "Rows of a document".
 from collections.abc import Sequence
 from hashlib import sha256
 
-from ledger.domain.merkle import Frontier, leaf_hash
+from ledger.domain.merkle import Frontier, inclusion_proof, leaf_hash, pair_hashes, root_of
 
 
 def row_salt(seed: bytes, index: int) -> bytes:
@@ -35,6 +35,39 @@ def rows_root(rows: Sequence[bytes], seed: bytes) -> bytes:
         32 random bytes of this document alone.
     """
     return Frontier.empty().extended(row_leaves(rows, seed)).root()
+
+
+class RowTree:
+    """The salted tree of a document's rows, with the hashes of all its perfect subtrees.
+
+    Parameters
+    ----------
+    leaves : list of bytes
+        As from `row_leaves`; at least one.
+    """
+
+    def __init__(self, leaves: list[bytes]) -> None:
+        self._levels = [leaves]
+        while len(below := self._levels[-1]) > 1:
+            self._levels.append(pair_hashes(below))
+
+    @property
+    def size(self) -> int:
+        """How many rows there are."""
+        return len(self._levels[0])
+
+    @property
+    def root(self) -> bytes:
+        """The root that the document names."""
+        return root_of(self.size, self)
+
+    def path(self, index: int) -> list[bytes]:
+        """Return the way from a row's leaf up to the root."""
+        return inclusion_proof(index, self.size, self)
+
+    def read(self, level: int, index: int) -> bytes:
+        """Return the hash of a perfect subtree. See `merkle.HashReader`."""
+        return self._levels[level][index]
 
 
 def committed_leaf(row: bytes, salt: bytes) -> bytes:

@@ -4,8 +4,8 @@ A receipt is checked here before it is handed out, as its reader will: a torn ti
 must not leave this house as somebody's proof.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -31,7 +31,7 @@ from ledger.domain.receipt_text import (
     with_quorum_only,
 )
 from ledger.domain.receipts import verify
-from ledger.domain.rows import rows_root
+from ledger.domain.rows import RowTree, committed_leaf, row_leaves, row_salt
 from ledger.domain.state_map import StateMap
 from ledger.domain.tiles import TileReader
 from ledger.errors import BookBroken
@@ -101,7 +101,7 @@ def get_transfer_receipt(*, transfer_id: int, log: PublishedLog) -> Receipt | No
     transfer = (
         Transfer.objects.filter(pk=transfer_id)
         .select_related("command", "command__block")
-        .defer("command__body")
+        .defer("command__body", "command__block__entries")
         .first()
     )
     if transfer is None:
@@ -130,19 +130,25 @@ def get_document_receipt(*, key: str, names: Sequence[str], log: PublishedLog) -
     return place.with_text(text, log)
 
 
-def get_row_receipt(
-    *, key: str, rows: Sequence[bytes], index: int, log: PublishedLog
-) -> Receipt | None:
+@dataclass(frozen=True)
+class Table:
+    """The rows that a document stands for, all of them, from whoever keeps them."""
+
+    key: str
+    read: Callable[[], Sequence[bytes]] = field(compare=False)
+
+
+def get_row_receipt(table: Table, *, row: bytes, index: int, log: PublishedLog) -> Receipt | None:
     """Return the receipt of one row of the table that a document stands for; None if unknown.
 
     Parameters
     ----------
-    key : str
-        The document's.
-    rows : sequence of bytes
-        The table, all of it: from whoever keeps it.
+    table : Table
+        The document's; read once for all its rows' receipts.
+    row : bytes
+        The row that is shown.
     index : int
-        Which row is shown.
+        Which it is.
     log : PublishedLog
         Where proofs come from.
 
@@ -151,22 +157,24 @@ def get_row_receipt(
     BookBroken
         If the document was logged for other rows.
     """
-    found = _found_document(key, log)
+    found = _found_document(table.key, log)
     if found is None or isinstance(found, Receipt):
         return found
     document, place = found
     if place.place is None or place.seed is None:
         return place.receipt
     seed = from_base64(document.private["seed"])
-    if rows_root(rows, seed) != from_base64(document.public["rows"]):
-        raise BookBroken(f"document {key} was logged for other rows than are kept of it")
+    tree = _row_tree(table, seed, from_base64(document.public["rows"]))
+    if committed_leaf(row, row_salt(seed, index)) != tree.read(0, index):
+        raise _other_rows(table)
     text = row_receipt(
         place.place,
         entry=place.entry,
-        key=key,
+        key=table.key,
         document=document,
         seed=place.seed,
-        rows=rows,
+        row=row,
+        tree=tree,
         rows_seed=seed,
         index=index,
     )
@@ -251,11 +259,13 @@ def _place(index: int, checkpoint: Checkpoint, note: Note, log: PublishedLog) ->
 def _attested() -> Checkpoint | None:
     """Return the newest attested checkpoint: its cosigners are those of today's policy."""
     attested = Checkpoint.objects.filter(attested_at__isnull=False).select_related("block")
-    return attested.order_by("-size").first()
+    return attested.defer("block__entries").order_by("-size").first()
 
 
 def _found_document(key: str, log: PublishedLog) -> tuple[Document, _Found] | Receipt | None:
-    command = InboxCommand.objects.filter(key=key).select_related("block").first()
+    # A block's entries are megabytes: they come once, and only for what has a place in the log.
+    found = InboxCommand.objects.filter(key=key).select_related("block")
+    command = found.defer("block__entries").first()
     if command is None:
         return None
     if command.state == InboxCommand.State.PENDING:
@@ -310,6 +320,18 @@ SELECT a.id, a.unit, coalesce(a.overdraft_limit, -1), a.salt,
 FROM ledger_account a LEFT JOIN moved m ON m.account = a.id
 WHERE a.leaf_index < %s ORDER BY a.leaf_index
 """
+
+
+@lru_cache(maxsize=8)  # members of a community look at the same few books; a tree is megabytes
+def _row_tree(table: Table, seed: bytes, root: bytes) -> RowTree:
+    tree = RowTree(row_leaves(table.read(), seed))
+    if tree.root != root:
+        raise _other_rows(table)
+    return tree
+
+
+def _other_rows(table: Table) -> BookBroken:
+    return BookBroken(f"document {table.key} was logged for other rows than are kept of it")
 
 
 @lru_cache(maxsize=1)  # the root names the state: a few requests must not keep a server busy

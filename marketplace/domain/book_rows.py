@@ -25,6 +25,7 @@ Reason = Literal["readings", "deadline", "correction", "after_deadline"]
 BOOK_KIND: Final = "interval"
 RULES_KIND: Final = "rules"
 FIRST_POSITION: Final = 2
+_ALL: Final = slice(None)
 _PARTIES: Final = ("grid", "platform", "pool", "rounding", "supplier")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -114,6 +115,18 @@ def book_rows(header: BookHeader, book: IntervalBook) -> list[bytes]:
     ]
 
 
+def book_row(header: BookHeader, book: IntervalBook, index: int) -> bytes:
+    """Return one of `book_rows`: the header, the exceptions or a position."""
+    part = book.market
+    if index == 0:
+        return _header_row(header, book) if part is None else _market_header_row(header, book, part)
+    if index < FIRST_POSITION:
+        return _exceptions_row(book)
+    at = slice(index - FIRST_POSITION, index - FIRST_POSITION + 1)
+    (row,) = _position_rows(book, at) if part is None else _market_position_rows(book, part, at)
+    return row
+
+
 def row_of_position(book: IntervalBook, metering_point_id: int) -> int | None:
     """Return the index of a metering point's row; None if it has no position in the book."""
     found = np.flatnonzero(book.metering_point_ids == metering_point_id)
@@ -141,18 +154,18 @@ def _exceptions_row(book: IntervalBook) -> bytes:
     return f'{{"left_out":{left_out},"missing":{missing}}}'.encode()
 
 
-def _position_rows(book: IntervalBook) -> list[bytes]:
+def _position_rows(book: IntervalBook, at: slice = _ALL) -> list[bytes]:
     columns = (
-        book.account_ids.tolist(),
-        book.bought_wh.tolist(),
-        _limits(book.buy_limits, book.request_ids),
-        book.export_wh.tolist(),
-        book.import_wh.tolist(),
-        book.metering_point_ids.tolist(),
-        book.offer_ids.tolist(),
-        book.request_ids.tolist(),
-        _limits(book.sell_limits, book.offer_ids),
-        book.sold_wh.tolist(),
+        book.account_ids[at].tolist(),
+        book.bought_wh[at].tolist(),
+        _limits(book.buy_limits[at], book.request_ids[at]),
+        book.export_wh[at].tolist(),
+        book.import_wh[at].tolist(),
+        book.metering_point_ids[at].tolist(),
+        book.offer_ids[at].tolist(),
+        book.request_ids[at].tolist(),
+        _limits(book.sell_limits[at], book.offer_ids[at]),
+        book.sold_wh[at].tolist(),
     )
     return [
         (
@@ -202,23 +215,23 @@ def _market_header_row(header: BookHeader, book: IntervalBook, part: MarketPart)
     )
 
 
-def _market_position_rows(book: IntervalBook, part: MarketPart) -> list[bytes]:
+def _market_position_rows(book: IntervalBook, part: MarketPart, at: slice = _ALL) -> list[bytes]:
     zones, levels = list(map(text_json, part.zones)), list(map(text_json, part.levels))
     columns = (
-        book.account_ids.tolist(),
-        book.bought_wh.tolist(),
-        _limits(book.buy_limits, book.request_ids),
-        part.estimated.tolist(),
-        book.export_wh.tolist(),
-        book.import_wh.tolist(),
-        [levels[each] for each in part.level_of.tolist()],
-        book.metering_point_ids.tolist(),
-        book.offer_ids.tolist(),
-        book.request_ids.tolist(),
-        _limits(book.sell_limits, book.offer_ids),
-        book.sold_wh.tolist(),
-        part.weights.tolist(),
-        [zones[each] for each in part.zone_of.tolist()],
+        book.account_ids[at].tolist(),
+        book.bought_wh[at].tolist(),
+        _limits(book.buy_limits[at], book.request_ids[at]),
+        part.estimated[at].tolist(),
+        book.export_wh[at].tolist(),
+        book.import_wh[at].tolist(),
+        [levels[each] for each in part.level_of[at].tolist()],
+        book.metering_point_ids[at].tolist(),
+        book.offer_ids[at].tolist(),
+        book.request_ids[at].tolist(),
+        _limits(book.sell_limits[at], book.offer_ids[at]),
+        book.sold_wh[at].tolist(),
+        part.weights[at].tolist(),
+        [zones[each] for each in part.zone_of[at].tolist()],
     )
     return [
         (

@@ -5,9 +5,10 @@ Nothing is kept beside the books and the rules: rows come out the same byte for 
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 from django.db.models import Q
@@ -16,6 +17,7 @@ from marketplace.domain.book_rows import (
     BookHeader,
     Reason,
     book_key,
+    book_row,
     book_rows,
     row_of_position,
     rules_key,
@@ -56,8 +58,9 @@ class OwnRows:
     An auction's likewise, with orders in place of positions.
     """
 
-    rows: Sequence[bytes]
     positions: Sequence[int]
+    row: Callable[[int], bytes]
+    all_rows: Callable[[], Sequence[bytes]]
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,10 @@ def list_document_rows(*, keys: Sequence[str]) -> Iterator[tuple[str, list[bytes
     Keys that name neither are left out; ask for as many as wanted, it is one statement.
     """
     for clearing in _clearings(keys):
-        yield book_key(clearing.interval_id, clearing.revision), _rows(clearing, _book(clearing))
+        yield (
+            book_key(clearing.interval_id, clearing.revision),
+            book_rows(_header(clearing), _book(clearing)),
+        )
     yield from list_auction_rows(keys=keys)
 
 
@@ -179,7 +185,8 @@ def get_own_rows(*, key: str, participant_id: int) -> OwnRows | None:
     Of an auction likewise, and where their orders stand.
     """
     if (orders := get_own_auction_rows(key=key, participant_id=participant_id)) is not None:
-        return OwnRows(*orders)
+        rows, places = orders
+        return OwnRows(places, rows.__getitem__, lambda: rows)
     clearing = next(_clearings([key]), None)
     if clearing is None:
         return None
@@ -187,11 +194,14 @@ def get_own_rows(*, key: str, participant_id: int) -> OwnRows | None:
         community_id=clearing.interval.community_id, site__participant_id=participant_id
     )
     book = _book(clearing)
-    places = [
+    found = [
         row_of_position(book, id_) for id_ in points.order_by("id").values_list("id", flat=True)
     ]
-    positions = [place for place in places if place is not None]
-    return OwnRows(_rows(clearing, book), positions) if positions else None
+    positions = [place for place in found if place is not None]
+    if not positions:
+        return None
+    header = _header(clearing)
+    return OwnRows(positions, partial(book_row, header, book), partial(book_rows, header, book))
 
 
 def _clearings(keys: Sequence[str]) -> Iterator[Clearing]:
@@ -216,12 +226,11 @@ def _book(clearing: Clearing) -> IntervalBook:
     return IntervalBook.unpacked(bytes(clearing.book))
 
 
-def _rows(clearing: Clearing, book: IntervalBook) -> list[bytes]:
-    header = book_header(
+def _header(clearing: Clearing) -> BookHeader:
+    return book_header(
         interval=clearing.interval,
         revision=clearing.revision,
         reason=REASONS[clearing.reason],
         timezone=clearing.rule_set.document["timezone"],
         community=clearing.interval.community,
     )
-    return book_rows(header, book)

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from ledger.domain.commands import Command
 from marketplace.domain.auction import Metered, Terms, clear_interval_book
-from marketplace.domain.book_rows import BookHeader, book_document, book_rows, row_of_position
+from marketplace.domain.book_rows import (
+    BookHeader,
+    book_document,
+    book_row,
+    book_rows,
+    row_of_position,
+)
 from marketplace.domain.interval_book import IntervalBook, LateReadings
 from marketplace.domain.rules import BandPrices
 from marketplace.domain.settlement import entries_of, transfers_between
@@ -176,4 +182,6 @@ def test_a_position_is_found_by_its_metering_point(book: IntervalBook) -> None:
         index = row_of_position(book, metering_point_id)
         assert index is not None
         assert json.loads(rows[index])["meter"] == str(metering_point_id)
+        assert book_row(HEADER, book, index) == rows[index]
+    assert [book_row(HEADER, book, index) for index in (0, 1)] == rows[:2]
     assert all(row_of_position(book, missing) is None for missing in book.missing_ids.tolist())

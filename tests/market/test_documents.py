@@ -157,7 +157,7 @@ def test_a_member_finds_their_own_row_and_nobody_elses() -> None:
         assert (own is not None) == has_row
         if own:
             [place] = own.positions
-            assert json.loads(own.rows[place])["account"] == str(bob.energy_account_id)
+            assert json.loads(own.row(place))["account"] == str(bob.energy_account_id)
     stranger = Street("Elsewhere", meters=["zoe"]).point("zoe").site.participant_id
     assert get_own_rows(key=f"book:{interval_id}:2", participant_id=stranger) is None
     assert get_own_rows(key="book:1:99", participant_id=bob.id) is None

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketplace.domain.auction import Metered, Terms
-from marketplace.domain.book_rows import book_rows
+from marketplace.domain.book_rows import book_row, book_rows
 from marketplace.domain.forward.delivery import laid_on_trades
 from marketplace.domain.interval_book import IntervalBook, pack
 from marketplace.domain.market import clear_market
@@ -74,8 +74,12 @@ def test_a_book_is_what_the_page_says(town: Town) -> None:
     assert our_body(book, None) == their_body(page, None)
     given = Given(town.rules, town.agreements, town.auction)
     assert check_market_book(book, given) is None
+    header = town.header(1, "deadline")
+    rows = book_rows(header, book)
+    shown = [book_row(header, book, at) for at in range(2 + len(book.metering_point_ids))]
+    assert shown == rows[: len(shown)]
     again, fault = check_market_rows(
-        book_rows(town.header(1, "deadline"), book),
+        rows,
         given,
         timezone=town.document["timezone"],
         before=None,

@@ -24,7 +24,7 @@ from ledger.domain.receipt_text import (
     transfer_receipt,
     with_quorum_only,
 )
-from ledger.domain.rows import rows_root
+from ledger.domain.rows import RowTree, row_leaves, rows_root
 from ledger.domain.state_map import StateMap
 
 ORIGIN = "paper.example/log"
@@ -143,7 +143,8 @@ def row_of(index: int, note: Note | None = None) -> str:
         key="book:7:1",
         document=book(),
         seed=SEED,
-        rows=ROWS,
+        row=ROWS[index],
+        tree=RowTree(row_leaves(ROWS, ROWS_SEED)),
         rows_seed=ROWS_SEED,
         index=index,
     )

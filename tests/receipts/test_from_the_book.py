@@ -21,6 +21,7 @@ from ledger.services.receipts import (
     PublishedLog,
     Receipt,
     ReceiptState,
+    Table,
     get_balance_receipt,
     get_document_receipt,
     get_row_receipt,
@@ -32,6 +33,7 @@ from tests.log.hall import Hall, cosigner
 
 ROWS = [b'{"interval":"12"}', b'{"account":"1"}', b'{"account":"2"}']
 ROWS_SEED = bytes(range(32))
+READ = Table("book:7:1", lambda: ROWS)
 TABLE = Document(
     "table", {"rows": base64_text(rows_root(ROWS, ROWS_SEED))}, {"seed": base64_text(ROWS_SEED)}
 )
@@ -87,12 +89,14 @@ def test_a_document_and_a_row_have_receipts(hall: Hall) -> None:
     log = published(hall)
     contract = get_document_receipt(key="contract:4", names=["buyer", "key"], log=log)
     assert shown(contract) == {"buyer": "Zoë", "key": "contract:4"}
-    row = get_row_receipt(key="book:7:1", rows=ROWS, index=1, log=log)
+    with pytest.raises(BookBroken, match="other rows"):
+        get_row_receipt(Table("book:7:1", lambda: ROWS[::-1]), row=ROWS[1], index=1, log=log)
+    row = get_row_receipt(READ, row=ROWS[1], index=1, log=log)
     assert shown(row) == {"index": "1", "row": '{"account":"1"}', "key": "book:7:1"}
     assert row is not None
     assert verify(row.text, read_policy()).kind == ReceiptKind.ROW
-    with pytest.raises(BookBroken):
-        get_row_receipt(key="book:7:1", rows=ROWS[::-1], index=1, log=log)
+    with pytest.raises(BookBroken, match="other rows"):
+        get_row_receipt(READ, row=ROWS[2], index=1, log=log)
     assert get_document_receipt(key="nothing", names=[], log=log) is None
     assert get_document_receipt(key="deposit", names=[], log=log) is None
 
@@ -184,7 +188,7 @@ def test_others_accept_real_receipts_and_refuse_a_changed_entry(hall: Hall) -> N
     for receipt in (
         get_transfer_receipt(transfer_id=2, log=log),
         get_document_receipt(key="contract:4", names=["buyer"], log=log),
-        get_row_receipt(key="book:7:1", rows=ROWS, index=2, log=log),
+        get_row_receipt(READ, row=ROWS[2], index=2, log=log),
         get_balance_receipt(account_id=alice, log=log),
     ):
         assert receipt is not None

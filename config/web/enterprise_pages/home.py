@@ -24,7 +24,7 @@ from config.web.personas import use_persona
 from marketplace.domain.billing.month import month_bounds
 from marketplace.queries.agreements import count_agreements, count_proposals_to_sign
 from marketplace.queries.certificate_hours import list_certified_hours, score_of
-from marketplace.queries.data.charges import list_charges
+from marketplace.queries.data.charges import list_due_charges
 from marketplace.queries.data.deliveries import list_deliveries
 from marketplace.queries.data.feeds import list_feeds
 from marketplace.queries.data.measured_days import get_reliabilities
@@ -34,10 +34,6 @@ from marketplace.queries.pages_member import MeterName
 from marketplace.queries.procurement import Bought, LoadSlot, list_load, list_ordered, sum_by_source
 
 SHOWN = 6
-# Of charges: those that the buyer still has to pay, or to look at while the window is open.
-DUE_STATES = frozenset(
-    {"opening", "held", "refused", "delivering", "in_window", "disputed", "closing"}
-)
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,6 @@ def enterprise(request: HttpRequest, participant_id: int) -> HttpResponse:
 def _data(persona: Persona, now: datetime) -> dict[str, object]:
     """Return what the page shows of the data market."""
     own = [persona.participant_id]
-    charges = list_charges(participant_ids=own, limit=50)
     feeds = [feed for feed in list_feeds(participant_ids=own) if feed.side == "buyer"][:SHOWN]
     measured = get_reliabilities(product_ids=[feed.product_id for feed in feeds], today=now.date())
     return {
@@ -81,9 +76,8 @@ def _data(persona: Persona, now: datetime) -> dict[str, object]:
         "feeds": [(feed, measured.get(feed.product_id)) for feed in feeds],
         "due": [
             charge_row(charge)
-            for charge in charges
-            if charge.side == "buyer" and charge.state in DUE_STATES
-        ][:SHOWN],
+            for charge in list_due_charges(buyer_id=persona.participant_id, limit=SHOWN)
+        ],
     }
 
 

@@ -9,6 +9,7 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
 from marketplace.models import DataCharge, DataContract, DataProduct
+from marketplace.queries.data.contract_sides import attach_sides
 from marketplace.queries.data.contracts import is_whole
 from marketplace.queries.identity import names_of
 
@@ -16,6 +17,15 @@ State = DataCharge.State
 # Codes of the API; pages have words for each.
 STATES = {state: state.name.lower() for state in State}
 _CLOSED = (State.PAID, State.REFUNDED, State.SPLIT)
+_DUE = (
+    State.OPENING,
+    State.HELD,
+    State.REFUSED,
+    State.DELIVERING,
+    State.IN_WINDOW,
+    State.DISPUTED,
+    State.CLOSING,
+)
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,12 @@ def list_charges(
     return _lines(found.order_by("-id")[:limit], set(own))
 
 
+def list_due_charges(*, buyer_id: int, limit: int = 100) -> list[ChargeLine]:
+    """Return what a buyer has to pay, or to look at while the window is open, newest first."""
+    due = DataCharge.objects.filter(contract__buyer=buyer_id, state__in=_DUE)
+    return _lines(due.order_by("-id")[:limit], {buyer_id})
+
+
 def find_charge(*, charge_id: int, participant_ids: Collection[int]) -> ChargeLine | None:
     """Return one of somebody's charges, None if it is none of theirs."""
     own = list(participant_ids)
@@ -168,18 +184,8 @@ def get_on_the_way(*, seller_id: int) -> list[OnTheWay]:
 
 
 def _lines(found: QuerySet[DataCharge], own: set[int]) -> list[ChargeLine]:
-    charges = list(
-        found.select_related(
-            "contract__product",
-            "contract__buyer",
-            "contract__buyer_key",
-            "contract__seller",
-            "contract__seller_key",
-            "contract__revocation_key",
-            "contract__version",
-            "dispute",
-        )
-    )
+    charges = list(found.select_related("contract__product", "contract__version", "dispute"))
+    attach_sides([charge.contract for charge in charges])
     others = {
         charge.pk: (
             charge.contract.seller if charge.contract.buyer_id in own else charge.contract.buyer

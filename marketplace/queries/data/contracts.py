@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from ledger.domain.documents import Document
 from ledger.queries import get_answers
@@ -15,6 +15,7 @@ from marketplace.domain.data.contract import ContractRevocation, ContractText
 from marketplace.domain.terms_document import check_signature, sha256_of
 from marketplace.errors import N_, Invalid, TermsBroken
 from marketplace.models import DataContract, DataDispute
+from marketplace.queries.data.contract_sides import attach_sides
 from marketplace.queries.identity import names_of
 
 DocumentKind = Literal["data-contract", "data-contract-end"]
@@ -172,7 +173,8 @@ def find_contract(
     may_read = _own(participant_ids)
     if is_operator:
         may_read |= _disputed()
-    found = _with_all(DataContract.objects.filter(may_read, id=contract_id)).first()
+    contracts = DataContract.objects.filter(may_read, id=contract_id)
+    found = contracts.select_related("version", "product").first()
     if found is None:
         return None
     names, booked = _around([found])
@@ -186,7 +188,7 @@ def list_contracts(
     own = DataContract.objects.filter(_own(participant_ids))
     if before_id is not None:
         own = own.filter(id__lt=before_id)
-    found = list(_with_all(own).order_by("-id")[:limit])
+    found = list(own.select_related("version", "product").order_by("-id")[:limit])
     names, booked = _around(found)
     return [_line_or_broken(each, _reader(each, participant_ids), names, booked) for each in found]
 
@@ -291,14 +293,12 @@ def _disputed() -> Q:
     return Q(id__in=open_.values("charge__contract_id"))
 
 
-def _with_all(contracts: QuerySet[DataContract]) -> QuerySet[DataContract]:
-    return contracts.select_related(
-        "seller", "buyer", "seller_key", "buyer_key", "revocation_key", "version", "product"
-    )
-
-
 def _around(contracts: Sequence[DataContract]) -> tuple[dict[int, str], set[str]]:
-    """Return the names of contracts' sides, and the keys of those that the log has."""
+    """Return the names of contracts' sides, and the keys of those that the log has.
+
+    The contracts get their sides' rows on the way.
+    """
+    attach_sides(contracts)
     names = names_of(side for each in contracts for side in (each.seller, each.buyer))
     answers = get_answers(keys=[contract_log_key(each.pk) for each in contracts])
     return names, {key for key, answer in answers.items() if answer.state == "booked"}

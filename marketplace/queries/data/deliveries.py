@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 
 from gate.manifest import Manifest
 from marketplace.models import DataCharge, DataContract, DataDelivery, DataRewrap
+from marketplace.queries.data.contract_sides import attach_sides
 from marketplace.queries.data.contracts import is_whole
 from marketplace.queries.identity import names_of
 
@@ -201,18 +202,11 @@ def _own(participant_ids: Collection[int]) -> QuerySet[DataDelivery]:
     own = list(participant_ids)
     return DataDelivery.objects.filter(
         Q(contract__buyer__in=own) | Q(contract__seller__in=own)
-    ).select_related(
-        "charge",
-        "contract__buyer",
-        "contract__buyer_key",
-        "contract__seller",
-        "contract__seller_key",
-        "contract__revocation_key",
-        "contract__version__product",
-    )
+    ).select_related("charge", "contract__version__product")
 
 
 def _lines(rows: list[DataDelivery], participant_ids: Collection[int]) -> list[DeliveryLine]:
+    attach_sides([row.contract for row in rows])
     others = [
         row.contract.seller if row.contract.buyer_id in participant_ids else row.contract.buyer
         for row in rows

@@ -26,6 +26,7 @@ from marketplace.models import (
     FeedUse,
     ServiceReport,
 )
+from marketplace.queries.data.contract_sides import attach_sides
 from marketplace.queries.data.contracts import STATES, State, is_whole
 
 
@@ -114,14 +115,16 @@ def list_feeds(*, participant_ids: Collection[int]) -> list[FeedLine]:
 
     One that is not what was signed has no price to show: the list of contracts names it.
     """
-    found = _contracts(participant_ids).order_by("-id")[:200]
+    found = list(_contracts(participant_ids).order_by("-id")[:200])
+    attach_sides(found)
     return [_feed_line(each, participant_ids) for each in found if is_whole(each)]
 
 
 def find_feed(*, contract_id: int, participant_ids: Collection[int]) -> FeedLine | None:
     """Return one of them; None if there is none that the asker may know of, or it is broken."""
-    found = _contracts(participant_ids).filter(id=contract_id).first()
-    return None if found is None or not is_whole(found) else _feed_line(found, participant_ids)
+    found = list(_contracts(participant_ids).filter(id=contract_id))
+    attach_sides(found)
+    return next((_feed_line(each, participant_ids) for each in found if is_whole(each)), None)
 
 
 def list_credentials(*, contract_id: int) -> list[CredentialLine]:
@@ -173,7 +176,7 @@ def _contracts(participant_ids: Collection[int]) -> QuerySet[DataContract]:
     own = Q(buyer__in=participant_ids) | Q(seller__in=participant_ids)
     return DataContract.objects.filter(
         own, product__kind=DataProduct.Kind.FEED, agreed_at__isnull=False
-    ).select_related("product", "version", "seller_key", "buyer_key", "revocation_key")
+    ).select_related("product", "version")
 
 
 def _feed_line(contract: DataContract, participant_ids: Collection[int]) -> FeedLine:
