@@ -113,6 +113,8 @@ def finding_of_map(days: Sequence[ScoredDay]) -> str:
         "full": sum(part >= 1 for part in shares),
         "none": sum(not part for part in shares),
     }
+    if words["none"] == words["all"]:
+        return _("None of the {all} hours with consumption is certified yet").format(**words)
     return _("{full} of {all} hours are certified in full, {none} not at all").format(**words)
 
 
