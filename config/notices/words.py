@@ -125,6 +125,9 @@ WORDS: Final[Mapping[NoticeKind, Words]] = {
     K.RULES_CHANGE: Words(
         gettext_lazy("The rules of {place} change on {day}."), "community", "community"
     ),
+    K.CREDIT_LIMIT: Words(
+        gettext_lazy("Your credit limit was changed: {reason}"), "statement", "participant"
+    ),
     K.JOINED: Words(gettext_lazy("Welcome: you are a member of {place}."), "join_state"),
 }
 T = Topic
@@ -139,7 +142,7 @@ TOPICS: Final[Mapping[Topic, str | Promise]] = {
     T.SERVICE: gettext_lazy("Missed service levels and credits"),
     T.REQUESTS: gettext_lazy("Answers to requests, and demand for my data"),
     T.PUBLISHING: gettext_lazy("Publishing: versions, uploads, privacy budgets"),
-    T.MONEY: gettext_lazy("Invoices, and money that is missing"),
+    T.MONEY: gettext_lazy("Invoices, credit limits, and money that is missing"),
     T.DISPUTES: gettext_lazy("Disputes"),
 }
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from config.web.operator_pages import entries, home, ledger, meters, surveillance
+from config.web.operator_pages import credit, entries, home, ledger, meters, surveillance
 
 urlpatterns = [
     path("operator/<int:participant_id>/", home.operator, name="operator"),
@@ -13,6 +13,12 @@ urlpatterns = [
         "operator/<int:participant_id>/meters.csv",
         meters.operator_meters_csv,
         name="operator_meters_csv",
+    ),
+    path("operator/<int:participant_id>/credit/", credit.operator_credit, name="operator_credit"),
+    path(
+        "operator/<int:participant_id>/credit/<int:member_id>/",
+        credit.operator_credit_member,
+        name="operator_credit_member",
     ),
     path(
         "operator/<int:participant_id>/entries/",

@@ -53,6 +53,7 @@ _TRADE: Final = (
 _PAY: Final = (
     "billing",
     "billing_final",
+    "operator_credit_member",
     "market_charge_again",
     "market_dispute_new",
     "market_dispute_answer",

@@ -35,6 +35,7 @@ class NoticeKind(StrEnum):
     UNUSUAL_PRICE = "unusual_price"
     RULES_CHANGE = "rules_change"
     JOINED = "joined"
+    CREDIT_LIMIT = "credit_limit"
 
 
 # How often a mail is tried before it waits for somebody to say that it may be tried again.
@@ -95,7 +96,11 @@ _KINDS: Final[Mapping[Topic, tuple[NoticeKind, ...]]] = {
         NoticeKind.RAW_DELETED,
         NoticeKind.BUDGET_USED_UP,
     ),
-    Topic.MONEY: (NoticeKind.HOLD_REFUSED, NoticeKind.INVOICE_ISSUED),
+    Topic.MONEY: (
+        NoticeKind.HOLD_REFUSED,
+        NoticeKind.INVOICE_ISSUED,
+        NoticeKind.CREDIT_LIMIT,
+    ),
     Topic.DISPUTES: (
         NoticeKind.DISPUTE_OPENED,
         NoticeKind.DISPUTE_ANSWERED,

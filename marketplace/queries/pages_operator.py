@@ -152,7 +152,7 @@ def list_reading_batches(*, limit: int = 8) -> list[BatchLine]:
 
 def count_members_over_limit(*, places: Sequence[Place], now: datetime) -> int:
     """Return how many members owe more than their credit limit, or their rules' for all."""
-    defaults = _default_limits(places, now)
+    defaults = get_usual_limits(places=places, now=now)
     owing = Participant.objects.filter(
         community__in=defaults, energy_account_id__isnull=False
     ).values_list("community_id", "energy_account_id", "credit_limit_micro")
@@ -170,7 +170,8 @@ def count_members_over_limit(*, places: Sequence[Place], now: datetime) -> int:
     )
 
 
-def _default_limits(places: Sequence[Place], now: datetime) -> dict[int, int | None]:
+def get_usual_limits(*, places: Sequence[Place], now: datetime) -> dict[int, int | None]:
+    """Return the credit limit for all members by community, None where the rules have none."""
     limits: dict[int, int | None] = defaultdict(lambda: None)
     limits.update({place.community_id: None for place in places})
     for rule_set in RuleSet.objects.filter(

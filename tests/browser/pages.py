@@ -86,6 +86,7 @@ PAGES: Final = {
         "/operator/{olga}/surveillance/",
         "/operator/{olga}/ledger/",
         "/operator/{olga}/entries/",
+        "/operator/{olga}/credit/",
         "/operator/{olga}/rules",
         "/operator/{olga}/applications/",
         "/operator/{olga}/erasures/",

@@ -70,6 +70,8 @@ UNMARKED: Final = {
     "billing": BILL,
     "billing_run": BILL,
     "operator": BILL,
+    "operator_credit": "credit limits, and what is owed at this moment, of no time",
+    "operator_credit_member": "credit limits, and what is owed at this moment, of no time",
     "operator_meters": "capacities and readings of one meter",
     "operator_gaps": "capacities and readings of one meter",
     "operator_meter_gaps": "capacities and readings of one meter",

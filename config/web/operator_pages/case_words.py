@@ -138,6 +138,8 @@ def _url(case: Case, operator_id: int) -> str:
             return reverse("operator_ledger", args=[operator_id])
         case "tasks":
             return "#tasks"
+        case "over_limit":
+            return f"{reverse('operator_credit', args=[operator_id])}?show=over"
         case "mails":
             return "#mails"
         case _:
