@@ -126,9 +126,8 @@ def ahead_card(
             (name, _missing_or(expected[hour]), kwh(ordered.get(hour, 0)))
             for hour, name in zip(hours, names, strict=True)
         ],
-        _("Forecast of {time}, added up over {count} meters; {known} hours.").format(
+        _("Forecast of {time} for {known} hours; hatched: no forecast yet.").format(
             time=date_format(outlooks[0].made_at.astimezone(place.zone), "Y-m-d H:i"),
-            count=len(outlooks),
             known=len(known),
         ),
         [LegendItem(one.label, one.css) for one in series],
