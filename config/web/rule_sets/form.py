@@ -52,7 +52,10 @@ class DraftForm(forms.Form):
             )
         self.fields["credit_limit_micro"] = forms.DecimalField(
             label=words_of("credit_limit_micro").name,
-            help_text=_("What a member may owe and still take part. Empty: no limit."),
+            help_text=_(
+                "What a member may owe and still take part, in the community's currency. Empty: no"
+                " limit."
+            ),
             min_value=0,
             max_value=10**9,
             max_digits=16,

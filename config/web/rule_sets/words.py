@@ -47,7 +47,8 @@ KEYS: Final[Mapping[str, KeyWords]] = {
         _("Feed-in tariff"), _("What the grid pays for energy, by the wall clock.")
     ),
     "platform_fee_micro_per_kwh": KeyWords(
-        _("Platform fee"), _("Paid by the buyer on each kWh from the pool.")
+        _("Platform fee"),
+        _("Paid by the buyer on each kWh from the pool, in the community's currency."),
     ),
     "price_min_micro_per_kwh": KeyWords(
         _("Lowest price"), _("Nobody may ask for less than this; below zero is possible.")
