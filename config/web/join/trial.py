@@ -17,12 +17,13 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 
 from analytics.domain.disclosure import Audience
-from analytics.queries.disclosed import list_hours
+from analytics.queries.disclosed import get_released_days, list_hours
 from config.templatetags.figures import energy_unit, kwh, money
 from config.web.chart_cards import ChartCard, LegendItem
 from config.web.charts import Series, Slot, Words, stacked_bars
 from config.web.join.attempts import DAY, is_allowed, network_of
 from config.web.signing import translated
+from marketplace.domain.civil_day import day_bounds
 from marketplace.domain.rules import Rules, load_rules
 from marketplace.domain.trial import (
     HOURS_MAX,
@@ -119,7 +120,9 @@ def _page(form: TrialForm, place: Place) -> TrialPage | None:
     try:
         sent = read_hours(content=form.cleaned_data["file"].read(), timezone=place.timezone)
     except Invalid as refusal:
-        form.add_error("file", translated(refusal))
+        # The reader names line and column in English, the language of the files it reads.
+        lead = _("This file cannot be read as the month of one meter:")
+        form.add_error("file", [lead, translated(refusal)])
         return None
     starts, taken, given = last_month_of(sent.start_s, sent.import_wh, sent.export_wh)
     found = try_month(starts=starts, import_wh=taken, export_wh=given, shape=shape, rules=rules)
@@ -128,11 +131,15 @@ def _page(form: TrialForm, place: Place) -> TrialPage | None:
 
 def _shape(place: Place, rules: Rules) -> DayShape | None:
     """Return the average day of what planners are shown: never fewer members than may be."""
-    now = timezone.now()
+    released = get_released_days(community_id=place.community_id)
+    if released is None:
+        return None
+    # The newest there are, however old: a community that paused, or was replayed, is one as well.
+    _start, end = day_bounds(released[1], place.zone)
     buckets = list_hours(
         community_id=place.community_id,
-        start=now - _LOOKS_BACK,
-        end=now,
+        start=end - _LOOKS_BACK,
+        end=end,
         audience=Audience.PLANNER,
     )[-HOURS_MAX:]
     hours = (
