@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count, Q
+from django.db import connection
 
 from marketplace.models import (
     DataCharge,
@@ -14,10 +14,49 @@ from marketplace.models import (
     DataWish,
 )
 
+# One statement: it stands at the head of every trader's home.
+_COUNTS = """
+SELECT
+    (SELECT count(*) FROM marketplace_datacontract
+     WHERE seller_id = %(own)s AND state = %(proposed)s),
+    (SELECT count(*) FROM marketplace_datacontract
+     WHERE (buyer_id = %(own)s OR seller_id = %(own)s) AND state = %(agreed)s),
+    (SELECT count(*) FROM marketplace_datadelivery d
+     JOIN marketplace_datacontract c ON c.id = d.contract_id
+     WHERE c.buyer_id = %(own)s AND d.state = %(offered)s),
+    -- The hall offers for those whose key it holds.
+    (SELECT count(*) FROM marketplace_datadelivery d
+     JOIN marketplace_datacontract c ON c.id = d.contract_id
+     JOIN marketplace_signingkey k ON k.id = c.seller_key_id
+     WHERE c.seller_id = %(own)s AND k.sealed_private IS NULL AND d.state = %(held)s),
+    (SELECT count(*) FROM marketplace_datacharge h
+     JOIN marketplace_datacontract c ON c.id = h.contract_id
+     WHERE c.buyer_id = %(own)s AND c.state = %(agreed)s AND h.state = %(refused)s),
+    (SELECT count(*) FROM marketplace_datadispute t
+     JOIN marketplace_datacharge h ON h.id = t.charge_id
+     JOIN marketplace_datacontract c ON c.id = h.contract_id
+     WHERE (c.buyer_id = %(own)s OR c.seller_id = %(own)s) AND t.state = %(open)s),
+    (SELECT count(*) FROM marketplace_datadispute t
+     JOIN marketplace_datacharge h ON h.id = t.charge_id
+     JOIN marketplace_datacontract c ON c.id = h.contract_id
+     WHERE c.seller_id = %(own)s AND t.state = %(open)s AND t.answer = ''),
+    (SELECT count(*) FROM marketplace_dataproduct
+     WHERE provider_id = %(own)s AND state = %(listed)s),
+    (SELECT count(*) FROM marketplace_dataversion v
+     JOIN marketplace_dataproduct p ON p.id = v.product_id
+     WHERE p.provider_id = %(own)s AND v.state = %(working)s
+        AND v.progress ->> 'step' = 'preview'),
+    (SELECT count(*) FROM marketplace_datawish
+     WHERE buyer_id = %(own)s AND state = %(wished)s),
+    (SELECT count(*) FROM marketplace_datawish w
+     WHERE w.buyer_id = %(own)s AND w.state = %(wished)s AND EXISTS (
+        SELECT FROM marketplace_datawishmatch m WHERE m.wish_id = w.id AND m.uncovered_ppm = 0))
+"""
+
 
 @dataclass(frozen=True)
 class Overview:
-    """Counts of one participant's; what begins with ``to_`` waits for them."""
+    """Counts of one participant's, as `_COUNTS` has them; ``to_`` is what waits for them."""
 
     to_sign: int
     in_force: int
@@ -46,51 +85,18 @@ class Overview:
 
 def get_overview(*, participant_id: int) -> Overview:
     """Count what a participant has in the data market."""
-    mine = Q(buyer=participant_id) | Q(seller=participant_id)
-    contracts = DataContract.objects.filter(mine).aggregate(
-        to_sign=Count("id", filter=Q(seller=participant_id, state=DataContract.State.PROPOSED)),
-        in_force=Count("id", filter=Q(state=DataContract.State.AGREED)),
-    )
-    deliveries = DataDelivery.objects.aggregate(
-        to_receive=Count(
-            "id", filter=Q(contract__buyer=participant_id, state=DataDelivery.State.OFFERED)
-        ),
-        # The hall offers for those whose key it holds.
-        to_offer=Count(
-            "id",
-            filter=Q(
-                contract__seller=participant_id,
-                contract__seller_key__sealed_private__isnull=True,
-                state=DataDelivery.State.HELD,
-            ),
-        ),
-    )
-    disputes = DataDispute.objects.filter(state=DataDispute.State.OPEN).aggregate(
-        disputes_open=Count(
-            "id",
-            filter=Q(charge__contract__buyer=participant_id)
-            | Q(charge__contract__seller=participant_id),
-        ),
-        to_answer=Count("id", filter=Q(charge__contract__seller=participant_id, answer="")),
-    )
-    products = DataProduct.objects.filter(provider=participant_id).aggregate(
-        products_listed=Count("id", filter=Q(state=DataProduct.State.LISTED))
-    )
-    versions = DataVersion.objects.filter(product__provider=participant_id).aggregate(
-        versions_to_confirm=Count(
-            "id", filter=Q(state=DataVersion.State.WORKING, progress__step="preview")
-        ),
-    )
-    wishes = DataWish.objects.filter(buyer=participant_id, state=DataWish.State.OPEN).aggregate(
-        wishes_open=Count("id", distinct=True),
-        wishes_found=Count("id", filter=Q(matches__uncovered_ppm=0), distinct=True),
-    )
-    refused = DataCharge.objects.filter(
-        contract__buyer=participant_id,
-        contract__state=DataContract.State.AGREED,
-        state=DataCharge.State.REFUSED,
-    ).count()
-    return Overview(
-        **contracts, **deliveries, **disputes, **products, **versions, **wishes,
-        charges_refused=refused,
-    )  # fmt: skip
+    states = {
+        "proposed": DataContract.State.PROPOSED,
+        "agreed": DataContract.State.AGREED,
+        "offered": DataDelivery.State.OFFERED,
+        "held": DataDelivery.State.HELD,
+        "refused": DataCharge.State.REFUSED,
+        "open": DataDispute.State.OPEN,
+        "listed": DataProduct.State.LISTED,
+        "working": DataVersion.State.WORKING,
+        "wished": DataWish.State.OPEN,
+    }
+    numbers = {name: int(state) for name, state in states.items()}
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTS, {"own": participant_id, **numbers})
+        return Overview(*cursor.fetchone())
