@@ -16,9 +16,25 @@ HOURS = 3
 
 
 @pytest.fixture
-def town(db: None) -> Iterator[Town]:
+def town(db: None, request: pytest.FixtureRequest) -> Iterator[Town]:
+    if "other_town" in request.fixturenames:
+        both: tuple[Town, Town] = request.getfixturevalue("both_towns")
+        yield both[0]
+        return
     with world(town_with_rollups) as town:
         yield town
+
+
+@pytest.fixture
+def both_towns(db: None) -> Iterator[tuple[Town, Town]]:
+    with world(two_towns) as both:
+        yield both
+
+
+@pytest.fixture
+def other_town(both_towns: tuple[Town, Town]) -> Town:
+    """A second community, whose people must not see the first."""
+    return both_towns[1]
 
 
 def town_with_rollups() -> Town:
@@ -29,14 +45,12 @@ def town_with_rollups() -> Town:
     return town
 
 
-@pytest.fixture
-def other_town(town: Town) -> Town:
-    """A second community, whose people must not see the first."""
-    town = build_town("Elsewhere")
-    send(town, rows_of_hour(0))
-    run_market(town)
+def two_towns() -> tuple[Town, Town]:
+    town, other = town_with_rollups(), build_town("Elsewhere")
+    send(other, rows_of_hour(0))
+    run_market(other)
     roll_up_settled()
-    return town
+    return town, other
 
 
 @pytest.fixture
