@@ -145,3 +145,7 @@ def _as_owner() -> Iterator[psycopg.Connection]:
     url = url_of(os.environ["DATABASE_OWNER_URL"], "postgres")
     with psycopg.connect(url, autocommit=True) as connection:
         yield connection
+
+
+if __name__ == "__main__":
+    _ensure_template()

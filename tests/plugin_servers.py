@@ -8,6 +8,8 @@ import atexit
 import fcntl
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,10 +23,12 @@ _held: list[int] = []
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_load_initial_conftests() -> Iterator[None]:
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if not worker:
         _begin_session()
+        if getattr(early_config.known_args_namespace, "numprocesses", None):
+            _make_template_beside()
     # Each worker has a database of its own, made when the first test asks for it.
     for name in ("DATABASE_URL", "DATABASE_OWNER_URL"):
         os.environ[name] = databases.url_of(os.environ[name], databases.worker_name())
@@ -71,6 +75,25 @@ def _begin_session() -> None:
             pair.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
+    atexit.register(end)
+
+
+def _make_template_beside() -> None:
+    """Migrate while the workers collect: all of them would wait for the first that needs it."""
+    # If it fails, the first worker that needs the template tries again and says why.
+    maker = subprocess.Popen(
+        [sys.executable, "-m", "tests.databases"],
+        cwd=databases.PROJECT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def end() -> None:
+        if os.getpid() == session:
+            maker.kill()
+            maker.wait()
+
+    session = os.getpid()
     atexit.register(end)
 
 
