@@ -1,11 +1,13 @@
 """Fixtures of all tests: the application's role on real servers, never a flush, never a mock."""
 
+import gc
+import importlib
 import itertools
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -182,6 +184,29 @@ def environment_of(folder: Path) -> dict[str, str]:
 def transactional_db() -> None:
     """Refuse what live_server and transaction=True are made of."""
     pytest.fail(_NO_FLUSH)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Let every other worker load the modules of the whole suite from their end.
+
+    Where nothing is compiled yet, which takes longer than loading it, each compiles one half.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    if int(worker.removeprefix("gw")) % 2 == 0 or session.config.args != ["tests"]:
+        return
+    for file in sorted(Path(__file__).parent.rglob("test_*.py"), reverse=True):
+        name = ".".join(file.relative_to(databases.PROJECT).with_suffix("").parts)
+        with suppress(Exception):  # whoever collects it says what is wrong
+            importlib.import_module(name)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make, not in a million objects that stay."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
