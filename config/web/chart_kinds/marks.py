@@ -52,7 +52,7 @@ def text_width(text: str) -> float:
 def wrap(text: str, room: float) -> list[str]:
     """Return a text in lines that fit in so many pixels; Chinese may break anywhere."""
     lines, line = [], ""
-    for piece in re.findall(r"[\u3000-\uffef]|[^\s\u3000-\uffef]+\s*", text):
+    for piece in re.findall(r"[\u3000-\uffef]\s*|[^\s\u3000-\uffef]+\s*", text):
         if line and text_width((line + piece).rstrip()) > room:
             lines.append(line.rstrip())
             line = ""

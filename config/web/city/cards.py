@@ -89,11 +89,11 @@ def make_card(
     is_empty = all(value is None for row in values for value in row[1:])
     chart = ChartCard(
         key=key,
-        title=title,
+        # Sentences are joined by a space, which does not follow a Chinese full stop.
+        title=title.replace("。 ", "。"),
         svg="" if is_empty else svg,
         columns=[column.label for column in columns],
         rows=rows,
-        # Sentences are joined by a space, which does not follow a Chinese full stop.
         note=note.replace("。 ", "。"),
         legend=() if is_empty else legend,
     )

@@ -137,7 +137,12 @@ def sides_card(answer: WhatIfAnswer, currency: str, note: str) -> CityCard:
     lines = measures(answer, currency)
     title = f"{findings.traded(answer.total)} {findings.grid(answer.total)}"
     bars = [
-        Bar(f"{line.name}: {words}", line.write(value), (value or 0) / 1000, css)
+        Bar(
+            _("{what}: {case}").format(what=line.name, case=words),
+            line.write(value),
+            (value or 0) / 1000,
+            css,
+        )
         for line in lines[:3]
         for words, value, css in (
             (_("as it was"), line.actual, "grid"),
@@ -279,7 +284,7 @@ def zones_card(answer: WhatIfAnswer, currency: str, note: str) -> CityCard:
     )
     bars = [
         Bar(
-            f"{row[0]}: {words}",
+            _("{what}: {case}").format(what=row[0], case=words),
             _("missing") if value is None else price(value, currency),
             None if value is None else value / MICRO,
             css,
