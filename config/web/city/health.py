@@ -1,6 +1,7 @@
 """How healthy the market is: depth, concentration, what it leaves over, how complete and prompt."""
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from config.templatetags.figures import energy_unit, kwh, share
 from config.web.chart_kinds.bars import Bar, ranked_bars
@@ -42,7 +43,7 @@ def depth_card(look: Look) -> CityCard:
     names = {code: name for code, name, _wh, _css in rows}
     svg = ranked_bars(bars, Words(title, _("Surplus, demand and trade."), energy_unit()))
     columns = [Column(_("What"), "what", names.__getitem__), Column(_("Energy"), "energy_wh", kwh)]
-    note = findings.unmatched(health) + "."
+    note = _("{finding}.").format(finding=findings.unmatched(health))
     if health is not None and health.sellers_mean is not None and health.buyers_mean is not None:
         note += " " + _(
             "On average {sellers} members sold and {buyers} bought in an interval."
@@ -82,7 +83,7 @@ def completeness_card(look: Look) -> CityCard:
     title = findings.completeness(basis.settled_count, basis.interval_count, basis.missing_count)
     rows = [
         (_("Intervals"), basis.interval_count, "c1"),
-        (_("Settled"), basis.settled_count, "pool"),
+        (pgettext("of intervals", "Settled"), basis.settled_count, "pool"),
         (_("Final"), basis.final_count, "leaf"),
         (_("Readings that never came in time"), basis.missing_count, "grid"),
     ]
