@@ -87,6 +87,7 @@ PAGES: Final = {
         "/operator/{olga}/ledger/",
         "/operator/{olga}/entries/",
         "/operator/{olga}/credit/",
+        "/operator/{olga}/credit/{erin}/",
         "/operator/{olga}/rules",
         "/operator/{olga}/applications/",
         "/operator/{olga}/erasures/",

@@ -45,7 +45,6 @@ class CreditForm(forms.Form):
     """A member's limit, and why."""
 
     limit = forms.DecimalField(
-        label=gettext_lazy("Limit"),
         help_text=gettext_lazy(
             "What the member may owe and still take part. Empty: what the rules say."
         ),
@@ -62,13 +61,17 @@ class CreditForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
+    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["limit"].label = _("Limit ({currency})").format(currency=currency)
+
     @classmethod
-    def of(cls, credit: Credit) -> "CreditForm":
+    def of(cls, credit: Credit, currency: str) -> "CreditForm":
         """Return the form with the limit as it is."""
         own = credit.own_micro
         # "f" keeps a round sum out of scientific notation.
         limit = None if own is None else f"{(Decimal(own) / MICRO).normalize():f}"
-        return cls(initial={"limit": limit})
+        return cls(initial={"limit": limit}, currency=currency)
 
     def limit_micro(self) -> int | None:
         """Return what was entered. [micro]"""
@@ -119,9 +122,9 @@ def operator_credit_member(
     now = timezone.now()
     place, member = _member(persona, member_id, now)
     note(persona, [member_id], AccessKind.CREDIT, now=now)
-    form, preview = CreditForm.of(member.credit), None
+    form, preview = CreditForm.of(member.credit, place.currency), None
     if request.method == "POST":
-        form = CreditForm(request.POST)
+        form = CreditForm(request.POST, currency=place.currency)
         if form.is_valid():
             if request.POST.get("act") != "set":
                 preview = replace(member.credit, own_micro=form.limit_micro())
