@@ -29,6 +29,25 @@ PEOPLE: Final = (
     *("ora", "pat"),
 )
 
+# Seller, buyer, hour, energy [Wh], and what is unusual about the row.
+TRADES: Final[list[tuple[str, str, int, int, dict[str, object]]]] = [
+    ("ann", "bob", 0, 5_000, {}),
+    ("bob", "ann", 1, 4_500, {}),
+    ("cat", "cat2", 0, 300, {}),
+    # Neighbours: one way, by agreement, on two days, of an old revision, not kept, far apart.
+    ("dan", "eve", 0, 9_000, {}),
+    ("gil", "hal", 0, 5_000, {"agreement": "theirs"}),
+    ("hal", "gil", 1, 5_000, {}),
+    ("ida", "jon", 0, 5_000, {}),
+    ("jon", "ida", 20, 5_000, {}),
+    ("kim", "lea", 0, 5_000, {}),
+    ("lea", "kim", 1, 5_000, {"revision": 1}),
+    ("mia", "ned", 0, 8_000, {}),
+    ("ned", "mia", 1, 1_500, {}),
+    ("ora", "pat", 0, 5_000, {}),
+    ("pat", "ora", 1, 5_000, {"delivered_wh": 0}),
+]
+
 
 def figures(street: Street | ForwardStreet) -> WatchedDayFigures:
     return read_day(community_id=street.community.id, timezone=ZONE, day=DAY)
@@ -63,23 +82,6 @@ def test_trades_with_oneself_and_back_and_forth_are_seen() -> None:
         for hour in (0, 1, 20)
     }
     contract = agreed(street, points["gil"], points["hal"])
-    trades: list[tuple[str, str, int, int, dict[str, object]]] = [
-        ("ann", "bob", 0, 5_000, {}),
-        ("bob", "ann", 1, 4_500, {}),
-        ("cat", "cat2", 0, 300, {}),
-        # Neighbours: one way, by agreement, on two days, of an old revision, not kept, far apart.
-        ("dan", "eve", 0, 9_000, {}),
-        ("gil", "hal", 0, 5_000, {"agreement": contract}),
-        ("hal", "gil", 1, 5_000, {}),
-        ("ida", "jon", 0, 5_000, {}),
-        ("jon", "ida", 20, 5_000, {}),
-        ("kim", "lea", 0, 5_000, {}),
-        ("lea", "kim", 1, 5_000, {"revision": 1}),
-        ("mia", "ned", 0, 8_000, {}),
-        ("ned", "mia", 1, 1_500, {}),
-        ("ora", "pat", 0, 5_000, {}),
-        ("pat", "ora", 1, 5_000, {"delivered_wh": 0}),
-    ]
     Match.objects.bulk_create(
         Match(
             seller_point=points[seller],
@@ -87,9 +89,9 @@ def test_trades_with_oneself_and_back_and_forth_are_seen() -> None:
             interval=hours[hour],
             quantity=wh,
             price_micro=400_000,
-            **{"revision": 2, **more},
+            **{"revision": 2, **more, **({"agreement": contract} if "agreement" in more else {})},
         )
-        for seller, buyer, hour, wh, more in trades
+        for seller, buyer, hour, wh, more in TRADES
     )
     found = figures(street).trades
     assert named(find_pairs(found), street) == {("self_trade", "cat"), ("wash_pair", "ann", "bob")}
@@ -166,9 +168,10 @@ def profiles(day: int) -> dict[str, tuple[int, ...]]:
         # Bea's meter sends what Ada's does, Cy's what it sent the day before.
         "bea": tuple(wh + 37 for wh in ROOF) if day else (801, 1_201, 1_401, 1_101, 601),
         "cy": (750, 1_100, 1_350, 1_000, 500),
-        # Neighbours under the same sun: an hour later, one Wh off, empty houses, two fridges.
+        # Neighbours: an hour later, one Wh off, the other way round, empty houses, two fridges.
         "dan": ((10, *ROOF[:4]), (47, *(wh + 37 for wh in ROOF[:4])))[day],
         "eve": tuple(wh + 37 * day + (place == 2) for place, wh in enumerate(ROOF)),
+        "kit": tuple(wh + 37 * day for wh in ROOF[::-1]),
         "fay": (0,) * 5,
         "gil": (0,) * 5,
         "hal": (5, 6, 5, 6, 5 + day),
