@@ -71,7 +71,7 @@ def test_a_period_is_removed_and_the_rest_follows(story: Story) -> None:
     verified = verify_book()
     assert (verified.blocks, verified.pruned_blocks, verified.transfers) == (6, 3, 10)
     assert (verified.commands, verified.refused) == (13, 2)
-    said = story.hall.database.manage("verify_ledger", "--quiet")
+    said = story.hall.database.manage("verify_ledger", "--quiet", "--skip-checks")
     assert said.returncode == 0, said.stderr
     assert "re-executed from block 4" in said.stdout
     assert "blocks up to 3 were pruned" in said.stdout
@@ -200,7 +200,7 @@ def test_the_application_role_cannot_prune(story: Story) -> None:
 
     said = type(story.hall.database)(
         story.hall.database.name, story.hall.database.app_url, "", env
-    ).manage("prune", "--before", BETWEEN, "--yes", "--quiet")
+    ).manage("prune", "--before", BETWEEN, "--yes", "--quiet", "--skip-checks")
 
     assert said.returncode == 1
     assert "only the owner of the tables can do this" in said.stderr
@@ -217,7 +217,16 @@ def test_killed_in_the_middle_it_can_be_run_again(story: Story) -> None:
     ):
         reader.execute("SELECT FROM ledger_inboxcommand WHERE key = 'deposit' FOR UPDATE")
         pruning = Popen(
-            [sys.executable, "manage.py", "prune", "--before", BETWEEN, "--yes", "--quiet"],
+            [
+                sys.executable,
+                "manage.py",
+                "prune",
+                "--before",
+                BETWEEN,
+                "--yes",
+                "--quiet",
+                "--skip-checks",
+            ],
             cwd=PROJECT,
             env=dict(story.hall.database.env),
             stdout=PIPE,
