@@ -199,4 +199,4 @@ def restart(city: RunningCity, name: str) -> None:
     """Let the worker load the book anew: it keeps what it has in memory."""
     city.processes[name].terminate()
     city.processes[name].wait(20)
-    city.spawn(name, "manage.py", "settlement_worker")
+    city.spawn(name, "manage.py", "settlement_worker", "--skip-checks")
