@@ -90,6 +90,7 @@ def build_city(
     password: str,
     folder: Path,
     now: datetime,
+    clock: Callable[[], datetime],
     on_progress: Callable[[str, int, int], None],
 ) -> list[tuple[DemoCommunity, Replayed]]:
     """Build the demo city, or find it as it was left; every step is safe to repeat.
@@ -100,6 +101,8 @@ def build_city(
         For everybody who does not exist yet.
     folder : Path
         Where each community's part of the readings is written.
+    clock : callable
+        Tells what time it is by then.
     on_progress : callable
         Called with (community, settled intervals, all intervals).
     """
@@ -133,6 +136,7 @@ def build_city(
         buyer_id=participants["baker"],
         planner_id=participants["planner"],
         now=now,
+        clock=clock,
     )
     return replayed
 

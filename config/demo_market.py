@@ -5,7 +5,7 @@ uploads in quarantine, validators, the privacy gate, packages, signed contracts.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -39,13 +39,23 @@ _PIECE: Final = 1 << 20
 _ZONE: Final = "Asia/Shanghai"
 
 
-def trade(*, provider_id: int, buyer_id: int, planner_id: int, now: datetime) -> None:
+def trade(
+    *,
+    provider_id: int,
+    buyer_id: int,
+    planner_id: int,
+    now: datetime,
+    clock: Callable[[], datetime],
+) -> None:
     """Publish, ask and sign what is not there yet.
 
     Parameters
     ----------
     provider_id, buyer_id, planner_id : int
         The data provider, an enterprise and the city's planners, all with wallets.
+    clock : callable
+        Tells the time at which the feed is asked: its own clock went on while the city was built,
+        and what it says of the future is refused.
     """
     for participant_id, reference in ((buyer_id, "demo-enterprise"), (planner_id, "demo-planning")):
         post_deposit(
@@ -55,13 +65,13 @@ def trade(*, provider_id: int, buyer_id: int, planner_id: int, now: datetime) ->
             now=now,
         )
     book(now)
-    known = {line.title for line in list_products(participant_ids=[provider_id])}
+    known = _offered(provider_id)
     for terms, format_, files in _FILES:
         if terms["title"] not in known:
             _publish(provider_id, terms, format_, files, now)
     feed = os.environ.get(FEED_VARIABLE)
     if feed and _FEED["title"] not in known:
-        _connect(provider_id, feed, now)
+        _connect(provider_id, feed, clock())
     refresh_indicators(now=now)
     _ask(buyer_id, now)
     _sign(provider_id, buyer_id, planner_id, now)
@@ -92,6 +102,12 @@ def _publish(
         )
     work_version(version_id=version_id, now=now)
     list_product(product_id=product_id, participant_ids=[provider_id], now=now)
+
+
+def _offered(provider_id: int) -> dict[str, int]:
+    """Return products by title; drafts that a broken start left are none of them."""
+    lines = list_products(participant_ids=[provider_id])
+    return {line.title: line.id for line in lines if line.state != "draft"}
 
 
 def _connect(provider_id: int, feed: str, now: datetime) -> None:
@@ -130,7 +146,7 @@ def _ask(buyer_id: int, now: datetime) -> None:
 
 def _sign(provider_id: int, buyer_id: int, planner_id: int, now: datetime) -> None:
     """Let the enterprise buy the flows and the feed, the planners the counts and questions."""
-    products = {line.title: line.id for line in list_products(participant_ids=[provider_id])}
+    products = _offered(provider_id)
     wanted = (
         (buyer_id, _FILES[0][0]["title"], Choice(months=1)),
         (buyer_id, _FEED["title"], Choice(months=12)),

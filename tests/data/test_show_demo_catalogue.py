@@ -1,5 +1,6 @@
 """The demo city's own catalogue, as a harvester fetches it: no violation of any shape."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from rdflib.compare import to_isomorphic
 from rdflib.namespace import DCAT, RDF
 
 from config import demo_market
+from marketplace.errors import ProductClosed
 from marketplace.models import CatalogueRecord, DataContract, DataDelivery, DataWish
 from marketplace.services.data.charge_verification import verify_charges
 from marketplace.services.data.version_verification import verify_versions
@@ -45,13 +47,16 @@ def test_the_demo_city_conforms(
         source.put_stations(4, NOW)
         source.files["/gbfs.json"] = source.files["/gbfs"]
         monkeypatch.setenv(demo_market.FEED_VARIABLE, source.url("gbfs").removesuffix("/gbfs"))
+        city = {
+            "provider_id": people["bikes"],
+            "buyer_id": people["baker"],
+            "planner_id": people["plan"],
+        }
+        # A feed that is not fit yet ends a start of the demo; the next one goes on from there.
+        with pytest.raises(ProductClosed):
+            demo_market.trade(**city, now=NOW, clock=lambda: NOW - timedelta(hours=1))
         for _twice in range(2):
-            demo_market.trade(
-                provider_id=people["bikes"],
-                buyer_id=people["baker"],
-                planner_id=people["plan"],
-                now=NOW,
-            )
+            demo_market.trade(**city, now=NOW, clock=lambda: NOW)
     # A second start of the demo found everything as the first one left it.
     assert CatalogueRecord.objects.count() == 4
     assert (DataContract.objects.count(), DataWish.objects.count()) == (4, 1)

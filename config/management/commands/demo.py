@@ -2,12 +2,12 @@
 
 import os
 import secrets
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.utils import timezone
 from tqdm import tqdm
 
 from config.demo import PEOPLE, build_city
@@ -39,7 +39,8 @@ class Command(BaseCommand):
         replayed = build_city(
             password=password,
             folder=state / "demo",
-            now=datetime.now(UTC),
+            now=timezone.now(),
+            clock=timezone.now,
             on_progress=on_progress,
         )
         for bar in bars.values():
