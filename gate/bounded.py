@@ -21,7 +21,7 @@ from typing import IO, Any
 from gate.errors import Refused, Stopped, gettext_noop
 from gate.limits import Limits
 
-# The child finds the gate beside itself, also when it isn't installed; "-I" keeps the rest out.
+# The child finds the gate beside itself, also when it isn't installed.
 START = "import sys; sys.path.insert(0, sys.argv[1]); from gate.child import main; main()"
 SOURCE = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {
@@ -124,6 +124,17 @@ def bounded(
     return answer["returned"]
 
 
+def isolated_python() -> list[str]:
+    """Return how a Python begins that reads what strangers sent.
+
+    It takes nothing from its surroundings, and writes nothing into the installation: under a limit
+    on files, a module compiled by it would be a torn one, and every later process would fail on it.
+    """
+    prefix = sys.pycache_prefix
+    compiled = [] if prefix is None else ["-X", f"pycache_prefix={prefix}"]
+    return [sys.executable, "-I", "-B", *compiled]
+
+
 def _open_files(arguments: Mapping[str, Any]) -> list[int]:
     """Return the open files that paths mean: the child can't see ours by number unless it has them.
 
@@ -144,7 +155,7 @@ def _run(
     open_files: list[int],
 ) -> int:
     with subprocess.Popen(
-        [sys.executable, "-I", "-W", "ignore", "-c", START, str(SOURCE)],
+        [*isolated_python(), "-W", "ignore", "-c", START, str(SOURCE)],
         stdin=subprocess.PIPE,
         stdout=out,
         stderr=complaints,

@@ -6,12 +6,12 @@ what they make a process do must end by itself, and must not take the pages of o
 
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from gate.bounded import isolated_python
 from marketplace.errors import N_, Invalid
 
 MOST_BYTES: Final = 3_000_000
@@ -62,7 +62,7 @@ def read_hours(*, content: bytes, timezone: str) -> SentHours:
         path.write_bytes(content)
         try:
             done = subprocess.run(
-                [sys.executable, "-I", "-c", _START, str(_SOURCE), str(path), timezone],
+                [*isolated_python(), "-c", _START, str(_SOURCE), str(path), timezone],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=_TAKES_S,

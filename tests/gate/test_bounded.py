@@ -50,6 +50,18 @@ def test_a_limit_stops_the_child_and_says_so(tmp_path: Path, limits: Limits, cod
     assert "Split it" in str(stopped.value)
 
 
+def test_no_module_is_compiled_under_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A torn one would stay in the installation, and every later process fail on it."""
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path / "compiled"))
+    path = tmp_path / "trips"
+    path.write_text(TRIPS)
+    with pytest.raises(Stopped):
+        bounded(JUDGE, asked(path), limits=Limits(output_bytes=100))
+    assert not (tmp_path / "compiled").exists()
+
+
 def test_a_refusal_crosses_whole(tmp_path: Path) -> None:
     path = tmp_path / "trips"
     path.write_text(TRIPS.replace("end_time", "x"))
