@@ -4,10 +4,17 @@ from collections.abc import Iterator
 
 from django import template
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
-from config.templatetags.figures import NOTHING, kwh_exact, money_exact, price_figure
+from config.templatetags.figures import (
+    NOTHING,
+    kwh_exact,
+    money_exact,
+    price_figure,
+    transfers_counted,
+)
 from marketplace.queries.statements import StatementLine
 
 register = template.Library()
@@ -17,14 +24,30 @@ register = template.Library()
 def statement_cells(line: StatementLine, meter_id: int | None) -> SafeString:
     """Write the cells of a line; each figure leads to its reasons, where a meter alone has them."""
     interval = line.interval
-    if meter_id is None or not interval.revision or line.is_pruned:
-        return format_html_join("", '<td class="{}">{}</td>', _cells(line))
-    why = format_html(
-        '<a class="figure" data-why href="{}">',
-        reverse("why", args=[interval.interval_id, meter_id]),
+    begin, end = "", ""
+    if meter_id is not None and interval.revision and not line.is_pruned:
+        why = reverse("why", args=[interval.interval_id, meter_id])
+        begin, end = format_html('<a class="figure" data-why href="{}">', why), "</a>"
+    # Nothing is left to escape: a cell is a number as `figures` writes it.
+    return SafeString(
+        "".join(f'<td class="{css}">{begin}{text}{end}</td>' for css, text in _cells(line))
     )
-    return format_html_join(
-        "", '<td class="{}">{}{}</a></td>', ((css, why, text) for css, text in _cells(line))
+
+
+@register.simple_tag
+def transfers_cell(line: StatementLine, participant_id: int) -> SafeString:
+    """Write the cell that opens a line's transfers, or says why there are none."""
+    interval = line.interval
+    if line.is_pruned:
+        return format_html('<td class="n">{}</td>', _("no longer kept"))
+    if not line.transfer_count:
+        nothing = 0 if interval.is_settled else _("not booked yet")
+        return format_html('<td class="n">{}</td>', nothing)
+    return format_html(
+        '<td class="n"><a href="{0}" hx-get="{0}" hx-target="#detail-{1}">{2}</a></td>',
+        reverse("statement_interval", args=[participant_id, interval.interval_id]),
+        interval.interval_id,
+        transfers_counted(line.transfer_count),
     )
 
 

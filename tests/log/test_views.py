@@ -31,9 +31,8 @@ def published(hall: Hall) -> Hall:
     return hall
 
 
-@pytest.mark.parametrize(
-    ("path", "kind", "cache"),
-    [
+def test_what_is_served_and_how_long_it_is_kept(published: Hall) -> None:
+    for path, kind, cache in (
         ("pending", TEXT, "no-store"),
         ("checkpoint", TEXT, "public, max-age=2"),
         ("policy", TEXT, "public, max-age=60"),
@@ -41,21 +40,13 @@ def published(hall: Hall) -> Hall:
         ("tile/0/000", BINARY, "public, max-age=31536000, immutable"),
         ("tile/1/000.p/2", BINARY, "public, max-age=31536000, immutable"),
         ("tile/entries/001", BINARY, "public, max-age=31536000, immutable"),
-    ],
-)
-def test_what_is_served_and_how_long_it_is_kept(
-    published: Hall, path: str, kind: str, cache: str
-) -> None:
-    answer = get(path)
-
-    assert (answer.status_code, answer["Content-Type"], answer["Cache-Control"]) == (
-        200,
-        kind,
-        cache,
-    )
-    if not path.startswith(("policy", "objections")):
-        assert answer.content == published.folder.read(path)
-    assert Client().head(f"/log/{path}").status_code == 200
+    ):
+        answer = get(path)
+        told = (path, answer.status_code, answer["Content-Type"], answer["Cache-Control"])
+        assert told == (path, 200, kind, cache)
+        if not path.startswith(("policy", "objections")):
+            assert answer.content == published.folder.read(path), path
+        assert Client().head(f"/log/{path}").status_code == 200, path
 
 
 def test_a_bundle_is_compressed_for_who_asks(published: Hall) -> None:
@@ -86,9 +77,9 @@ def test_a_partial_tile_is_served_when_only_the_full_one_is_there(hall: Hall) ->
     assert len(entries_of(bundle)) == size
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+@pytest.mark.usefixtures("published")
+def test_nothing_else_is_served() -> None:
+    for path in (
         "tile/0/009",
         "tile/0/0",
         "tile/00/000",
@@ -99,12 +90,9 @@ def test_a_partial_tile_is_served_when_only_the_full_one_is_there(hall: Hall) ->
         "tile/entries/../../log.key",
         "tile/../../../log.key",
         "tile/0/000/",
-    ],
-)
-def test_nothing_else_is_served(published: Hall, path: str) -> None:
-    answer = get(path)
-
-    assert (answer.status_code, answer["Cache-Control"]) == (404, "no-store")
+    ):
+        answer = get(path)
+        assert (path, answer.status_code, answer["Cache-Control"]) == (path, 404, "no-store")
 
 
 def test_before_the_first_checkpoint_there_is_none(hall: Hall) -> None:
