@@ -38,18 +38,16 @@ def report(request: HttpRequest, participant_id: int, form: str) -> HttpResponse
     chosen = choose(request.GET, places, now, of_one=True)
     if chosen is None or chosen.place is None or chosen.known is None:
         raise Http404
-    place, known = chosen.place, chosen.known
+    place, first, last, known = chosen.place, chosen.first, chosen.last, chosen.known
     look = Look(place, chosen, now)
     content = kept(
         "report",
-        *(form, get_language(), place, chosen.first, chosen.last, look.basis, look.withheld),
+        *(form, get_language(), place, first, last, look.basis, look.withheld),
         seconds=KEPT_S,
-        make=lambda: _in_form(
-            make_report(place, look.chosen.first, look.chosen.last, known=known, now=now), form
-        ),
+        make=lambda: _in_form(make_report(place, first, last, known=known, now=now), form),
     )
     answer = HttpResponse(content, content_type=TYPES[form])
-    name = f"report-{chosen.place.community_id}-{chosen.first}-{chosen.last}"
+    name = f"report-{place.community_id}-{first}-{last}"
     suffix = form if form in TO_READ else f"{form}.zip"
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}.{suffix}"'
     return answer
